@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the memory manager needs of its host: one struct of functions.  All
+ * are called with the world stopped, on the thread that runs the collection
+ * (visit_mutator_roots may be called from workers, one mutator each).  None
+ * may allocate in the heap or reach a safepoint.
+ */
+#ifndef MM_BINDING_H
+#define MM_BINDING_H
+
+#include "mm/mutator.h"
+
+#include <stdio.h>
+
+/* Where a root came from: reports and statistics name it. */
+enum mm_root_kind {
+  MM_ROOT_VREG,     /* virtual register or accumulator of a frame */
+  MM_ROOT_SCOPE,    /* reference held by C code of the runtime */
+  MM_ROOT_STATIC,   /* static field */
+  MM_ROOT_MIRROR,   /* class mirror */
+  MM_ROOT_CONSTANT, /* resolved constant (string literal) of a module */
+  MM_ROOT_THREAD,   /* pending exception and the like */
+  MM_ROOT_GLOBAL,   /* global handle, preallocated object */
+  MM_ROOT_KIND_COUNT
+};
+
+/*
+ * Handed to the host, which calls `slot` once for each root slot.  The slot
+ * is read and may be rewritten.  A null reference is allowed.
+ */
+struct mm_root_visitor {
+  void (*slot)(struct mm_root_visitor *visitor, struct mm_ref *slot,
+               enum mm_root_kind kind);
+};
+
+/*
+ * Handed to the host for tables of weak references.  Returns false when the
+ * object died (the host drops the entry); otherwise the slot holds the
+ * object's place after the collection.
+ */
+struct mm_weak_visitor {
+  bool (*keep)(struct mm_weak_visitor *visitor, struct mm_ref *slot);
+};
+
+struct mm_binding {
+  /* Strong roots that belong to no thread. */
+  void (*visit_global_roots)(void *host, struct mm_root_visitor *visitor);
+  /* Roots of a thread: its frames and its own slots.  Scopes are visited by
+     the memory manager itself. */
+  void (*visit_mutator_roots)(void *host, struct mm_mutator *mutator,
+                              struct mm_root_visitor *visitor);
+  /* Weak tables (interned strings). */
+  void (*visit_weak)(void *host, struct mm_weak_visitor *visitor);
+  /* Writes the name of a class, for reports; always zero-terminated. */
+  void (*layout_name)(void *host, const struct mm_layout *layout, char *name,
+                      size_t name_bytes);
+  /* Writes what a report needs to find the place (frames of the mutator);
+     may be null. */
+  void (*describe_mutator)(void *host, struct mm_mutator *mutator, FILE *out);
+};
+
+#endif

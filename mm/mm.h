@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The memory manager as a host sees it: create a heap, attach mutators,
+ * allocate, poll, collect, look at it.  The fast paths of allocation and of
+ * the poll stand in mm/mm_inline.h.
+ */
+#ifndef MM_MM_H
+#define MM_MM_H
+
+#include "mm/binding.h"
+
+enum mm_status {
+  MM_OK,
+  MM_NO_MEMORY,   /* the OS or a limit refused memory */
+  MM_UNSUPPORTED, /* an option, or a combination, that this build lacks */
+  MM_BAD_OPTION,  /* a value out of range */
+  MM_OS_FAILED,   /* a system call failed: see the message */
+};
+
+/* Text that goes with a status, ready to be shown to the user. */
+struct mm_error {
+  char text[256];
+};
+
+enum mm_gc { MM_GC_EPSILON, MM_GC_STW, MM_GC_CONCURRENT };
+enum mm_tenured { MM_TENURED_REGIONS, MM_TENURED_FREELIST };
+
+enum {
+  MM_VERIFY_BEFORE = 1 << 0, /* walk and trace before each collection */
+  MM_VERIFY_AFTER = 1 << 1,  /* and after it */
+  MM_VERIFY_MARK = 1 << 2,   /* compare the mark bits with a second trace */
+};
+
+/* All sizes in bytes; 0 means: choose. mm_options_init sets the defaults. */
+struct mm_options {
+  enum mm_gc gc;
+  bool generational;
+  enum mm_tenured tenured;
+  uint64_t heap_max_bytes;
+  uint64_t heap_min_bytes;
+  unsigned workers;      /* collector threads, the mutator's included */
+  uint64_t stress_alloc; /* collect at each N-th allocation; 0: off */
+  uint64_t stress_poll;  /* collect at each N-th poll; 0: off */
+  unsigned verify;       /* MM_VERIFY_* */
+  uint64_t seed;         /* of identity hashes */
+  FILE *log;             /* where gc log lines go; null: no log */
+  int log_level;         /* 0 off, 1 error, 2 warning, 3 info, 4 debug,
+                            5 trace */
+};
+
+void mm_options_init(struct mm_options *options);
+
+/*
+ * Reserves the heap and its side tables, starts the workers.  Errors:
+ * MM_UNSUPPORTED, MM_BAD_OPTION, MM_NO_MEMORY, MM_OS_FAILED, each with a text
+ * that names the option and the remedy; nothing is left behind.
+ */
+enum mm_status mm_heap_create(const struct mm_options *options,
+                              const struct mm_binding *binding, void *host,
+                              struct mm_heap **heap, struct mm_error *error);
+
+/* Ends the workers, gives everything back.  No mutator may be attached. */
+void mm_heap_destroy(struct mm_heap *heap);
+
+/*
+ * Makes the calling thread a mutator, running.  `mutator` is zeroed memory
+ * inside the host's thread structure and stays in place until it is detached.
+ */
+enum mm_status mm_mutator_attach(struct mm_heap *heap,
+                                 struct mm_mutator *mutator);
+void mm_mutator_detach(struct mm_mutator *mutator);
+
+/* Leaves and enters the heap around code that may block. */
+void mm_enter_native(struct mm_mutator *mutator);
+void mm_leave_native(struct mm_mutator *mutator);
+
+/*
+ * Slow halves of the inline fast paths.  Safepoint: may collect.  The result
+ * is null when memory ran out even after a full collection; the host throws.
+ * `length` is the length word: elements of an array, (units << 1) | wide of a
+ * string, 0 for a plain object.
+ */
+struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
+                            struct mm_layout *layout, uint32_t length);
+
+/* The same for an object that never moves. */
+struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
+                                 struct mm_layout *layout, uint32_t length);
+
+/* Called when the poll word is set.  Safepoint: may collect. */
+void mm_poll_slow(struct mm_mutator *mutator);
+
+/* Why a collection runs; the text appears in the log. */
+enum mm_cause {
+  MM_CAUSE_ALLOCATION, /* Allocation Failure */
+  MM_CAUSE_EXPLICIT,   /* Explicit */
+  MM_CAUSE_STRESS,     /* Stress */
+  MM_CAUSE_EXIT,       /* Exit */
+  MM_CAUSE_COUNT
+};
+
+/* Collects the whole heap. Safepoint. With gc=epsilon nothing happens. */
+void mm_collect(struct mm_mutator *mutator, enum mm_cause cause);
+
+/* The identity hash of an object, 29 bits, never 0.  The same before and
+   after it moves.  Does not allocate.  Only for a mark word in the state
+   unlocked or hashed: the host looks into its monitor otherwise. */
+uint32_t mm_identity_hash(struct mm_mutator *mutator, struct mm_ref ref);
+
+/* Size of an object in bytes. */
+uint64_t mm_object_bytes(struct mm_ref ref);
+
+/* Calls `visit` once for each object (fillers left out), in address order
+   within a region.  World stopped or single mutator; no allocation inside. */
+void mm_heap_walk(struct mm_heap *heap,
+                  void (*visit)(void *context, struct mm_ref ref),
+                  void *context);
+
+/* Is this the address of an object's start?  For tools; slow. */
+bool mm_is_object(struct mm_heap *heap, const void *address);
+
+/* Traces and checks the whole heap now; reports all broken edges to stderr.
+   Returns how many were found. World stopped or single mutator. */
+uint64_t mm_verify(struct mm_heap *heap);
+
+/* How many collections ran, and how many of them were forced by stress. */
+uint64_t mm_collections(const struct mm_heap *heap);
+uint64_t mm_collections_forced(const struct mm_heap *heap);
+
+/* Prints the summary of --stats. */
+void mm_stats_print_text(struct mm_heap *heap, FILE *out);
+void mm_stats_print_json(struct mm_heap *heap, FILE *out);
+
+/*
+ * Metadata memory: below 4 GiB, so that a class fits its class word.  Zeroed,
+ * 16-byte aligned.  Null when there is none left.  Freed as a whole with the
+ * heap.  Thread safe.
+ */
+void *mm_metadata_alloc(struct mm_heap *heap, size_t bytes);
+
+#endif

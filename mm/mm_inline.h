@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The fast paths of allocation and of the poll.  Compiled code emits the same
+ * sequences.  All are safepoints: they may collect, so every reference that
+ * the caller goes on using has to be in a frame or in a scope.
+ */
+#ifndef MM_MM_INLINE_H
+#define MM_MM_INLINE_H
+
+#include "mm/mm.h"
+
+/* Objects at least this large never come from a TLAB. */
+enum { MM_TLAB_OBJECT_MAX_BYTES = 8 * 1024 };
+
+static inline void mm_write_header(uintptr_t at, const struct mm_layout *layout)
+{
+  *(uint64_t *)at = (uint64_t)(uintptr_t)layout;
+}
+
+/* A new zeroed instance of a plain layout, or null. */
+static inline struct mm_ref mm_alloc_plain(struct mm_mutator *mutator,
+                                           struct mm_layout *layout)
+{
+  uintptr_t at = mutator->tlab_cursor;
+  uintptr_t end = at + layout->base_bytes;
+  if (__builtin_expect(end > mutator->tlab_limit, 0))
+    return mm_alloc_slow(mutator, layout, 0);
+  mutator->tlab_cursor = end;
+  mm_write_header(at, layout);
+  return mm_ref_at((void *)at);
+}
+
+/* A new zeroed array, or null. `length` is at most MM_ARRAY_LENGTH_MAX. */
+static inline struct mm_ref mm_alloc_array(struct mm_mutator *mutator,
+                                           struct mm_layout *layout,
+                                           uint32_t length)
+{
+  uintptr_t at = mutator->tlab_cursor;
+  uint64_t bytes = mm_array_bytes(layout, length);
+  if (__builtin_expect(bytes > MM_TLAB_OBJECT_MAX_BYTES ||
+                           at + bytes > mutator->tlab_limit,
+                       0))
+    return mm_alloc_slow(mutator, layout, length);
+  mutator->tlab_cursor = at + bytes;
+  mm_write_header(at, layout);
+  *(uint32_t *)(at + MM_ARRAY_LENGTH_OFFSET) = length;
+  return mm_ref_at((void *)at);
+}
+
+static inline bool mm_should_poll(const struct mm_mutator *mutator)
+{
+  return __builtin_expect(
+      __atomic_load_n(&mutator->poll, __ATOMIC_RELAXED) != 0, 0);
+}
+
+static inline void mm_poll(struct mm_mutator *mutator)
+{
+  if (mm_should_poll(mutator))
+    mm_poll_slow(mutator);
+}
+
+#endif

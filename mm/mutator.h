@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A mutator: a thread that allocates and holds references.  The host embeds
+ * it first in its own thread structure, so that the interpreter and compiled
+ * code reach its TLAB and poll word from the thread register.
+ *
+ *   tlab_start <= tlab_cursor <= tlab_limit     memory from the cursor to the
+ *                                               limit is zero
+ *
+ * Stress, stopping and profiling lower tlab_limit or set the poll word, so
+ * that the fast paths carry no test of their own.
+ */
+#ifndef MM_MUTATOR_H
+#define MM_MUTATOR_H
+
+#include "mm/object.h"
+
+#include <stddef.h>
+
+struct mm_heap;
+
+/* References that C code holds across a possible collection; see mm_scope. */
+struct mm_scope {
+  struct mm_scope *outer;
+  struct mm_ref *refs;
+  size_t count;
+};
+
+enum mm_mutator_state {
+  MM_MUTATOR_RUNNING,   /* may touch the heap */
+  MM_MUTATOR_IN_NATIVE, /* may not; the collector does not wait for it */
+  MM_MUTATOR_STOPPED,   /* waits at a safepoint */
+};
+
+struct mm_mutator {
+  uintptr_t tlab_cursor;
+  uintptr_t tlab_limit; /* lowered to the start when each allocation has to
+                           take the slow path */
+  uint32_t poll;        /* atomic; not 0: take the slow path at a poll */
+  uint32_t state;       /* atomic; enum mm_mutator_state */
+  uintptr_t tlab_start;
+  uintptr_t tlab_end;      /* the real end of the TLAB */
+  struct mm_scope *scopes; /* innermost first */
+  struct mm_heap *heap;
+  struct mm_mutator *next, *previous; /* all mutators of the heap */
+  uint64_t allocated_bytes; /* in TLABs retired so far, and beyond TLABs */
+  uint64_t allocated_objects_slow; /* counted on the slow path only */
+  uint64_t refills;
+  uint64_t hash_seed; /* state of the identity-hash generator */
+  uint32_t id;        /* 1 .. 65535, the owner in light locks */
+};
+
+/*
+ * Opens a scope over `count` references, all made null.  A scope lives on the
+ * C stack, so opening one cannot fail; it is closed in reverse order.
+ *
+ *   struct mm_ref held[2];
+ *   struct mm_scope scope;
+ *   mm_scope_open(mutator, &scope, held, 2);
+ *   ...                          collections update held[0] and held[1]
+ *   mm_scope_close(mutator, &scope);
+ */
+static inline void mm_scope_open(struct mm_mutator *mutator,
+                                 struct mm_scope *scope, struct mm_ref *refs,
+                                 size_t count)
+{
+  for (size_t i = 0; i < count; i++)
+    refs[i] = MM_NULL;
+  scope->outer = mutator->scopes;
+  scope->refs = refs;
+  scope->count = count;
+  mutator->scopes = scope;
+}
+
+static inline void mm_scope_close(struct mm_mutator *mutator,
+                                  struct mm_scope *scope)
+{
+  mutator->scopes = scope->outer;
+}
+
+#endif
