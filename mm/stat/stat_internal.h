@@ -81,6 +81,7 @@ struct mm_stat {
   uint64_t forced;                     /* relaxed atomic: by stress */
   uint64_t by_cause[MM_CAUSE_COUNT];
   uint64_t allocated_then_bytes; /* allocated when the last one ended */
+  uint64_t live_then_bytes;      /* and alive */
   uint64_t peak_used_bytes;      /* highest at a collection's begin or end */
   uint64_t peak_committed_bytes;
   uint64_t stop_asked_ns;
