@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A machine: one heap, its classes and modules, its threads.  Several may
+ * live in one process; nothing is global.
+ */
+#ifndef VM_CORE_VM_H
+#define VM_CORE_VM_H
+
+#include "vm/asm/diag.h"
+#include "vm/core/engine.h"
+#include "vm/core/thread.h"
+
+#include <stdatomic.h>
+
+/* Classes that the machine itself refers to; the table of the library fills
+   them in.  Legend: VM_KNOWN_CLASS(field, "name"). */
+#define VM_KNOWN_CLASSES(X)                                                    \
+  X(object, "panda.Object")                                                    \
+  X(string, "panda.String")                                                    \
+  X(class_, "panda.Class")                                                     \
+  X(string_array, "panda.String[]")                                            \
+  X(global, "_GLOBAL")
+
+/* Exceptions that instructions and the machine throw. */
+enum vm_error_kind {
+#define VM_ERROR(id, name) VM_ERROR_##id,
+#include "vm/core/errors.def"
+  VM_ERROR_COUNT
+};
+
+struct vm_options {
+  struct mm_options mm;
+  size_t stack_bytes; /* VM stack of a thread */
+  bool strict;        /* verify as severely as Panda's own verifier */
+  bool fuse;          /* fuse instruction sequences (on; off for tests) */
+  FILE *out, *err;    /* of the program; stdout, stderr */
+};
+
+void vm_options_init(struct vm_options *options);
+
+struct vm_class_table;   /* name -> class; vm/core/class_table.h */
+struct vm_intern_table;  /* vm/core/intern.h */
+struct vm_monitor_table; /* vm/core/monitor.h */
+
+struct vm {
+  struct mm_heap *heap;
+  struct vm_options options;
+  struct vm_engine engine;
+  struct vm_thread *main_thread;
+  struct vm_module *modules, **last_module; /* in load order */
+  struct vm_class *classes, **last_class;   /* in load order */
+  struct vm_class_table *class_table;
+  struct vm_intern_table *intern;
+  struct vm_monitor_table *monitors;
+  struct {
+#define FIELD(field, name) struct vm_class *field;
+    VM_KNOWN_CLASSES(FIELD)
+#undef FIELD
+    struct vm_class *error[VM_ERROR_COUNT];
+  } known;
+  /* Thrown when there is no memory to make one. Preallocated, a root. */
+  struct mm_ref out_of_memory;
+  struct mm_ref stack_overflow;
+  bool exiting; /* System.exit was called: unwind everything */
+  int exit_status;
+};
+
+/*
+ * Creates a machine with its heap, the runtime library and the calling
+ * thread as main thread.  `engine` is copied.
+ */
+enum mm_status vm_create(const struct vm_options *options,
+                         const struct vm_engine *engine, struct vm **vm,
+                         struct mm_error *error);
+void vm_destroy(struct vm *vm);
+
+/*
+ * Takes a module over: checks it (vm_module_check), defines its records as
+ * classes and its functions as methods, verifies its bodies.  What makes it
+ * unfit to run is told to `diags`, and false returned; the module is the
+ * machine's in either case.
+ */
+bool vm_load_module(struct vm *vm, struct vm_module *module,
+                    struct vm_diags *diags);
+
+/* How a run of an entry point ended. */
+enum vm_outcome {
+  VM_RETURNED,         /* status is what it returned */
+  VM_EXITED,           /* System.exit(status) */
+  VM_UNCAUGHT,         /* an exception: report printed to options.err */
+  VM_NO_ENTRY,         /* not found or of the wrong form: text in error */
+  VM_RUN_OUT_OF_MEMORY /* could not even make the arguments */
+};
+
+/* Runs "Class::method" (the conventional one is "_GLOBAL::main") with the
+   program's arguments. */
+enum vm_outcome vm_run(struct vm *vm, const char *entry, int argc,
+                       char *const *argv, int *status, struct mm_error *error);
+
+#endif
