@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A host for the tests of the memory manager: a few classes, threads with a
+ * shadow stack of roots, global roots, a weak table.  It is as simple as a
+ * host can be, so that what goes wrong in a test is the memory manager.
+ *
+ *   struct fixture f;
+ *   struct mm_options options = fixture_options();
+ *   fixture_open(&f, &options);
+ *   size_t a = fixture_push(&f.main, fixture_pair(&f.main));
+ *   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+ *   struct mm_ref moved = fixture_at(&f.main, a);
+ *   fixture_close(&f);
+ *
+ * Functions fail the running test when something is refused; those that end
+ * in _or_null hand the null on.  Not thread safe but per thread.
+ */
+#ifndef TESTS_UNIT_MM_FIXTURE_H
+#define TESTS_UNIT_MM_FIXTURE_H
+
+#include <check.h>
+
+#include "mm/mm_inline.h"
+
+enum {
+  FIXTURE_STACK = 1 << 17, /* roots on a thread's shadow stack */
+  FIXTURE_GLOBALS = 16,
+  FIXTURE_WEAK = 64,
+  FIXTURE_MIB = 1 << 20,
+  FIXTURE_REGION_BYTES = 256 * 1024,
+  /* A plain object this large needs a wide map: 300 slots of 4 bytes. */
+  FIXTURE_WIDE_BYTES = 8 + 300 * 4,
+  /* Offsets of the fields of a pair. */
+  FIXTURE_LEFT = 8,
+  FIXTURE_RIGHT = 12,
+  FIXTURE_VALUE = 16, /* 8 bytes of data */
+};
+
+enum fixture_kind {
+  FIXTURE_PAIR,   /* two references and a 64-bit value: 24 bytes */
+  FIXTURE_LEAF,   /* no field at all: 8 bytes */
+  FIXTURE_WIDE,   /* many fields, each third one a reference */
+  FIXTURE_REFS,   /* array of references */
+  FIXTURE_BYTES,  /* array of bytes */
+  FIXTURE_LONGS,  /* array of 64-bit numbers */
+  FIXTURE_STRING,
+  FIXTURE_KIND_COUNT
+};
+
+/* The layout stands first, as the memory manager demands. */
+struct fixture_class {
+  struct mm_layout layout;
+  const char *name;
+  uint64_t wide_ref_map[(FIXTURE_WIDE_BYTES / 4 + 63) / 64];
+};
+
+struct fixture_thread {
+  struct mm_mutator mutator; /* first: the binding casts back */
+  struct fixture *fixture;
+  struct mm_ref *stack;
+  size_t top;
+};
+
+struct fixture {
+  struct mm_heap *heap;
+  struct fixture_class *classes[FIXTURE_KIND_COUNT];
+  struct fixture_thread main;
+  struct mm_ref globals[FIXTURE_GLOBALS];
+  struct mm_ref weak[FIXTURE_WEAK]; /* dead entries become null */
+  uint64_t weak_died;
+  bool hide_main_stack; /* plants a missing root */
+};
+
+/* 32 MiB of stop-the-world heap, one worker, no log, verified around each
+   collection. */
+struct mm_options fixture_options(void);
+
+/* Creates the heap, the classes, and attaches the calling thread. */
+void fixture_open(struct fixture *f, const struct mm_options *options);
+void fixture_close(struct fixture *f);
+
+/* Attaches the calling thread with a shadow stack of its own. */
+void fixture_attach(struct fixture *f, struct fixture_thread *thread);
+void fixture_detach(struct fixture_thread *thread);
+
+extern const struct mm_binding fixture_binding;
+
+/* Allocation.  Lengths in elements; a string's in units. */
+struct mm_ref fixture_pair(struct fixture_thread *thread);
+struct mm_ref fixture_new(struct fixture_thread *thread,
+                          enum fixture_kind kind, uint32_t length);
+struct mm_ref fixture_new_or_null(struct fixture_thread *thread,
+                                  enum fixture_kind kind, uint32_t length);
+struct mm_ref fixture_wide_string(struct fixture_thread *thread,
+                                  uint32_t units);
+struct mm_ref fixture_nonmoving(struct fixture_thread *thread,
+                                enum fixture_kind kind, uint32_t length);
+
+/* The shadow stack: push returns the index. */
+size_t fixture_push(struct fixture_thread *thread, struct mm_ref ref);
+void fixture_pop(struct fixture_thread *thread, size_t count);
+struct mm_ref fixture_at(struct fixture_thread *thread, size_t index);
+void fixture_put(struct fixture_thread *thread, size_t index,
+                 struct mm_ref ref);
+
+/* Fields and elements, by byte offset or index. */
+struct mm_ref fixture_get(struct mm_ref ref, size_t offset);
+void fixture_set(struct mm_ref ref, size_t offset, struct mm_ref value);
+struct mm_ref fixture_element(struct mm_ref array, size_t index);
+void fixture_set_element(struct mm_ref array, size_t index,
+                         struct mm_ref value);
+int64_t fixture_value(struct mm_ref pair);
+void fixture_set_value(struct mm_ref pair, int64_t value);
+char *fixture_data(struct mm_ref ref, size_t offset);
+
+/* A list of `length` pairs, values length - 1 down to 0, linked by LEFT;
+   pushed, so that it costs one root.  Returns the root's index. */
+size_t fixture_push_list(struct fixture_thread *thread, uint32_t length);
+void fixture_check_list(struct mm_ref head, uint32_t length);
+
+/* A complete binary tree; leaves have depth 0.  Not kept by any root. */
+struct mm_ref fixture_tree(struct fixture_thread *thread, unsigned depth);
+uint64_t fixture_tree_nodes(struct mm_ref tree);
+
+/* What a walk of the heap finds. */
+struct fixture_census {
+  uint64_t objects, bytes;
+};
+struct fixture_census fixture_census(struct fixture *f);
+
+/* The words of a stream, as a string that the caller frees. */
+struct fixture_text {
+  FILE *out;
+  char *text;
+  size_t bytes;
+};
+void fixture_text_open(struct fixture_text *text);
+const char *fixture_text_read(struct fixture_text *text);
+void fixture_text_close(struct fixture_text *text);
+
+/* A reproducible generator: xorshift64*, Marsaglia 2003 and Vigna 2016. */
+uint64_t fixture_random(uint64_t *state);
+
+/* Runs a suite of one test case per `cases`, ended by null; the result is
+   what main returns.  Without forks where ThreadSanitizer watches. */
+int fixture_main(const char *suite, TCase *cases[]);
+
+#endif
