@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The heap: everything that belongs to one instance of the memory manager.
+ *
+ *   regions      the reservation, 256 KiB at a time, and its descriptors
+ *   marks        a bit per 8 bytes: a live object starts here (valid from the
+ *                mark phase of a collection to its end; an evacuation keeps
+ *                them for large and non-moving objects only)
+ *   blocks       per 512 bytes, while compacting: see compact_internal.h
+ *   traces       per region one byte, while collecting: what a reference into
+ *                it means to the collector (enum mm_trace)
+ *
+ * Locks, in the order in which they are taken
+ *   lock              mutators, states, stopping, regions, allocation spaces
+ *   metadata.lock     the metadata arena
+ *   workers.lock      goals of the worker threads
+ * With the world stopped, the collecting thread owns everything that `lock`
+ * guards without holding it; workers that need regions then take space_lock.
+ *
+ * Read next: collect.c (a collection from begin to end), safepoint.c.
+ */
+#ifndef MM_HEAP_INTERNAL_H
+#define MM_HEAP_INTERNAL_H
+
+#include "mm/alloc/arena.h"
+#include "mm/mm.h"
+#include "mm/space/region_internal.h"
+#include "mm/stat/stat_internal.h"
+
+#include <pthread.h>
+
+/* What tracing does with a reference into a region. */
+enum mm_trace {
+  MM_TRACE_NOTHING, /* to-space while evacuating */
+  MM_TRACE_MOVE,    /* evacuate, or forward by the block table */
+  MM_TRACE_MARK,    /* stays where it is: mark bit */
+};
+
+struct mm_block {
+  uint64_t live;         /* a bit per live granule of the 512 bytes */
+  uint32_t target;       /* granule where the first live one goes to */
+  uint32_t own_granules; /* of the objects that start in the block */
+};
+
+/* A chunk of a region that an allocator fills: start <= cursor <= limit. */
+struct mm_chunk {
+  uintptr_t start, cursor, limit;
+};
+
+/* Where objects of up to half a region go; see object_internal.h. */
+struct mm_object_space {
+  uint32_t tlab_region;   /* TLABs are cut from it; or MM_NO_REGION */
+  uint32_t medium_region; /* objects too large for TLABs; or MM_NO_REGION */
+  uint32_t partial_first; /* regions with room at their end */
+};
+
+/* See nonmoving_internal.h. */
+struct mm_nonmoving_space {
+  uint32_t region;       /* bump allocation goes on here; or MM_NO_REGION */
+  struct mm_ref gaps;    /* first of the fillers on offer */
+};
+
+struct mm_metadata_space {
+  pthread_mutex_t lock;
+  struct mm_arena_source source;
+  struct mm_arena *arena;
+  uintptr_t base, cursor, committed, end;
+};
+
+struct mm_workers;
+
+/* When to collect next, and how; see sizing.c. */
+struct mm_sizing {
+  uint32_t min_regions, max_regions;
+  uint32_t limit_regions;     /* soft limit of the heap's size */
+  uint32_t reserve_regions;   /* of it kept free for evacuation */
+  enum mm_collection_kind next_kind;
+  bool was_short;             /* the last evacuation ran out of room */
+  unsigned futile;            /* collections in a row that left hardly room */
+};
+
+struct mm_heap {
+  struct mm_options options; /* as completed by mm_heap_create */
+  struct mm_binding binding;
+  void *host;
+  struct mm_stat stat;
+
+  struct mm_regions regions;
+  uint64_t *marks;
+  struct mm_block *blocks;
+  uint8_t *traces;
+  void *tables; /* the mapping that the four tables stand in */
+  size_t tables_bytes;
+
+  struct mm_object_space objects;
+  struct mm_nonmoving_space nonmoving;
+  struct mm_metadata_space metadata;
+  struct mm_layout *filler_granule; /* 8 bytes */
+  struct mm_layout *filler;         /* 16 and more; length word in bytes */
+
+  struct mm_sizing sizing;
+  uint64_t stress_allocations; /* atomic */
+  uint64_t stress_polls;       /* atomic */
+  struct mm_workers *workers;
+  size_t trace_entries_max; /* a worker's stack never grows beyond; tests
+                               lower it */
+
+  pthread_mutex_t lock;
+  pthread_cond_t stopped; /* a mutator stopped: the collecting one waits */
+  pthread_cond_t resumed; /* the world runs on: the others wait */
+  uint32_t stopping;      /* atomic; 1 from the request to the resumption */
+  uint32_t resumptions;   /* atomic; for waiting by spinning */
+  struct mm_mutator *mutators;
+  uint64_t *mutator_ids; /* a bit per id in use */
+  pthread_mutex_t space_lock;
+};
+
+/* Is the mark bit of the object at `ref` set? */
+static inline bool mm_is_marked(const struct mm_heap *heap,
+                                struct mm_ref ref) {
+  uint64_t granule = ref.bits - (heap->regions.base >> MM_REF_SHIFT);
+  return __atomic_load_n(&heap->marks[granule >> 6], __ATOMIC_RELAXED) >>
+             (granule & 63) &
+         1;
+}
+
+/*
+ * Ends all TLABs, so that every region can be walked; the next allocation of
+ * each mutator takes the slow path.  World stopped or single mutator.
+ */
+void mm_retire_tlabs(struct mm_heap *heap);
+
+/* Bytes of regions that are not free; that may be used before the heap has
+   to grow (the soft limit, or what is committed if that is more). */
+uint64_t mm_heap_used_bytes(const struct mm_heap *heap);
+uint64_t mm_heap_committed_bytes(const struct mm_heap *heap);
+
+#endif
