@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fields of objects as C code reads and writes them, and the shape of the
+ * objects that the machine itself knows.
+ *
+ *   exception   +8 message   +12 cause   +16 trace (hidden; see trace.c)
+ *   mirror      +8 address of the class, 32 bits (hidden)
+ *
+ * References are read and written as relaxed atomics, because collectors read
+ * them while they change.  None of these is a safepoint.
+ */
+#ifndef VM_CORE_OBJECT_H
+#define VM_CORE_OBJECT_H
+
+#include "vm/core/runtime.h"
+
+/* Offsets in the exception records of the library, asserted where they are
+   laid out. */
+enum {
+  VM_EXCEPTION_MESSAGE_OFFSET = 8,
+  VM_EXCEPTION_CAUSE_OFFSET = 12,
+  VM_EXCEPTION_TRACE_OFFSET = 16,
+  VM_MIRROR_CLASS_OFFSET = 8,
+};
+
+static inline void *vm_object_at(struct mm_ref object, uint32_t offset)
+{
+  return (char *)mm_address(object) + offset;
+}
+
+static inline struct mm_ref vm_object_ref(struct mm_ref object, uint32_t offset)
+{
+  uint32_t *slot = vm_object_at(object, offset);
+  return (struct mm_ref){__atomic_load_n(slot, __ATOMIC_RELAXED)};
+}
+
+static inline void vm_object_set_ref(struct mm_ref object, uint32_t offset,
+                                     struct mm_ref value)
+{
+  uint32_t *slot = vm_object_at(object, offset);
+  __atomic_store_n(slot, value.bits, __ATOMIC_RELAXED);
+}
+
+static inline struct mm_ref vm_array_ref(struct mm_ref array, uint32_t index)
+{
+  return vm_object_ref(array, MM_ARRAY_BASE + index * 4);
+}
+
+static inline void vm_array_set_ref(struct mm_ref array, uint32_t index,
+                                    struct mm_ref value)
+{
+  vm_object_set_ref(array, MM_ARRAY_BASE + index * 4, value);
+}
+
+/* Has this class the fields of the library's exceptions?  True of them and of
+   records that extend one. */
+bool vm_class_is_throwable(const struct vm_class *class);
+
+/* May `newobj` make an instance?  Not of arrays, panda.Class, _GLOBAL, nor of
+   records that extend one of those; of panda.String yes (an empty one).
+   Throws InstantiationError naming the class when it may not. */
+bool vm_class_check_instantiable(struct vm_thread *thread,
+                                 struct vm_class *class);
+
+#endif
