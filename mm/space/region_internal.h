@@ -7,9 +7,11 @@
  *                 free     one run
  *
  * Invariants (mm_regions_check)
- *   a region at or beyond fresh_from is free and was never committed;
- *   a free one below it is on the free list, warm ones first;
- *   used + listed = fresh_from; committed <= fresh_from;
+ *   a region at or beyond fresh_from is free and was never touched;
+ *   memory below open_to has been opened (made readable and writable) once,
+ *   in groups of 2 MiB, so that huge pages fit;
+ *   a free region below fresh_from is on the free list, warm ones first;
+ *   used + listed = fresh_from; committed <= fresh_from <= open_to;
  *   start <= top <= end, objects and fillers fill [start, top) of a walkable
  *   region; memory in [zero_from, end) of a committed one is zero;
  *   a run of a large object is one LARGE and then `span - 1` LARGE_TAIL.
@@ -26,6 +28,7 @@ enum {
   MM_REGION_LOG2 = 18,
   MM_REGION_BYTES = 1 << MM_REGION_LOG2,
   MM_REGION_GRANULES = MM_REGION_BYTES / MM_OBJECT_ALIGN,
+  MM_REGION_GROUP = 8, /* regions that are opened together */
 };
 
 enum mm_region_kind {
@@ -59,11 +62,16 @@ struct mm_regions {
   uintptr_t base;
   uint32_t count;      /* of the reservation: heap_max */
   uint32_t fresh_from; /* walks over the table end here */
+  uint32_t open_to;
   uint32_t used;       /* not free */
   uint32_t committed;
   uint32_t free_first, free_last; /* warm .. cold (not committed) */
   struct mm_region *table;
 };
+
+/* An empty table over `count` regions from `base` on; `table` is zero. */
+void mm_regions_init(struct mm_regions *regions, uintptr_t base,
+                     uint32_t count, struct mm_region *table);
 
 /* As reports show it: "small", "large", ... */
 const char *mm_region_kind_name(enum mm_region_kind kind);
@@ -123,7 +131,7 @@ static inline uint32_t mm_regions_free(const struct mm_regions *regions) {
   return regions->count - regions->used;
 }
 
-/* Debug builds: asserts the invariants above. */
+/* Debug builds: asserts the invariants above.  O(regions). */
 void mm_regions_check(const struct mm_regions *regions);
 
 /* What freed memory is filled with under stress. */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory from Linux.  Reservations are private anonymous mappings without
+ * access and without a claim on swap (MAP_NORESERVE); a chosen address is
+ * asked for with MAP_FIXED_NOREPLACE, which kernels before 4.17 take for a
+ * hint, so the answer is compared with the question.
+ */
+#include "config.h"
+
+#include "mm/os/os_internal.h"
+
+#include "mm/assert_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+size_t mm_os_page_bytes(void)
+{
+  return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The limit in a file of the control group; UINT64_MAX when it has none. */
+static uint64_t read_limit(const char *path)
+{
+  uint64_t limit = UINT64_MAX;
+  FILE *file = fopen(path, "re");
+  if (!file)
+    return limit;
+  if (fscanf(file, "%" SCNu64, &limit) != 1)
+    limit = UINT64_MAX;
+  fclose(file);
+  return limit;
+}
+
+uint64_t mm_os_physical_bytes(void)
+{
+  uint64_t bytes =
+      (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)mm_os_page_bytes();
+  uint64_t version_2 = read_limit("/sys/fs/cgroup/memory.max");
+  uint64_t version_1 =
+      read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+  if (version_2 < bytes)
+    bytes = version_2;
+  return version_1 < bytes ? version_1 : bytes;
+}
+
+unsigned mm_os_processors(void)
+{
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0)
+    return (unsigned)CPU_COUNT(&set);
+  long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online > 0 ? (unsigned)online : 1;
+}
+
+static enum mm_status status_of_errno(void)
+{
+  switch (errno) {
+  case ENOMEM:
+  case EAGAIN:
+    return MM_NO_MEMORY;
+  default:
+    return MM_OS_FAILED;
+  }
+}
+
+/* Maps at exactly `at`; false when something else is there. */
+static bool reserve_at(uintptr_t at, uint64_t bytes, bool *refused)
+{
+  int flags =
+      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void *got = mmap((void *)at, bytes, PROT_NONE, flags, -1, 0);
+  if (got == (void *)at)
+    return true;
+  if (got != MAP_FAILED)
+    munmap(got, bytes);
+  else
+    *refused = errno == ENOMEM;
+  return false;
+}
+
+enum mm_status mm_os_reserve_between(uint64_t bytes, uint64_t align,
+                                     uint64_t step, uintptr_t low,
+                                     uintptr_t high, uintptr_t *base)
+{
+  MM_ASSERT(step % align == 0 && bytes % mm_os_page_bytes() == 0);
+  bool refused = false;
+  uintptr_t at = (low + align - 1) & ~(align - 1);
+  for (; at <= high && bytes <= high - at && !refused; at += step) {
+    if (reserve_at(at, bytes, &refused)) {
+      *base = at;
+      return MM_OK;
+    }
+  }
+  return MM_NO_MEMORY;
+}
+
+enum mm_status mm_os_commit(uintptr_t at, uint64_t bytes)
+{
+  if (mprotect((void *)at, bytes, PROT_READ | PROT_WRITE) != 0)
+    return status_of_errno();
+  return MM_OK;
+}
+
+enum mm_status mm_os_uncommit(uintptr_t at, uint64_t bytes)
+{
+  if (madvise((void *)at, bytes, MADV_DONTNEED) != 0)
+    return status_of_errno();
+  return mm_os_protect(at, bytes);
+}
+
+enum mm_status mm_os_protect(uintptr_t at, uint64_t bytes)
+{
+  if (mprotect((void *)at, bytes, PROT_NONE) != 0)
+    return status_of_errno();
+  return MM_OK;
+}
+
+void mm_os_prefer_huge(uintptr_t at, uint64_t bytes)
+{
+  /* A wish: a machine without huge pages works as well. */
+  (void)madvise((void *)at, bytes, MADV_HUGEPAGE);
+}
+
+enum mm_status mm_os_map(uint64_t bytes, void **base)
+{
+  void *got = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (got == MAP_FAILED)
+    return status_of_errno();
+  *base = got;
+  return MM_OK;
+}
+
+void mm_os_release(void *base, uint64_t bytes)
+{
+  if (base)
+    munmap(base, bytes);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory from the operating system.
+ *
+ *   reserved --commit--> committed --protect--> protected (keeps content)
+ *      ^                     |                       |
+ *      +------uncommit-------+<-------commit---------+
+ *
+ * Reserved memory is address space only: it costs nothing and faults when it
+ * is touched.  Each function takes whole pages.  A failing call leaves things
+ * as they were and says so: MM_NO_MEMORY when the machine or a limit refuses,
+ * MM_OS_FAILED for anything else.  Any thread; no locks.
+ */
+#ifndef MM_OS_INTERNAL_H
+#define MM_OS_INTERNAL_H
+
+#include "mm/mm.h"
+
+/* Size of a page. */
+size_t mm_os_page_bytes(void);
+
+/* Memory of the machine, or of the control group if that has less. */
+uint64_t mm_os_physical_bytes(void);
+
+/* Processors that this process may use; at least 1. */
+unsigned mm_os_processors(void);
+
+/*
+ * Reserves `bytes` at a multiple of `align` (a power of two) that starts at
+ * or above `low` and ends at or below `high`.  Tries places from below to
+ * above, `step` bytes apart (a multiple of `align`).
+ */
+enum mm_status mm_os_reserve_between(uint64_t bytes, uint64_t align,
+                                     uint64_t step, uintptr_t low,
+                                     uintptr_t high, uintptr_t *base);
+
+/* Makes memory readable and writable; zero if it was not committed. */
+enum mm_status mm_os_commit(uintptr_t at, uint64_t bytes);
+
+/* Gives the memory back but keeps the address space. */
+enum mm_status mm_os_uncommit(uintptr_t at, uint64_t bytes);
+
+/* Takes away access; the content stays. */
+enum mm_status mm_os_protect(uintptr_t at, uint64_t bytes);
+
+/* Asks for huge pages, where the machine grants them on request. */
+void mm_os_prefer_huge(uintptr_t at, uint64_t bytes);
+
+/* Zeroed memory anywhere, which takes room only once it is touched. */
+enum mm_status mm_os_map(uint64_t bytes, void **base);
+
+/* Gives back what mm_os_reserve_between or mm_os_map gave. */
+void mm_os_release(void *base, uint64_t bytes);
+
+#endif
