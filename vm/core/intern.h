@@ -12,10 +12,11 @@
 
 #include <stddef.h>
 
+struct vm;
 struct vm_intern_table;
 
 /* An empty table; null when there is no memory. */
-struct vm_intern_table *vm_intern_create(void);
+struct vm_intern_table *vm_intern_create(struct vm *vm);
 void vm_intern_destroy(struct vm_intern_table *table);
 
 /* How many strings it holds. */
