@@ -16,18 +16,21 @@
 
 #include <string.h>
 
-static unsigned shift_of(uint64_t ns) {
+static unsigned shift_of(uint64_t ns)
+{
   unsigned high = 63 - (unsigned)__builtin_clzll(ns | 1);
   return high > MM_HISTOGRAM_SUB_LOG2 ? high - MM_HISTOGRAM_SUB_LOG2 : 0;
 }
 
-static unsigned bucket_of(uint64_t ns) {
+static unsigned bucket_of(uint64_t ns)
+{
   unsigned shift = shift_of(ns);
   return shift * MM_HISTOGRAM_SUB + (unsigned)(ns >> shift);
 }
 
 /* The greatest value that falls into the bucket. */
-static uint64_t bucket_end(unsigned bucket) {
+static uint64_t bucket_end(unsigned bucket)
+{
   if (bucket < 2 * MM_HISTOGRAM_SUB)
     return bucket;
   unsigned shift = bucket / MM_HISTOGRAM_SUB - 1;
@@ -35,11 +38,13 @@ static uint64_t bucket_end(unsigned bucket) {
   return (first << shift) + (((uint64_t)1 << shift) - 1);
 }
 
-void mm_histogram_init(struct mm_histogram *histogram) {
+void mm_histogram_init(struct mm_histogram *histogram)
+{
   memset(histogram, 0, sizeof *histogram);
 }
 
-void mm_histogram_add(struct mm_histogram *histogram, uint64_t ns) {
+void mm_histogram_add(struct mm_histogram *histogram, uint64_t ns)
+{
   if (histogram->count == 0 || ns < histogram->min_ns)
     histogram->min_ns = ns;
   if (ns > histogram->max_ns)
@@ -50,7 +55,8 @@ void mm_histogram_add(struct mm_histogram *histogram, uint64_t ns) {
 }
 
 void mm_histogram_merge(struct mm_histogram *histogram,
-                        const struct mm_histogram *from) {
+                        const struct mm_histogram *from)
+{
   if (from->count == 0)
     return;
   if (histogram->count == 0 || from->min_ns < histogram->min_ns)
@@ -64,7 +70,8 @@ void mm_histogram_merge(struct mm_histogram *histogram,
 }
 
 /* The rank, counted from 1, that a percentile asks for. */
-static uint64_t rank_of(uint64_t count, double percent) {
+static uint64_t rank_of(uint64_t count, double percent)
+{
   double exact = (double)count * percent / 100.0;
   uint64_t rank = (uint64_t)exact;
   if ((double)rank < exact)
@@ -75,7 +82,8 @@ static uint64_t rank_of(uint64_t count, double percent) {
 }
 
 uint64_t mm_histogram_percentile(const struct mm_histogram *histogram,
-                                 double percent) {
+                                 double percent)
+{
   if (histogram->count == 0)
     return 0;
   uint64_t rank = rank_of(histogram->count, percent);
@@ -87,11 +95,13 @@ uint64_t mm_histogram_percentile(const struct mm_histogram *histogram,
   return end < histogram->max_ns ? end : histogram->max_ns;
 }
 
-uint64_t mm_histogram_mean(const struct mm_histogram *histogram) {
+uint64_t mm_histogram_mean(const struct mm_histogram *histogram)
+{
   return histogram->count ? histogram->total_ns / histogram->count : 0;
 }
 
-bool mm_histogram_check(const struct mm_histogram *histogram) {
+bool mm_histogram_check(const struct mm_histogram *histogram)
+{
   uint64_t sum = 0;
   for (unsigned i = 0; i < MM_HISTOGRAM_BUCKETS; i++)
     sum += histogram->buckets[i];

@@ -44,7 +44,8 @@ bool mm_log_level_parse(const char *name, int *level);
 /* Times in the log count from this call. */
 void mm_log_init(struct mm_log *log, FILE *out, int level);
 
-static inline bool mm_log_enabled(const struct mm_log *log, int level) {
+static inline bool mm_log_enabled(const struct mm_log *log, int level)
+{
   return log->out && level <= log->level;
 }
 

@@ -16,7 +16,8 @@
 
 #include "mm/assert_internal.h"
 
-const char *mm_cause_name(enum mm_cause cause) {
+const char *mm_cause_name(enum mm_cause cause)
+{
   static const char *const names[MM_CAUSE_COUNT] = {
       [MM_CAUSE_ALLOCATION] = "Allocation Failure",
       [MM_CAUSE_EXPLICIT] = "Explicit",
@@ -26,7 +27,8 @@ const char *mm_cause_name(enum mm_cause cause) {
   return names[cause];
 }
 
-const char *mm_collection_kind_name(enum mm_collection_kind kind) {
+const char *mm_collection_kind_name(enum mm_collection_kind kind)
+{
   static const char *const names[MM_COLLECTION_KIND_COUNT] = {
       [MM_COLLECTION_EVACUATE] = "evacuate",
       [MM_COLLECTION_COMPACT] = "compact",
@@ -34,7 +36,8 @@ const char *mm_collection_kind_name(enum mm_collection_kind kind) {
   return names[kind];
 }
 
-const char *mm_phase_name(enum mm_phase phase) {
+const char *mm_phase_name(enum mm_phase phase)
+{
   static const char *const names[MM_PHASE_COUNT] = {
 #define MM_PHASE(NAME, key, text) [MM_PHASE_##NAME] = text,
 #include "mm/stat/phases.def"
@@ -42,13 +45,15 @@ const char *mm_phase_name(enum mm_phase phase) {
   return names[phase];
 }
 
-uint64_t mm_stat_now_ns(void) {
+uint64_t mm_stat_now_ns(void)
+{
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-void mm_stat_init(struct mm_stat *stat, FILE *out, int log_level) {
+void mm_stat_init(struct mm_stat *stat, FILE *out, int log_level)
+{
   memset(stat, 0, sizeof *stat);
   mm_log_init(&stat->log, out, log_level);
   stat->start_ns = stat->log.start_ns;
@@ -58,13 +63,15 @@ void mm_stat_init(struct mm_stat *stat, FILE *out, int log_level) {
   mm_histogram_init(&stat->stops);
 }
 
-void mm_stat_stop_begin(struct mm_stat *stat) {
+void mm_stat_stop_begin(struct mm_stat *stat)
+{
   MM_ASSERT(!stat->current.active);
   stat->stop_asked_ns = mm_stat_now_ns();
 }
 
 void mm_stat_note_used(struct mm_stat *stat, uint64_t used_bytes,
-                       uint64_t committed_bytes) {
+                       uint64_t committed_bytes)
+{
   if (used_bytes > stat->peak_used_bytes)
     stat->peak_used_bytes = used_bytes;
   if (committed_bytes > stat->peak_committed_bytes)
@@ -72,7 +79,8 @@ void mm_stat_note_used(struct mm_stat *stat, uint64_t used_bytes,
 }
 
 void mm_stat_collection_begin(struct mm_stat *stat, enum mm_cause cause,
-                              bool forced, const struct mm_stat_heap *before) {
+                              bool forced, const struct mm_stat_heap *before)
+{
   struct mm_stat_collection *current = &stat->current;
   MM_ASSERT(!current->active);
   MM_ASSERT(stat->stop_asked_ns != 0);
@@ -95,21 +103,23 @@ void mm_stat_collection_begin(struct mm_stat *stat, enum mm_cause cause,
                (double)current->stop_ns / 1e6);
 }
 
-void mm_stat_collection_kind(struct mm_stat *stat,
-                             enum mm_collection_kind kind) {
+void mm_stat_collection_kind(struct mm_stat *stat, enum mm_collection_kind kind)
+{
   MM_ASSERT(stat->current.active);
   MM_ASSERT(kind < MM_COLLECTION_KIND_COUNT);
   stat->current.kind = kind;
 }
 
-void mm_stat_phase_begin(struct mm_stat *stat, enum mm_phase phase) {
+void mm_stat_phase_begin(struct mm_stat *stat, enum mm_phase phase)
+{
   MM_ASSERT(stat->current.active);
   MM_ASSERT(stat->phase == -1);
   stat->phase = (int)phase;
   stat->phase_began_ns = mm_stat_now_ns();
 }
 
-void mm_stat_phase_end(struct mm_stat *stat, enum mm_phase phase) {
+void mm_stat_phase_end(struct mm_stat *stat, enum mm_phase phase)
+{
   MM_ASSERT(stat->phase == (int)phase);
   uint64_t ns = mm_stat_now_ns() - stat->phase_began_ns;
   struct mm_stat_phase *sum = &stat->phases[phase];
@@ -126,7 +136,8 @@ void mm_stat_phase_end(struct mm_stat *stat, enum mm_phase phase) {
 
 /* What was alive at the last end, and all allocated since, has either stayed
    alive or been freed. */
-static void count_freed(struct mm_stat *stat, uint64_t live_now_bytes) {
+static void count_freed(struct mm_stat *stat, uint64_t live_now_bytes)
+{
   uint64_t allocated = mm_stat_counter(stat, MM_COUNT_ALLOCATED_BYTES);
   uint64_t fresh = allocated - stat->allocated_then_bytes;
   uint64_t all = stat->live_then_bytes + fresh;
@@ -136,7 +147,8 @@ static void count_freed(struct mm_stat *stat, uint64_t live_now_bytes) {
   stat->live_then_bytes = live_now_bytes;
 }
 
-static void log_collection(const struct mm_stat *stat) {
+static void log_collection(const struct mm_stat *stat)
+{
   const struct mm_stat_collection *current = &stat->current;
   char before[MM_LOG_SIZE_BYTES], after[MM_LOG_SIZE_BYTES];
   char committed[MM_LOG_SIZE_BYTES];
@@ -155,7 +167,8 @@ static void log_collection(const struct mm_stat *stat) {
 }
 
 void mm_stat_collection_end(struct mm_stat *stat,
-                            const struct mm_stat_heap *after) {
+                            const struct mm_stat_heap *after)
+{
   struct mm_stat_collection *current = &stat->current;
   MM_ASSERT(current->active);
   MM_ASSERT(stat->phase == -1);

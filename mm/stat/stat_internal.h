@@ -100,12 +100,14 @@ uint64_t mm_stat_now_ns(void);
 void mm_stat_init(struct mm_stat *stat, FILE *out, int log_level);
 
 static inline void mm_stat_count(struct mm_stat *stat, enum mm_counter counter,
-                                 uint64_t amount) {
+                                 uint64_t amount)
+{
   __atomic_fetch_add(&stat->counters[counter], amount, __ATOMIC_RELAXED);
 }
 
 static inline uint64_t mm_stat_counter(const struct mm_stat *stat,
-                                       enum mm_counter counter) {
+                                       enum mm_counter counter)
+{
   return __atomic_load_n(&stat->counters[counter], __ATOMIC_RELAXED);
 }
 
@@ -137,7 +139,7 @@ void mm_stat_collection_end(struct mm_stat *stat,
 void mm_stat_note_used(struct mm_stat *stat, uint64_t used_bytes,
                        uint64_t committed_bytes);
 
-const char *mm_cause_name(enum mm_cause cause);       /* "Allocation Failure" */
+const char *mm_cause_name(enum mm_cause cause); /* "Allocation Failure" */
 const char *mm_collection_kind_name(enum mm_collection_kind kind);
 const char *mm_phase_name(enum mm_phase phase);
 

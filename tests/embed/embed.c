@@ -23,22 +23,26 @@ struct program {
   struct mm_ref tree; /* the only global root */
 };
 
-static void visit_globals(void *host, struct mm_root_visitor *visitor) {
+static void visit_globals(void *host, struct mm_root_visitor *visitor)
+{
   struct program *program = host;
   visitor->slot(visitor, &program->tree, MM_ROOT_GLOBAL);
 }
 
 static void visit_mutator(void *host, struct mm_mutator *mutator,
-                          struct mm_root_visitor *visitor) {
+                          struct mm_root_visitor *visitor)
+{
   (void)host, (void)mutator, (void)visitor; /* all its roots are in scopes */
 }
 
-static void visit_weak(void *host, struct mm_weak_visitor *visitor) {
+static void visit_weak(void *host, struct mm_weak_visitor *visitor)
+{
   (void)host, (void)visitor; /* no weak tables */
 }
 
 static void layout_name(void *host, const struct mm_layout *layout, char *name,
-                        size_t name_bytes) {
+                        size_t name_bytes)
+{
   struct program *program = host;
   snprintf(name, name_bytes, "%s", layout == program->node ? "Node" : "Word");
 }
@@ -50,29 +54,34 @@ static const struct mm_binding binding = {
     .layout_name = layout_name,
 };
 
-static uint32_t *field(struct mm_ref object, size_t offset) {
+static uint32_t *field(struct mm_ref object, size_t offset)
+{
   return (uint32_t *)((char *)mm_address(object) + offset);
 }
 
-static struct mm_ref load(struct mm_ref object, size_t offset) {
+static struct mm_ref load(struct mm_ref object, size_t offset)
+{
   return (struct mm_ref){*field(object, offset)};
 }
 
-static const char *units(struct mm_ref word) {
+static const char *units(struct mm_ref word)
+{
   return (const char *)mm_address(word) + MM_STRING_BASE;
 }
 
-static int compare(struct mm_ref a, struct mm_ref b) {
+static int compare(struct mm_ref a, struct mm_ref b)
+{
   size_t a_bytes = mm_length_word(a) >> 1, b_bytes = mm_length_word(b) >> 1;
   int order = memcmp(units(a), units(b), a_bytes < b_bytes ? a_bytes : b_bytes);
   return order ? order : (a_bytes > b_bytes) - (a_bytes < b_bytes);
 }
 
 /* Makes the word, finds its node or hangs a new one in. False: heap full. */
-static bool add_word(struct program *program, const char *text) {
+static bool add_word(struct program *program, const char *text)
+{
   uint32_t length_word = (uint32_t)strlen(text) << 1;
-  struct mm_ref word = mm_alloc_slow(&program->mutator, program->word,
-                                     length_word);
+  struct mm_ref word =
+      mm_alloc_slow(&program->mutator, program->word, length_word);
   if (mm_is_null(word))
     return false;
   memcpy((char *)mm_address(word) + MM_STRING_BASE, text, strlen(text));
@@ -99,7 +108,8 @@ static bool add_word(struct program *program, const char *text) {
   return true;
 }
 
-static uint64_t sum(struct mm_ref node, uint64_t *nodes) {
+static uint64_t sum(struct mm_ref node, uint64_t *nodes)
+{
   if (mm_is_null(node))
     return 0;
   ++*nodes;
@@ -109,7 +119,8 @@ static uint64_t sum(struct mm_ref node, uint64_t *nodes) {
 
 enum { WORDS = 1000000, DIFFERENT = 20011 };
 
-static int run(struct program *program) {
+static int run(struct program *program)
+{
   for (uint64_t i = 0; i < WORDS; i++) {
     char text[32];
     snprintf(text, sizeof text, "word%llu",
@@ -125,7 +136,8 @@ static int run(struct program *program) {
   return words == WORDS && nodes == DIFFERENT && collections > 0 ? 0 : 1;
 }
 
-static bool make_layouts(struct program *program, struct mm_heap *heap) {
+static bool make_layouts(struct program *program, struct mm_heap *heap)
+{
   program->node = mm_metadata_alloc(heap, sizeof *program->node);
   program->word = mm_metadata_alloc(heap, sizeof *program->word);
   if (!program->node || !program->word)
@@ -134,12 +146,13 @@ static bool make_layouts(struct program *program, struct mm_heap *heap) {
       .base_bytes = NODE_BYTES,
       .kind = MM_KIND_PLAIN,
       .ref_map = 1 << LEFT / 4 | 1 << RIGHT / 4 | 1 << WORD / 4};
-  *program->word = (struct mm_layout){.base_bytes = MM_STRING_BASE,
-                                      .kind = MM_KIND_STRING};
+  *program->word =
+      (struct mm_layout){.base_bytes = MM_STRING_BASE, .kind = MM_KIND_STRING};
   return true;
 }
 
-int main(void) {
+int main(void)
+{
   static struct program program;
   struct mm_options options;
   struct mm_error error;

@@ -7,18 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct fixture_thread *thread_of(struct mm_mutator *mutator) {
+static struct fixture_thread *thread_of(struct mm_mutator *mutator)
+{
   return (struct fixture_thread *)mutator;
 }
 
-static void visit_global_roots(void *host, struct mm_root_visitor *visitor) {
+static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
+{
   struct fixture *f = host;
   for (size_t i = 0; i < FIXTURE_GLOBALS; i++)
     visitor->slot(visitor, &f->globals[i], MM_ROOT_GLOBAL);
 }
 
 static void visit_mutator_roots(void *host, struct mm_mutator *mutator,
-                                struct mm_root_visitor *visitor) {
+                                struct mm_root_visitor *visitor)
+{
   struct fixture *f = host;
   struct fixture_thread *thread = thread_of(mutator);
   if (thread == &f->main && f->hide_main_stack)
@@ -27,7 +30,8 @@ static void visit_mutator_roots(void *host, struct mm_mutator *mutator,
     visitor->slot(visitor, &thread->stack[i], MM_ROOT_VREG);
 }
 
-static void visit_weak(void *host, struct mm_weak_visitor *visitor) {
+static void visit_weak(void *host, struct mm_weak_visitor *visitor)
+{
   struct fixture *f = host;
   for (size_t i = 0; i < FIXTURE_WEAK; i++) {
     if (mm_is_null(f->weak[i]) || visitor->keep(visitor, &f->weak[i]))
@@ -38,7 +42,8 @@ static void visit_weak(void *host, struct mm_weak_visitor *visitor) {
 }
 
 static void layout_name(void *host, const struct mm_layout *layout, char *name,
-                        size_t name_bytes) {
+                        size_t name_bytes)
+{
   (void)host;
   const struct fixture_class *class = (const struct fixture_class *)layout;
   snprintf(name, name_bytes, "%s", class->name);
@@ -51,7 +56,8 @@ const struct mm_binding fixture_binding = {
     .layout_name = layout_name,
 };
 
-struct mm_options fixture_options(void) {
+struct mm_options fixture_options(void)
+{
   struct mm_options options;
   mm_options_init(&options);
   options.gc = MM_GC_STW;
@@ -63,7 +69,8 @@ struct mm_options fixture_options(void) {
   return options;
 }
 
-static void fill_class(struct fixture_class *class, enum fixture_kind kind) {
+static void fill_class(struct fixture_class *class, enum fixture_kind kind)
+{
   static const struct {
     const char *name;
     struct mm_layout layout;
@@ -97,7 +104,8 @@ static void fill_class(struct fixture_class *class, enum fixture_kind kind) {
   class->layout.wide_ref_map = class->wide_ref_map;
 }
 
-void fixture_attach(struct fixture *f, struct fixture_thread *thread) {
+void fixture_attach(struct fixture *f, struct fixture_thread *thread)
+{
   memset(thread, 0, sizeof *thread);
   thread->fixture = f;
   thread->stack = calloc(FIXTURE_STACK, sizeof *thread->stack);
@@ -105,12 +113,14 @@ void fixture_attach(struct fixture *f, struct fixture_thread *thread) {
   ck_assert_int_eq(mm_mutator_attach(f->heap, &thread->mutator), MM_OK);
 }
 
-void fixture_detach(struct fixture_thread *thread) {
+void fixture_detach(struct fixture_thread *thread)
+{
   mm_mutator_detach(&thread->mutator);
   free(thread->stack);
 }
 
-void fixture_open(struct fixture *f, const struct mm_options *options) {
+void fixture_open(struct fixture *f, const struct mm_options *options)
+{
   struct mm_error error = {""};
   memset(f, 0, sizeof *f);
   enum mm_status status =
@@ -124,17 +134,20 @@ void fixture_open(struct fixture *f, const struct mm_options *options) {
   fixture_attach(f, &f->main);
 }
 
-void fixture_close(struct fixture *f) {
+void fixture_close(struct fixture *f)
+{
   fixture_detach(&f->main);
   mm_heap_destroy(f->heap);
 }
 
-static uint32_t length_word(enum fixture_kind kind, uint32_t length) {
+static uint32_t length_word(enum fixture_kind kind, uint32_t length)
+{
   return kind == FIXTURE_STRING ? length << 1 : length;
 }
 
 struct mm_ref fixture_new_or_null(struct fixture_thread *thread,
-                                  enum fixture_kind kind, uint32_t length) {
+                                  enum fixture_kind kind, uint32_t length)
+{
   struct mm_layout *layout = &thread->fixture->classes[kind]->layout;
   switch (layout->kind) {
   case MM_KIND_REF_ARRAY:
@@ -147,89 +160,103 @@ struct mm_ref fixture_new_or_null(struct fixture_thread *thread,
   }
 }
 
-static struct mm_ref not_null(struct mm_ref ref) {
+static struct mm_ref not_null(struct mm_ref ref)
+{
   ck_assert_msg(!mm_is_null(ref), "the heap is full");
   return ref;
 }
 
-struct mm_ref fixture_new(struct fixture_thread *thread,
-                          enum fixture_kind kind, uint32_t length) {
+struct mm_ref fixture_new(struct fixture_thread *thread, enum fixture_kind kind,
+                          uint32_t length)
+{
   return not_null(fixture_new_or_null(thread, kind, length));
 }
 
-struct mm_ref fixture_wide_string(struct fixture_thread *thread,
-                                  uint32_t units) {
+struct mm_ref fixture_wide_string(struct fixture_thread *thread, uint32_t units)
+{
   struct mm_layout *layout = &thread->fixture->classes[FIXTURE_STRING]->layout;
   return not_null(mm_alloc_slow(&thread->mutator, layout, units << 1 | 1));
 }
 
 struct mm_ref fixture_nonmoving(struct fixture_thread *thread,
-                                enum fixture_kind kind, uint32_t length) {
+                                enum fixture_kind kind, uint32_t length)
+{
   struct mm_layout *layout = &thread->fixture->classes[kind]->layout;
-  return not_null(mm_alloc_nonmoving(&thread->mutator, layout,
-                                     length_word(kind, length)));
+  return not_null(
+      mm_alloc_nonmoving(&thread->mutator, layout, length_word(kind, length)));
 }
 
-struct mm_ref fixture_pair(struct fixture_thread *thread) {
+struct mm_ref fixture_pair(struct fixture_thread *thread)
+{
   return fixture_new(thread, FIXTURE_PAIR, 0);
 }
 
-size_t fixture_push(struct fixture_thread *thread, struct mm_ref ref) {
+size_t fixture_push(struct fixture_thread *thread, struct mm_ref ref)
+{
   ck_assert_uint_lt(thread->top, FIXTURE_STACK);
   thread->stack[thread->top] = ref;
   return thread->top++;
 }
 
-void fixture_pop(struct fixture_thread *thread, size_t count) {
+void fixture_pop(struct fixture_thread *thread, size_t count)
+{
   ck_assert_uint_le(count, thread->top);
   thread->top -= count;
 }
 
-struct mm_ref fixture_at(struct fixture_thread *thread, size_t index) {
+struct mm_ref fixture_at(struct fixture_thread *thread, size_t index)
+{
   ck_assert_uint_lt(index, thread->top);
   return thread->stack[index];
 }
 
-void fixture_put(struct fixture_thread *thread, size_t index,
-                 struct mm_ref ref) {
+void fixture_put(struct fixture_thread *thread, size_t index, struct mm_ref ref)
+{
   ck_assert_uint_lt(index, thread->top);
   thread->stack[index] = ref;
 }
 
-char *fixture_data(struct mm_ref ref, size_t offset) {
+char *fixture_data(struct mm_ref ref, size_t offset)
+{
   return (char *)mm_address(ref) + offset;
 }
 
-struct mm_ref fixture_get(struct mm_ref ref, size_t offset) {
+struct mm_ref fixture_get(struct mm_ref ref, size_t offset)
+{
   struct mm_ref value;
   memcpy(&value, fixture_data(ref, offset), sizeof value);
   return value;
 }
 
-void fixture_set(struct mm_ref ref, size_t offset, struct mm_ref value) {
+void fixture_set(struct mm_ref ref, size_t offset, struct mm_ref value)
+{
   memcpy(fixture_data(ref, offset), &value, sizeof value);
 }
 
-struct mm_ref fixture_element(struct mm_ref array, size_t index) {
+struct mm_ref fixture_element(struct mm_ref array, size_t index)
+{
   return fixture_get(array, MM_ARRAY_BASE + 4 * index);
 }
 
-void fixture_set_element(struct mm_ref array, size_t index,
-                         struct mm_ref value) {
+void fixture_set_element(struct mm_ref array, size_t index, struct mm_ref value)
+{
   fixture_set(array, MM_ARRAY_BASE + 4 * index, value);
 }
 
-int64_t fixture_value(struct mm_ref pair) {
+int64_t fixture_value(struct mm_ref pair)
+{
   int64_t value;
   memcpy(&value, fixture_data(pair, FIXTURE_VALUE), sizeof value);
   return value;
 }
 
-void fixture_set_value(struct mm_ref pair, int64_t value) {
+void fixture_set_value(struct mm_ref pair, int64_t value)
+{
   memcpy(fixture_data(pair, FIXTURE_VALUE), &value, sizeof value);
 }
 
-size_t fixture_push_list(struct fixture_thread *thread, uint32_t length) {
+size_t fixture_push_list(struct fixture_thread *thread, uint32_t length)
+{
   size_t head = fixture_push(thread, MM_NULL);
   for (uint32_t i = 0; i < length; i++) {
     struct mm_ref pair = fixture_pair(thread);
@@ -240,7 +267,8 @@ size_t fixture_push_list(struct fixture_thread *thread, uint32_t length) {
   return head;
 }
 
-void fixture_check_list(struct mm_ref head, uint32_t length) {
+void fixture_check_list(struct mm_ref head, uint32_t length)
+{
   for (uint32_t i = length; i-- > 0; head = fixture_get(head, FIXTURE_LEFT)) {
     ck_assert(!mm_is_null(head));
     ck_assert_int_eq(fixture_value(head), i);
@@ -248,7 +276,8 @@ void fixture_check_list(struct mm_ref head, uint32_t length) {
   ck_assert(mm_is_null(head));
 }
 
-struct mm_ref fixture_tree(struct fixture_thread *thread, unsigned depth) {
+struct mm_ref fixture_tree(struct fixture_thread *thread, unsigned depth)
+{
   size_t root = fixture_push(thread, fixture_pair(thread));
   if (depth > 0) {
     struct mm_ref left = fixture_tree(thread, depth - 1);
@@ -261,49 +290,57 @@ struct mm_ref fixture_tree(struct fixture_thread *thread, unsigned depth) {
   return tree;
 }
 
-uint64_t fixture_tree_nodes(struct mm_ref tree) {
+uint64_t fixture_tree_nodes(struct mm_ref tree)
+{
   if (mm_is_null(tree))
     return 0;
   return 1 + fixture_tree_nodes(fixture_get(tree, FIXTURE_LEFT)) +
          fixture_tree_nodes(fixture_get(tree, FIXTURE_RIGHT));
 }
 
-static void count_object(void *context, struct mm_ref ref) {
+static void count_object(void *context, struct mm_ref ref)
+{
   struct fixture_census *census = context;
   census->objects++;
   census->bytes += mm_object_bytes(ref);
 }
 
-struct fixture_census fixture_census(struct fixture *f) {
+struct fixture_census fixture_census(struct fixture *f)
+{
   struct fixture_census census = {0, 0};
   mm_heap_walk(f->heap, count_object, &census);
   return census;
 }
 
-void fixture_text_open(struct fixture_text *text) {
+void fixture_text_open(struct fixture_text *text)
+{
   memset(text, 0, sizeof *text);
   text->out = open_memstream(&text->text, &text->bytes);
   ck_assert_ptr_nonnull(text->out);
 }
 
-const char *fixture_text_read(struct fixture_text *text) {
+const char *fixture_text_read(struct fixture_text *text)
+{
   fflush(text->out);
   return text->text;
 }
 
-void fixture_text_close(struct fixture_text *text) {
+void fixture_text_close(struct fixture_text *text)
+{
   fclose(text->out);
   free(text->text);
 }
 
-uint64_t fixture_random(uint64_t *state) {
+uint64_t fixture_random(uint64_t *state)
+{
   *state ^= *state >> 12;
   *state ^= *state << 25;
   *state ^= *state >> 27;
   return *state * UINT64_C(2685821657736338717);
 }
 
-int fixture_main(const char *name, TCase *cases[]) {
+int fixture_main(const char *name, TCase *cases[])
+{
   Suite *suite = suite_create(name);
   for (size_t i = 0; cases[i]; i++) {
     tcase_set_timeout(cases[i], 120);

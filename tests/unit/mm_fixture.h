@@ -37,12 +37,12 @@ enum {
 };
 
 enum fixture_kind {
-  FIXTURE_PAIR,   /* two references and a 64-bit value: 24 bytes */
-  FIXTURE_LEAF,   /* no field at all: 8 bytes */
-  FIXTURE_WIDE,   /* many fields, each third one a reference */
-  FIXTURE_REFS,   /* array of references */
-  FIXTURE_BYTES,  /* array of bytes */
-  FIXTURE_LONGS,  /* array of 64-bit numbers */
+  FIXTURE_PAIR,  /* two references and a 64-bit value: 24 bytes */
+  FIXTURE_LEAF,  /* no field at all: 8 bytes */
+  FIXTURE_WIDE,  /* many fields, each third one a reference */
+  FIXTURE_REFS,  /* array of references */
+  FIXTURE_BYTES, /* array of bytes */
+  FIXTURE_LONGS, /* array of 64-bit numbers */
   FIXTURE_STRING,
   FIXTURE_KIND_COUNT
 };
@@ -87,8 +87,8 @@ extern const struct mm_binding fixture_binding;
 
 /* Allocation.  Lengths in elements; a string's in units. */
 struct mm_ref fixture_pair(struct fixture_thread *thread);
-struct mm_ref fixture_new(struct fixture_thread *thread,
-                          enum fixture_kind kind, uint32_t length);
+struct mm_ref fixture_new(struct fixture_thread *thread, enum fixture_kind kind,
+                          uint32_t length);
 struct mm_ref fixture_new_or_null(struct fixture_thread *thread,
                                   enum fixture_kind kind, uint32_t length);
 struct mm_ref fixture_wide_string(struct fixture_thread *thread,

@@ -16,15 +16,20 @@ enum { SAMPLES = 20000 };
 static struct mm_histogram histogram;
 static uint64_t samples[SAMPLES];
 
-static void setup(void) { mm_histogram_init(&histogram); }
+static void setup(void)
+{
+  mm_histogram_init(&histogram);
+}
 
-static int by_value(const void *a, const void *b) {
+static int by_value(const void *a, const void *b)
+{
   uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
   return x < y ? -1 : x > y;
 }
 
 /* The smallest sample that is not below `percent` of all. */
-static uint64_t exact_percentile(double percent) {
+static uint64_t exact_percentile(double percent)
+{
   double rank = percent / 100 * SAMPLES;
   size_t index = (size_t)rank;
   if ((double)index < rank)
@@ -32,7 +37,8 @@ static uint64_t exact_percentile(double percent) {
   return samples[index ? index - 1 : 0];
 }
 
-static void check_percentile(double percent) {
+static void check_percentile(double percent)
+{
   uint64_t truth = exact_percentile(percent);
   uint64_t said = mm_histogram_percentile(&histogram, percent);
   ck_assert_msg(said >= truth && said <= truth + truth / 32,
@@ -40,28 +46,31 @@ static void check_percentile(double percent) {
                 (unsigned long long)truth, (unsigned long long)said);
 }
 
-static void add_all(void) {
+static void add_all(void)
+{
   for (size_t i = 0; i < SAMPLES; i++)
     mm_histogram_add(&histogram, samples[i]);
   qsort(samples, SAMPLES, sizeof *samples, by_value);
 }
 
-START_TEST(an_empty_histogram_answers_zero) {
+START_TEST(an_empty_histogram_answers_zero)
+{
   ck_assert_uint_eq(mm_histogram_percentile(&histogram, 50), 0);
   ck_assert_uint_eq(mm_histogram_mean(&histogram), 0);
   ck_assert(mm_histogram_check(&histogram));
 }
 END_TEST
 
-START_TEST(one_value_is_every_percentile) {
+START_TEST(one_value_is_every_percentile)
+{
   mm_histogram_add(&histogram, 123456789);
   for (double percent = 0; percent <= 100; percent += 12.5)
-    ck_assert_uint_eq(mm_histogram_percentile(&histogram, percent),
-                      123456789);
+    ck_assert_uint_eq(mm_histogram_percentile(&histogram, percent), 123456789);
 }
 END_TEST
 
-START_TEST(small_values_are_exact) {
+START_TEST(small_values_are_exact)
+{
   for (uint64_t ns = 0; ns < 64; ns++) {
     mm_histogram_init(&histogram);
     mm_histogram_add(&histogram, ns);
@@ -71,7 +80,8 @@ START_TEST(small_values_are_exact) {
 }
 END_TEST
 
-START_TEST(borders_of_powers_of_two_fall_into_buckets_in_order) {
+START_TEST(borders_of_powers_of_two_fall_into_buckets_in_order)
+{
   for (unsigned bit = 1; bit < 64; bit++)
     for (int off = -1; off <= 1; off++) {
       uint64_t ns = ((uint64_t)1 << bit) + (uint64_t)(int64_t)off;
@@ -85,7 +95,8 @@ START_TEST(borders_of_powers_of_two_fall_into_buckets_in_order) {
 }
 END_TEST
 
-START_TEST(percentiles_of_log_uniform_samples_match_the_sorted_samples) {
+START_TEST(percentiles_of_log_uniform_samples_match_the_sorted_samples)
+{
   uint64_t seed = 42 + (uint64_t)_i;
   for (size_t i = 0; i < SAMPLES; i++) {
     uint64_t bits = fixture_random(&seed);
@@ -99,7 +110,8 @@ START_TEST(percentiles_of_log_uniform_samples_match_the_sorted_samples) {
 }
 END_TEST
 
-START_TEST(count_total_least_and_greatest_are_exact) {
+START_TEST(count_total_least_and_greatest_are_exact)
+{
   uint64_t seed = 7, total = 0;
   for (size_t i = 0; i < SAMPLES; i++)
     total += samples[i] = fixture_random(&seed) >> 30;
@@ -114,7 +126,8 @@ START_TEST(count_total_least_and_greatest_are_exact) {
 }
 END_TEST
 
-START_TEST(merged_histograms_equal_one_that_took_all) {
+START_TEST(merged_histograms_equal_one_that_took_all)
+{
   static struct mm_histogram odd, even;
   mm_histogram_init(&odd);
   mm_histogram_init(&even);
@@ -129,7 +142,8 @@ START_TEST(merged_histograms_equal_one_that_took_all) {
 }
 END_TEST
 
-START_TEST(merging_an_empty_histogram_changes_nothing) {
+START_TEST(merging_an_empty_histogram_changes_nothing)
+{
   static struct mm_histogram empty, before;
   mm_histogram_init(&empty);
   mm_histogram_add(&histogram, 17);
@@ -139,14 +153,16 @@ START_TEST(merging_an_empty_histogram_changes_nothing) {
 }
 END_TEST
 
-START_TEST(the_check_finds_a_bucket_that_does_not_add_up) {
+START_TEST(the_check_finds_a_bucket_that_does_not_add_up)
+{
   mm_histogram_add(&histogram, 5);
   histogram.buckets[9]++;
   ck_assert(!mm_histogram_check(&histogram));
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
   TCase *tests = tcase_create("histogram");
   tcase_add_checked_fixture(tests, setup, NULL);
   tcase_add_test(tests, an_empty_histogram_answers_zero);
@@ -154,8 +170,7 @@ int main(void) {
   tcase_add_test(tests, small_values_are_exact);
   tcase_add_test(tests, borders_of_powers_of_two_fall_into_buckets_in_order);
   tcase_add_loop_test(
-      tests, percentiles_of_log_uniform_samples_match_the_sorted_samples, 0,
-      5);
+      tests, percentiles_of_log_uniform_samples_match_the_sorted_samples, 0, 5);
   tcase_add_test(tests, count_total_least_and_greatest_are_exact);
   tcase_add_test(tests, merged_histograms_equal_one_that_took_all);
   tcase_add_test(tests, merging_an_empty_histogram_changes_nothing);

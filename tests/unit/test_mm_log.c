@@ -14,14 +14,19 @@
 static struct mm_stat stat;
 static struct fixture_text text;
 
-static void setup(void) {
+static void setup(void)
+{
   fixture_text_open(&text);
   mm_stat_init(&stat, text.out, MM_LOG_INFO);
 }
 
-static void teardown(void) { fixture_text_close(&text); }
+static void teardown(void)
+{
+  fixture_text_close(&text);
+}
 
-static bool matches(const char *line, const char *pattern) {
+static bool matches(const char *line, const char *pattern)
+{
   regex_t regex;
   ck_assert_int_eq(regcomp(&regex, pattern, REG_EXTENDED | REG_NEWLINE), 0);
   bool found = regexec(&regex, line, 0, NULL, 0) == 0;
@@ -29,13 +34,15 @@ static bool matches(const char *line, const char *pattern) {
   return found;
 }
 
-static void check_log(const char *pattern) {
+static void check_log(const char *pattern)
+{
   const char *log = fixture_text_read(&text);
   ck_assert_msg(matches(log, pattern), "no /%s/ in:\n%s", pattern, log);
 }
 
 static void one_collection(enum mm_cause cause, bool forced,
-                           uint64_t used_before, uint64_t used_after) {
+                           uint64_t used_before, uint64_t used_after)
+{
   struct mm_stat_heap before = {.used_bytes = used_before,
                                 .committed_bytes = 128u << 20};
   struct mm_stat_heap after = {.used_bytes = used_after,
@@ -50,11 +57,13 @@ static void one_collection(enum mm_cause cause, bool forced,
   mm_stat_collection_end(&stat, &after);
 }
 
-static void allocate(uint64_t bytes) {
+static void allocate(uint64_t bytes)
+{
   mm_stat_count(&stat, MM_COUNT_ALLOCATED_BYTES, bytes);
 }
 
-START_TEST(a_collection_writes_one_line_in_the_unified_shape) {
+START_TEST(a_collection_writes_one_line_in_the_unified_shape)
+{
   allocate(74u << 20);
   one_collection(MM_CAUSE_ALLOCATION, false, 74u << 20, 40u << 20);
   check_log(STAMP "\\[info\\]\\[gc\\] GC\\(0\\) Pause Full "
@@ -65,7 +74,8 @@ START_TEST(a_collection_writes_one_line_in_the_unified_shape) {
 }
 END_TEST
 
-START_TEST(collections_are_numbered_from_zero) {
+START_TEST(collections_are_numbered_from_zero)
+{
   one_collection(MM_CAUSE_EXPLICIT, false, 0, 0);
   one_collection(MM_CAUSE_EXPLICIT, false, 0, 0);
   check_log("GC\\(0\\) ");
@@ -73,7 +83,8 @@ START_TEST(collections_are_numbered_from_zero) {
 }
 END_TEST
 
-START_TEST(each_cause_has_its_text) {
+START_TEST(each_cause_has_its_text)
+{
   static const char *const texts[MM_CAUSE_COUNT] = {
       "\\(Allocation Failure\\)", "\\(Explicit\\)", "\\(Stress\\)",
       "\\(Exit\\)"};
@@ -82,7 +93,8 @@ START_TEST(each_cause_has_its_text) {
 }
 END_TEST
 
-START_TEST(sizes_below_a_mebibyte_are_shown_in_kibibytes) {
+START_TEST(sizes_below_a_mebibyte_are_shown_in_kibibytes)
+{
   char small[MM_LOG_SIZE_BYTES];
   ck_assert_str_eq(mm_log_size(0, small), "0K");
   ck_assert_str_eq(mm_log_size((1 << 20) - 1, small), "1023K");
@@ -91,7 +103,8 @@ START_TEST(sizes_below_a_mebibyte_are_shown_in_kibibytes) {
 }
 END_TEST
 
-START_TEST(phases_are_logged_at_debug_and_not_at_info) {
+START_TEST(phases_are_logged_at_debug_and_not_at_info)
+{
   one_collection(MM_CAUSE_EXPLICIT, false, 0, 0);
   ck_assert(!matches(fixture_text_read(&text), "phases"));
   stat.log.level = MM_LOG_DEBUG;
@@ -101,7 +114,8 @@ START_TEST(phases_are_logged_at_debug_and_not_at_info) {
 }
 END_TEST
 
-START_TEST(a_level_lets_through_itself_and_what_is_graver) {
+START_TEST(a_level_lets_through_itself_and_what_is_graver)
+{
   stat.log.level = _i;
   for (int level = MM_LOG_ERROR; level < MM_LOG_LEVEL_COUNT; level++)
     mm_log_write(&stat.log, level, "gc", "line of %s",
@@ -116,14 +130,16 @@ START_TEST(a_level_lets_through_itself_and_what_is_graver) {
 }
 END_TEST
 
-START_TEST(no_stream_means_no_log) {
+START_TEST(no_stream_means_no_log)
+{
   stat.log.out = NULL;
   one_collection(MM_CAUSE_EXPLICIT, false, 0, 0);
   ck_assert_uint_eq(stat.collections, 1);
 }
 END_TEST
 
-START_TEST(levels_are_found_by_name) {
+START_TEST(levels_are_found_by_name)
+{
   for (int level = 0; level < MM_LOG_LEVEL_COUNT; level++) {
     int found = -1;
     ck_assert(mm_log_level_parse(mm_log_level_name(level), &found));
@@ -137,7 +153,8 @@ START_TEST(levels_are_found_by_name) {
 }
 END_TEST
 
-START_TEST(allocated_minus_freed_is_what_lives) {
+START_TEST(allocated_minus_freed_is_what_lives)
+{
   uint64_t seed = 11 + (uint64_t)_i, live = 0;
   for (int i = 0; i < 100; i++) {
     uint64_t fresh = fixture_random(&seed) >> 40;
@@ -151,7 +168,8 @@ START_TEST(allocated_minus_freed_is_what_lives) {
 }
 END_TEST
 
-START_TEST(forced_collections_are_counted_apart) {
+START_TEST(forced_collections_are_counted_apart)
+{
   one_collection(MM_CAUSE_STRESS, true, 0, 0);
   one_collection(MM_CAUSE_EXPLICIT, false, 0, 0);
   one_collection(MM_CAUSE_STRESS, true, 0, 0);
@@ -162,7 +180,8 @@ START_TEST(forced_collections_are_counted_apart) {
 }
 END_TEST
 
-START_TEST(a_pause_and_its_stop_go_into_their_histograms) {
+START_TEST(a_pause_and_its_stop_go_into_their_histograms)
+{
   one_collection(MM_CAUSE_EXPLICIT, false, 0, 0);
   ck_assert_uint_eq(stat.pauses[MM_COLLECTION_EVACUATE].count, 1);
   ck_assert_uint_eq(stat.pauses[MM_COLLECTION_COMPACT].count, 0);
@@ -175,7 +194,8 @@ START_TEST(a_pause_and_its_stop_go_into_their_histograms) {
 }
 END_TEST
 
-START_TEST(the_peak_is_the_highest_use_ever_noted) {
+START_TEST(the_peak_is_the_highest_use_ever_noted)
+{
   one_collection(MM_CAUSE_EXPLICIT, false, 9000, 0);
   one_collection(MM_CAUSE_EXPLICIT, false, 7000, 0);
   ck_assert_uint_eq(stat.peak_used_bytes, 9000);
@@ -184,7 +204,8 @@ START_TEST(the_peak_is_the_highest_use_ever_noted) {
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
   TCase *tests = tcase_create("log");
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_test(tests, a_collection_writes_one_line_in_the_unified_shape);

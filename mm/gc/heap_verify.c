@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The heap verifier: a second tracer, as naive as can be, that shares no code
+ * with the collector.  It keeps its own sets and its own stack:
+ *
+ *   walk    every region -> starts: where the walk found objects
+ *   trace   roots, then fields -> reached; each reference on the way has to
+ *           point at a member of `starts`
+ *   compare (marks only) reached against the collector's mark bits
+ *
+ * All faults are reported, then the count is returned; what to do about it is
+ * the caller's affair.  Faults and the tests in which each fires are listed
+ * in tests/unit/test_mm_verify.c.
+ *
+ * Cost: two bits per granule of the regions in use, a stack that grows.  When
+ * there is no memory for them the verifier says so and finds nothing.
+ */
+#include "config.h"
+
+#include "mm/gc/heap_verify_internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "mm/alloc/native_internal.h"
+#include "mm/gc/verifier_internal.h"
+
+static const char *root_name(enum mm_root_kind kind)
+{
+  static const char *const names[MM_ROOT_KIND_COUNT] = {
+      [MM_ROOT_VREG] = "VReg",         [MM_ROOT_SCOPE] = "scope",
+      [MM_ROOT_STATIC] = "static",     [MM_ROOT_MIRROR] = "mirror",
+      [MM_ROOT_CONSTANT] = "constant", [MM_ROOT_THREAD] = "thread",
+      [MM_ROOT_GLOBAL] = "global",
+  };
+  return kind < MM_ROOT_KIND_COUNT ? names[kind] : "unknown";
+}
+
+static bool open_sets(struct mm_verifier *verifier)
+{
+  size_t regions = verifier->heap->regions.fresh_from;
+  verifier->words = regions * (MM_REGION_GRANULES / 64) + 1;
+  size_t bytes = verifier->words * sizeof(uint64_t);
+  verifier->starts = mm_native_alloc(MM_PURPOSE_VERIFY, bytes);
+  verifier->reached = mm_native_alloc(MM_PURPOSE_VERIFY, bytes);
+  verifier->gave_up = !verifier->starts || !verifier->reached;
+  return !verifier->gave_up;
+}
+
+static void close_sets(struct mm_verifier *verifier)
+{
+  size_t bytes = verifier->words * sizeof(uint64_t);
+  mm_native_free(MM_PURPOSE_VERIFY, verifier->starts, bytes);
+  mm_native_free(MM_PURPOSE_VERIFY, verifier->reached, bytes);
+  mm_native_free(MM_PURPOSE_VERIFY, verifier->stack,
+                 verifier->capacity * sizeof *verifier->stack);
+}
+
+static bool grow_stack(struct mm_verifier *verifier)
+{
+  size_t size = sizeof *verifier->stack;
+  size_t capacity = verifier->capacity ? verifier->capacity * 2 : 4096;
+  struct mm_ref *stack = mm_native_alloc(MM_PURPOSE_VERIFY, capacity * size);
+  if (!stack)
+    return false;
+  if (verifier->depth)
+    memcpy(stack, verifier->stack, verifier->depth * size);
+  mm_native_free(MM_PURPOSE_VERIFY, verifier->stack, verifier->capacity * size);
+  verifier->stack = stack;
+  verifier->capacity = capacity;
+  return true;
+}
+
+static void push(struct mm_verifier *verifier, struct mm_ref ref)
+{
+  if (verifier->depth == verifier->capacity && !grow_stack(verifier))
+    verifier->gave_up = true;
+  else
+    verifier->stack[verifier->depth++] = ref;
+}
+
+static const char *edge_fault(const struct mm_verifier *verifier,
+                              uintptr_t address)
+{
+  const struct mm_regions *regions = &verifier->heap->regions;
+  if (!mm_regions_contain(regions, address))
+    return "points out of the heap";
+  uint32_t index = mm_region_index(regions, address);
+  if (index >= regions->fresh_from)
+    return "points into a region never used";
+  const struct mm_region *region = &regions->table[index];
+  if (region->kind == MM_REGION_FREE)
+    return region->flags & MM_REGION_PROTECTED
+               ? "points into a free, protected region"
+               : "points into a free region";
+  if (region->kind == MM_REGION_LARGE_TAIL)
+    return "points into a large object";
+  if (address >= region->top)
+    return "points beyond the top of its region";
+  if (!mm_verify_has(verifier->starts, mm_verify_granule(verifier, address)))
+    return "does not point at the start of an object";
+  return NULL;
+}
+
+/* Checks one reference; an object met for the first time is pushed when
+   `follow` says so. */
+static void check_edge(struct mm_verifier *verifier,
+                       const struct mm_verify_edge *edge, bool follow)
+{
+  if (mm_is_null(edge->value))
+    return;
+  uintptr_t address = (uintptr_t)mm_address(edge->value);
+  const char *fault = edge_fault(verifier, address);
+  if (fault) {
+    mm_verify_edge_fault(verifier, edge, fault);
+    return;
+  }
+  uint64_t granule = mm_verify_granule(verifier, address);
+  if (!follow || mm_verify_has(verifier->reached, granule))
+    return;
+  mm_verify_put(verifier->reached, granule);
+  push(verifier, edge->value);
+}
+
+static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
+                        uint64_t offset)
+{
+  const char *at = (const char *)mm_address(holder) + offset;
+  struct mm_verify_edge edge = {.holder = holder, .offset = offset};
+  memcpy(&edge.value, at, sizeof edge.value);
+  check_edge(verifier, &edge, true);
+}
+
+static void scan_plain(struct mm_verifier *verifier, struct mm_ref ref,
+                       const struct mm_layout *layout)
+{
+  bool wide = layout->flags & MM_LAYOUT_WIDE_MAP;
+  const uint64_t *map = wide ? layout->wide_ref_map : &layout->ref_map;
+  uint64_t slots = layout->base_bytes / 4;
+  if (!wide && slots > 64)
+    slots = 64;
+  for (uint64_t i = 0; i < slots; i++)
+    if (mm_verify_has(map, i))
+      check_field(verifier, ref, i * 4);
+}
+
+static void scan(struct mm_verifier *verifier, struct mm_ref ref)
+{
+  const uint32_t *words = mm_address(ref);
+  const struct mm_layout *layout =
+      (const struct mm_layout *)(uintptr_t)words[0];
+  if (layout->kind == MM_KIND_PLAIN || layout->kind == MM_KIND_REFERENCE)
+    scan_plain(verifier, ref, layout);
+  else if (layout->kind == MM_KIND_REF_ARRAY)
+    for (uint64_t i = 0; i < words[2]; i++)
+      check_field(verifier, ref, layout->base_bytes + 4 * i);
+}
+
+static void drain(struct mm_verifier *verifier)
+{
+  while (verifier->depth > 0)
+    scan(verifier, verifier->stack[--verifier->depth]);
+}
+
+struct root_check {
+  struct mm_root_visitor visitor; /* first: cast back */
+  struct mm_verifier *verifier;
+  struct mm_mutator *mutator;
+};
+
+struct weak_check {
+  struct mm_weak_visitor visitor; /* first: cast back */
+  struct mm_verifier *verifier;
+};
+
+static void check_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
+                       enum mm_root_kind kind)
+{
+  struct root_check *check = (struct root_check *)visitor;
+  struct mm_verify_edge edge = {
+      .root = root_name(kind),
+      .slot = slot,
+      .mutator = check->mutator ? check->mutator->id : 0,
+      .value = *slot,
+  };
+  check_edge(check->verifier, &edge, true);
+  drain(check->verifier);
+}
+
+static bool check_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
+{
+  struct weak_check *check = (struct weak_check *)visitor;
+  struct mm_verify_edge edge = {.root = "weak", .slot = slot, .value = *slot};
+  check_edge(check->verifier, &edge, false);
+  return true;
+}
+
+static void trace_mutator(struct mm_verifier *verifier,
+                          struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = verifier->heap;
+  struct root_check check = {{check_root}, verifier, mutator};
+  uint64_t faults = verifier->faults;
+  for (struct mm_scope *scope = mutator->scopes; scope; scope = scope->outer)
+    for (size_t i = 0; i < scope->count; i++)
+      check_root(&check.visitor, &scope->refs[i], MM_ROOT_SCOPE);
+  heap->binding.visit_mutator_roots(heap->host, mutator, &check.visitor);
+  if (faults != verifier->faults && heap->binding.describe_mutator)
+    heap->binding.describe_mutator(heap->host, mutator, verifier->out);
+}
+
+static void trace(struct mm_verifier *verifier)
+{
+  struct mm_heap *heap = verifier->heap;
+  struct root_check globals = {{check_root}, verifier, NULL};
+  heap->binding.visit_global_roots(heap->host, &globals.visitor);
+  for (struct mm_mutator *m = heap->mutators; m; m = m->next)
+    trace_mutator(verifier, m);
+}
+
+static void check_weak_tables(struct mm_verifier *verifier)
+{
+  struct mm_heap *heap = verifier->heap;
+  struct weak_check check = {{check_weak}, verifier};
+  if (heap->binding.visit_weak)
+    heap->binding.visit_weak(heap->host, &check.visitor);
+}
+
+static uint64_t finish(struct mm_verifier *verifier)
+{
+  if (verifier->gave_up)
+    fprintf(verifier->out, "heap verifier: no memory to verify the heap\n");
+  else if (verifier->faults)
+    fprintf(verifier->out, "heap verifier: %" PRIu64 " faults\n",
+            verifier->faults);
+  fflush(verifier->out);
+  close_sets(verifier);
+  return verifier->faults;
+}
+
+uint64_t mm_verify_heap(struct mm_heap *heap, const char *when, FILE *out)
+{
+  struct mm_verifier verifier = {.heap = heap, .when = when, .out = out};
+  mm_verify_tlabs(&verifier);
+  mm_retire_tlabs(heap);
+  if (open_sets(&verifier)) {
+    mm_verify_walk(&verifier);
+    trace(&verifier);
+    check_weak_tables(&verifier);
+  }
+  return finish(&verifier);
+}
+
+uint64_t mm_verify(struct mm_heap *heap)
+{
+  return mm_verify_heap(heap, "since", stderr);
+}
+
+static const char *mark_fault(const struct mm_verifier *verifier,
+                              uint64_t granule)
+{
+  if (mm_verify_has(verifier->reached, granule))
+    return "it is reachable and not marked";
+  if (mm_verify_has(verifier->starts, granule))
+    return "it is marked and not reachable";
+  return "a mark stands where no object starts";
+}
+
+/* Compares 64 granules; the index of a word is that of the mark bitmap. */
+static void compare_word(struct mm_verifier *verifier, size_t word)
+{
+  const struct mm_heap *heap = verifier->heap;
+  uint64_t differs = heap->marks[word] ^ verifier->reached[word];
+  while (differs) {
+    uint64_t granule = word * 64 + (unsigned)__builtin_ctzll(differs);
+    mm_verify_object_fault(verifier,
+                           heap->regions.base + granule * MM_OBJECT_ALIGN, "%s",
+                           mark_fault(verifier, granule));
+    differs &= differs - 1;
+  }
+}
+
+static void compare_marks(struct mm_verifier *verifier)
+{
+  const struct mm_regions *regions = &verifier->heap->regions;
+  size_t words = MM_REGION_GRANULES / 64;
+  for (uint32_t i = 0; i < regions->fresh_from; i++)
+    if (mm_region_is_walkable(regions->table[i].kind))
+      for (size_t word = 0; word < words; word++)
+        compare_word(verifier, i * words + word);
+}
+
+uint64_t mm_verify_marks(struct mm_heap *heap, FILE *out)
+{
+  struct mm_verifier verifier = {
+      .heap = heap, .when = "marking in", .out = out};
+  if (open_sets(&verifier)) {
+    mm_verify_walk(&verifier);
+    trace(&verifier);
+    if (!verifier.gave_up)
+      compare_marks(&verifier);
+  }
+  return finish(&verifier);
+}

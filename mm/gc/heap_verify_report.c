@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the verifier writes: a head, once, with all that a replay needs, and a
+ * line for each fault.
+ *
+ *   heap verifier: after GC(3) (Stress, evacuate), seed 7
+ *   broken edge: Pair at 0x40000010 + 8 (small region 0) -> 0x40080008
+ *     (free region 2): it points into a free region
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+
+#include "mm/gc/verifier_internal.h"
+
+static void print_head(struct mm_verifier *verifier)
+{
+  const struct mm_stat *stat = &verifier->heap->stat;
+  const struct mm_stat_collection *last = &stat->current;
+  fprintf(verifier->out, "heap verifier: %s ", verifier->when);
+  if (last->active || mm_collections(verifier->heap) > 0)
+    fprintf(verifier->out, "GC(%" PRIu64 ") (%s, %s)", last->number,
+            mm_cause_name(last->cause), mm_collection_kind_name(last->kind));
+  else
+    fprintf(verifier->out, "any collection");
+  fprintf(verifier->out,
+          ", %" PRIu64 " forced, seed %" PRIu64 ", workers %u, stress alloc:"
+          "%" PRIu64 " poll:%" PRIu64 "\n",
+          mm_collections_forced(verifier->heap), verifier->heap->options.seed,
+          verifier->heap->options.workers, verifier->heap->options.stress_alloc,
+          verifier->heap->options.stress_poll);
+}
+
+static void count_fault(struct mm_verifier *verifier)
+{
+  if (verifier->faults++ == 0)
+    print_head(verifier);
+}
+
+static void print_place(struct mm_verifier *verifier, uintptr_t address)
+{
+  const struct mm_regions *regions = &verifier->heap->regions;
+  fprintf(verifier->out, "0x%" PRIxPTR, address);
+  if (!mm_regions_contain(regions, address)) {
+    fprintf(verifier->out, " (outside of the heap)");
+    return;
+  }
+  uint32_t index = mm_region_index(regions, address);
+  if (index >= regions->fresh_from)
+    fprintf(verifier->out, " (region %" PRIu32 ", never used)", index);
+  else
+    fprintf(verifier->out, " (%s region %" PRIu32 ")",
+            mm_region_kind_name(regions->table[index].kind), index);
+}
+
+/* The class's name, when the header is sound enough to ask for it. */
+static void print_class(struct mm_verifier *verifier, uintptr_t address)
+{
+  struct mm_heap *heap = verifier->heap;
+  uint32_t word = *(const uint32_t *)address;
+  char name[128];
+  if (mm_verify_layout_fault(heap, word)) {
+    fprintf(verifier->out, "object of unknown class at ");
+    return;
+  }
+  struct mm_layout *layout = (struct mm_layout *)(uintptr_t)word;
+  if (layout->kind == MM_KIND_FILLER)
+    snprintf(name, sizeof name, "filler");
+  else
+    heap->binding.layout_name(heap->host, layout, name, sizeof name);
+  fprintf(verifier->out, "%s at ", name);
+}
+
+static void print_holder(struct mm_verifier *verifier,
+                         const struct mm_verify_edge *edge)
+{
+  if (mm_is_null(edge->holder)) {
+    fprintf(verifier->out, "%s root at %p", edge->root, edge->slot);
+    if (edge->mutator)
+      fprintf(verifier->out, " of mutator %" PRIu32, edge->mutator);
+    return;
+  }
+  print_class(verifier, (uintptr_t)mm_address(edge->holder));
+  print_place(verifier, (uintptr_t)mm_address(edge->holder));
+  fprintf(verifier->out, " + %" PRIu64, edge->offset);
+}
+
+void mm_verify_edge_fault(struct mm_verifier *verifier,
+                          const struct mm_verify_edge *edge, const char *fault)
+{
+  count_fault(verifier);
+  fprintf(verifier->out, "broken edge: ");
+  print_holder(verifier, edge);
+  fprintf(verifier->out, " -> ");
+  print_place(verifier, (uintptr_t)mm_address(edge->value));
+  fprintf(verifier->out, ": it %s\n", fault);
+}
+
+void mm_verify_object_fault(struct mm_verifier *verifier, uintptr_t address,
+                            const char *format, ...)
+{
+  va_list arguments;
+  count_fault(verifier);
+  fprintf(verifier->out, "broken object: ");
+  print_class(verifier, address);
+  print_place(verifier, address);
+  fprintf(verifier->out, ": ");
+  va_start(arguments, format);
+  vfprintf(verifier->out, format, arguments);
+  va_end(arguments);
+  putc('\n', verifier->out);
+}
+
+void mm_verify_region_fault(struct mm_verifier *verifier, uint32_t region,
+                            const char *format, ...)
+{
+  va_list arguments;
+  count_fault(verifier);
+  fprintf(verifier->out, "broken region: %" PRIu32 " (%s): ", region,
+          mm_region_kind_name(verifier->heap->regions.table[region].kind));
+  va_start(arguments, format);
+  vfprintf(verifier->out, format, arguments);
+  va_end(arguments);
+  putc('\n', verifier->out);
+}
