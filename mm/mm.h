@@ -127,7 +127,11 @@ uint64_t mm_verify(struct mm_heap *heap);
 uint64_t mm_collections(const struct mm_heap *heap);
 uint64_t mm_collections_forced(const struct mm_heap *heap);
 
-/* Prints the summary of --stats. */
+/* Why the running or the last collection runs, as the log tells it; null
+   before the first.  Static text; safe in a signal handler. */
+const char *mm_last_cause(const struct mm_heap *heap);
+
+/* Prints the summary of --stats.  World stopped, single mutator or none. */
 void mm_stats_print_text(struct mm_heap *heap, FILE *out);
 void mm_stats_print_json(struct mm_heap *heap, FILE *out);
 
