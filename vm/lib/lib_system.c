@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System: the end of the program, the clock, assertions, and hooks that other
+ * execution engines have.
+ *
+ * System.exit does not end the process: it marks the machine as exiting and
+ * returns false without an exception, at which the engine leaves all frames
+ * without looking for handlers, and vm_run reports VM_EXITED.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "vm/lib/library_internal.h"
+#include "vm/lib/output.h"
+
+static bool system_exit(struct vm_thread *thread, union vm_slot *args,
+                        union vm_slot *result)
+{
+  (void)result;
+  thread->vm->exiting = true;
+  thread->vm->exit_status = args[0].i32;
+  return false;
+}
+
+static int64_t now_ns(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Waits until the clock has moved, so that of two calls the later one always
+   gives the greater time. */
+static bool nano_time(struct vm_thread *thread, union vm_slot *args,
+                      union vm_slot *result)
+{
+  (void)thread;
+  (void)args;
+  int64_t first = now_ns(), later;
+  do
+    later = now_ns();
+  while (later == first);
+  return vm_lib_return_i64(result, later);
+}
+
+/* The process ends by SIGABRT, whoever has caught that signal. */
+static _Noreturn void abort_process(struct vm *vm)
+{
+  vm_output_flush(vm);
+  fflush(vm->options.err);
+  abort();
+}
+
+static bool assert_true(struct vm_thread *thread, union vm_slot *args,
+                        union vm_slot *result)
+{
+  if (args[0].i32 == 0)
+    abort_process(thread->vm);
+  return vm_lib_return_void(result);
+}
+
+static bool assert_print(struct vm_thread *thread, union vm_slot *args,
+                         union vm_slot *result)
+{
+  struct vm *vm = thread->vm;
+  if (args[0].i32 != 0)
+    return vm_lib_return_void(result);
+  vm_output_flush(vm);
+  if (!mm_is_null(args[1].ref)) {
+    size_t bytes = 0;
+    char *text = vm_string_to_utf8(args[1].ref, &bytes);
+    if (text)
+      fwrite(text, 1, bytes, vm->options.err);
+    free(text);
+  }
+  abort_process(vm);
+}
+
+/* What compileMethod answers. */
+enum {
+  COMPILED = 0,
+  MALFORMED_NAME = 1,
+  NO_CLASS = 2,
+  NO_METHOD = 3,
+  ABSTRACT_METHOD = 4,
+};
+
+static int look_for_method(const struct vm_class *class, const char *name)
+{
+  for (uint32_t i = 0; i < class->method_count; i++)
+    if (strcmp(class->methods[i].name, name) == 0)
+      return class->methods[i].flags & VM_FLAG_NOIMPL ? ABSTRACT_METHOD
+                                                      : COMPILED;
+  return NO_METHOD;
+}
+
+/* `name` is "Class::method" and is taken apart in place. */
+static int compile(struct vm *vm, char *name)
+{
+  char *colons = strstr(name, "::");
+  if (!colons || colons == name || !colons[2] || strstr(colons + 2, "::"))
+    return MALFORMED_NAME;
+  *colons = 0;
+  const struct vm_class *class = vm_class_find(vm, name);
+  return class ? look_for_method(class, colons + 2) : NO_CLASS;
+}
+
+/* The interpreter runs every method as it is; only the name is looked up. */
+static bool compile_method(struct vm_thread *thread, union vm_slot *args,
+                           union vm_slot *result)
+{
+  if (mm_is_null(args[0].ref))
+    return vm_throw_null(thread);
+  char *name = vm_string_to_utf8(args[0].ref, NULL);
+  if (!name)
+    return vm_throw_out_of_memory(thread);
+  int status = compile(thread->vm, name);
+  free(name);
+  return vm_lib_return_i32(result, status);
+}
+
+/* There is one coroutine, worker 0, and it is running. */
+static bool schedule_coroutine(struct vm_thread *thread, union vm_slot *args,
+                               union vm_slot *result)
+{
+  (void)thread;
+  (void)args;
+  return vm_lib_return_void(result);
+}
+
+static bool get_coroutine_worker_id(struct vm_thread *thread,
+                                    union vm_slot *args, union vm_slot *result)
+{
+  (void)thread;
+  (void)args;
+  return vm_lib_return_i32(result, 0);
+}
+
+static const struct vm_native_def methods[] = {
+    {"void System.exit(i32)", system_exit, 0},
+    {"i64 System.nanoTime()", nano_time, 0},
+    {"void System.assert(u1)", assert_true, 0},
+    {"void System.assertPrint(u1, panda.String)", assert_print, 0},
+    {"u8 System.compileMethod(panda.String)", compile_method, 0},
+    {"void System.scheduleCoroutine()", schedule_coroutine, 0},
+    {"i32 System.getCoroutineWorkerId()", get_coroutine_worker_id, 0},
+};
+
+const struct vm_library_class vm_lib_system = VM_LIB_RECORD("System", methods);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The records of the runtime library, one file each, and what their natives
+ * have in common.
+ *
+ * A native gets its arguments in slots that collections update, so it reads a
+ * reference from its slot again after anything that may collect.  32-bit
+ * results are left sign-extended, whatever the declared type, and an f32 as
+ * its bit pattern in the low half: that is how registers hold them.
+ */
+#ifndef VM_LIB_LIBRARY_INTERNAL_H
+#define VM_LIB_LIBRARY_INTERNAL_H
+
+#include "vm/core/define.h"
+#include "vm/core/runtime.h"
+
+/* A record of natives without fields. */
+#define VM_LIB_RECORD(record, methods_)                                        \
+  {                                                                            \
+    .name = record, .methods = methods_,                                       \
+    .method_count = sizeof(methods_) / sizeof((methods_)[0]),                  \
+  }
+
+extern const struct vm_library_class vm_lib_io;
+extern const struct vm_library_class vm_lib_math;
+extern const struct vm_library_class vm_lib_double;
+extern const struct vm_library_class vm_lib_float;
+extern const struct vm_library_class vm_lib_system;
+extern const struct vm_library_class vm_lib_convert;
+extern const struct vm_library_class vm_lib_debug_utils;
+extern const struct vm_library_class vm_lib_object;
+
+/* Defines the records of errors.def. False: no memory. */
+bool vm_lib_define_exceptions(struct vm *vm);
+
+static inline bool vm_lib_return_i32(union vm_slot *result, int32_t value)
+{
+  result->i64 = value;
+  return true;
+}
+
+static inline bool vm_lib_return_u32(union vm_slot *result, uint32_t value)
+{
+  return vm_lib_return_i32(result, (int32_t)value);
+}
+
+static inline bool vm_lib_return_i64(union vm_slot *result, int64_t value)
+{
+  result->i64 = value;
+  return true;
+}
+
+static inline bool vm_lib_return_f32(union vm_slot *result, float value)
+{
+  result->u64 = 0;
+  result->f32 = value;
+  return true;
+}
+
+static inline bool vm_lib_return_f64(union vm_slot *result, double value)
+{
+  result->f64 = value;
+  return true;
+}
+
+static inline bool vm_lib_return_ref(union vm_slot *result, struct mm_ref value)
+{
+  result->u64 = 0;
+  result->ref = value;
+  return true;
+}
+
+static inline bool vm_lib_return_void(union vm_slot *result)
+{
+  result->u64 = 0;
+  return true;
+}
+
+#endif
