@@ -33,6 +33,18 @@ struct vm_method *vm_resolve_method(struct vm_thread *thread,
 struct mm_ref vm_resolve_string(struct vm_thread *thread,
                                 struct vm_module *module, uint32_t string);
 
+/*
+ * The same without throwing and never a safepoint: what the names mean, kept
+ * in the table as above, or null when it cannot be found.  A translator uses
+ * these, and leaves what is null to run time.
+ */
+struct vm_class *vm_lookup_class(struct vm *vm, struct vm_module *module,
+                                 uint32_t type);
+struct vm_field *vm_lookup_field(struct vm *vm, struct vm_module *module,
+                                 uint32_t field);
+struct vm_method *vm_lookup_method(struct vm *vm, struct vm_module *module,
+                                   uint32_t method);
+
 /* --- Classes --- */
 
 /* Finds a class by name, making array classes as needed.  Null without an

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decoded code: what the interpreter runs.
+ *
+ *   method->entry --> word 0      address of the handler
+ *                     word 1      up to four registers, or two registers and
+ *                                 a 32-bit immediate or jump distance
+ *                     word 2, 3   pointers, wide immediates
+ *                     word 0      of the next operation ...
+ *
+ * The form is direct threaded code (Bell 1973): each handler jumps to the
+ * next one through word 0.  Operands are resolved when the method is
+ * translated; what could not be resolved then, or needs its class initialised
+ * first, is rewritten in place when it first runs ("quickening", Brunthaler
+ * 2010).
+ *
+ * struct interp_code keeps, beside the words, which instruction each
+ * operation came from: `insn` the first of a fused sequence, whose map of
+ * live references holds as long as the operation has not changed anything;
+ * `fault` the one of them that may throw.
+ *
+ * Read next: translate.c, fuse.c, run.c.
+ */
+#ifndef INTERP_CODE_INTERNAL_H
+#define INTERP_CODE_INTERNAL_H
+
+#include "vm/core/runtime.h"
+#include "vm/verify/verify.h"
+
+enum interp_op {
+#define INTERP_OP(name, words, shape) INTERP_##name,
+#include "interp/ops.def"
+  INTERP_OP_COUNT
+};
+
+/* Variants within a family of ops.def, added to its first member. */
+enum {
+  INTERP_DEST_REG = 2,       /* BIN: _rar, _rrr */
+  INTERP_LEFT_REG = 1,       /* BIN: _arr, _rrr */
+  INTERP_RIGHT_IMM = 4,      /* BIN32 */
+  INTERP_LOAD_DEST_REG = 2,  /* ELEMENT_LOAD: _ra, _rr */
+  INTERP_LOAD_INDEX_REG = 1, /* ELEMENT_LOAD: _ar, _rr */
+  INTERP_JUMP_BACK = 6,      /* JUMPS: the polling family follows */
+  INTERP_CALL_STEP = 2,      /* CALLS: from n to n + 1 arguments */
+  INTERP_CALL_RANGE = 10,
+  INTERP_NEEDS_INIT = 1, /* WITH_INIT */
+};
+
+enum interp_condition {
+  INTERP_EQ,
+  INTERP_NE,
+  INTERP_LT,
+  INTERP_GT,
+  INTERP_LE,
+  INTERP_GE
+};
+
+union interp_word {
+  const void *handler;
+  struct {
+    uint16_t a, b, c, d;
+  } r;
+  struct {
+    uint16_t a, b;
+    int32_t x; /* immediate; jumps: distance in bytes from this operation */
+  } i;
+  struct {
+    uint32_t advance; /* calls: slots from the caller's registers to the
+                         callee's */
+    uint32_t args;    /* slots from the caller's registers to the first
+                         argument; virtual calls: not used */
+  } call;
+  uint64_t u64;
+  int64_t i64;
+  double f64;
+  void *ptr;
+};
+
+_Static_assert(sizeof(union interp_word) == 8, "words are 8 bytes");
+
+enum {
+  INTERP_CALL_WORDS = 4,
+  INTERP_ACC_SLOT = 0xffff, /* as a call's argument register: int16_t -1, the
+                               frame's accumulator slot */
+};
+
+struct interp_origin {
+  uint32_t word; /* offset of the operation */
+  uint32_t insn;
+  uint32_t fault;
+};
+
+struct interp_code {
+  union interp_word *words;
+  uint32_t word_count;
+  uint32_t origin_count;
+  struct interp_origin *origins; /* ascending by word */
+  uint32_t *insn_words;          /* insn_count + 1: word of the operation that
+                                    starts there; UINT32_MAX within fused
+                                    sequences and where nothing can run */
+};
+
+/* Addresses of the handlers, by enum interp_op. */
+extern const void *const *interp_handlers;
+
+/*
+ * Runs decoded code from `frame` on, until the boundary frame below it is
+ * left.  `frame` is complete but for its position.  Returns false with an
+ * exception pending.
+ */
+bool interp_run(struct vm_thread *thread, struct vm_frame *frame,
+                union vm_slot *result);
+
+/* Fills in interp_handlers. */
+void interp_run_init(void);
+
+/* Translates a method; its entry and translated are set.  False: no memory,
+   OutOfMemoryError is pending. */
+bool interp_translate(struct vm_thread *thread, struct vm_method *method);
+
+/*
+ * Resolves the names of the instruction that the operation at `pc` (an
+ * INTERP_resolve) stands for, and rewrites it in place.  The frame is saved.
+ * False: an exception is pending.
+ */
+bool interp_resolve(struct vm_thread *thread, struct vm_frame *frame,
+                    union interp_word *pc);
+
+/*
+ * Finds the handler of the pending exception, from `frame` outwards, up to a
+ * boundary frame.  On success thread->top is the frame that goes on, *pc its
+ * operation, and the exception is taken off the thread into *exception.
+ * Otherwise thread->top is the frame below the boundary.
+ */
+bool interp_unwind(struct vm_thread *thread, struct vm_frame *frame,
+                   union interp_word **pc, struct mm_ref *exception);
+
+/* The origin of the operation at a position. */
+const struct interp_origin *interp_origin_of(const struct interp_code *code,
+                                             const union interp_word *pc);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handlers of calls, entries, returns and throw; a fragment of interp_run
+ * (run.c), whose macros it uses.  No include guard: it is code, included once.
+ *
+ * A call copies its arguments behind the caller's registers, where they are
+ * the callee's highest registers, links the frames and jumps to the callee's
+ * entry.  The caller's position carries VM_FRAME_IN_CALL from then on, and a
+ * return goes on INTERP_CALL_WORDS behind it: all calls have that length.
+ */
+
+/* Argument registers are signed: -1 is the frame's accumulator slot. */
+#define ARG(n, field) args[n].u64 = fp[(int16_t)pc[1].r.field].u64
+#define ARGS_0 ((void)args)
+#define ARGS_1 ARG(0, a)
+#define ARGS_2                                                                 \
+  ARG(0, a);                                                                   \
+  ARG(1, b)
+#define ARGS_3                                                                 \
+  ARGS_2;                                                                      \
+  ARG(2, c)
+#define ARGS_4                                                                 \
+  ARGS_3;                                                                      \
+  ARG(3, d)
+/* First register in a, their number in b. */
+#define ARGS_range                                                             \
+  for (uint32_t i = 0; i < pc[1].r.b; i++)                                     \
+  args[i].u64 = fp[pc[1].r.a + i].u64
+
+/* Makes room for the callee's frame and enters it. */
+#define ENTER(method_, args_, COPY_ARGS)                                       \
+  do {                                                                         \
+    struct vm_method *callee = (method_);                                      \
+    union vm_slot *next = fp + pc[3].call.advance;                             \
+    union vm_slot *args = (args_);                                             \
+    if (UNLIKELY(next + callee->reg_count > thread->stack_limit))              \
+      goto throw_stack_overflow;                                               \
+    COPY_ARGS;                                                                 \
+    frame_of(fp)->position = (uintptr_t)pc | VM_FRAME_IN_CALL;                 \
+    frame_of(next)->caller = frame_of(fp);                                     \
+    frame_of(next)->method = callee;                                           \
+    fp = next;                                                                 \
+    pc = (union interp_word *)callee->entry;                                                        \
+    goto * pc->handler;                                                        \
+  } while (0)
+
+#define METHOD ((struct vm_method *)pc[2].ptr)
+#define FIRST_ARG (fp[(int16_t)pc[1].r.a].ref)
+
+#define CALL_STATIC(n)                                                         \
+  OP(call_static_##n##_init)                                                   \
+  {                                                                            \
+    INITIALISE(METHOD->owner, INTERP_call_static_##n);                         \
+  }                                                                            \
+  OP(call_static_##n)                                                          \
+  {                                                                            \
+    POLL();                                                                    \
+    ENTER(METHOD, fp + pc[3].call.args, ARGS_##n);                             \
+  }
+
+CALL_STATIC(0)
+CALL_STATIC(1)
+CALL_STATIC(2)
+CALL_STATIC(3)
+CALL_STATIC(4)
+CALL_STATIC(range)
+
+#define CALL_DIRECT(n)                                                         \
+  OP(call_direct_##n##_init)                                                   \
+  {                                                                            \
+    INITIALISE(METHOD->owner, INTERP_call_direct_##n);                         \
+  }                                                                            \
+  OP(call_direct_##n)                                                          \
+  {                                                                            \
+    POLL();                                                                    \
+    if (UNLIKELY(mm_is_null(FIRST_ARG)))                                       \
+      goto throw_null;                                                         \
+    ENTER(METHOD, fp + pc[3].call.args, ARGS_##n);                             \
+  }
+
+CALL_DIRECT(1)
+CALL_DIRECT(2)
+CALL_DIRECT(3)
+CALL_DIRECT(4)
+CALL_DIRECT(range)
+
+#define CALL_VIRTUAL(n)                                                        \
+  OP(call_virtual_##n##_init)                                                  \
+  {                                                                            \
+    INITIALISE(METHOD->owner, INTERP_call_virtual_##n);                        \
+  }                                                                            \
+  OP(call_virtual_##n)                                                         \
+  {                                                                            \
+    POLL();                                                                    \
+    if (UNLIKELY(mm_is_null(FIRST_ARG)))                                       \
+      goto throw_null;                                                         \
+    struct vm_method *chosen =                                                 \
+        vm_class_of(FIRST_ARG)->vtable[METHOD->vtable_index];                  \
+    ENTER(chosen, next + chosen->local_count, ARGS_##n);                       \
+  }
+
+CALL_VIRTUAL(1)
+CALL_VIRTUAL(2)
+CALL_VIRTUAL(3)
+CALL_VIRTUAL(4)
+CALL_VIRTUAL(range)
+
+/* A receiver is the first argument, so these forms cannot occur. */
+OP(call_direct_0)
+OP(call_direct_0_init)
+OP(call_virtual_0)
+OP(call_virtual_0_init)
+{
+  goto throw_null;
+}
+
+/* Allocates into the frame's accumulator slot, where reload_acc, the next
+   operation, finds the object when its constructor returned. */
+#define INITOBJ_ARGS(n)                                                        \
+  *args++ = frame_of(fp)->acc;                                                 \
+  ARGS_##n
+
+#define INITOBJ(n)                                                             \
+  OP(initobj_##n##_init)                                                       \
+  {                                                                            \
+    INITIALISE(METHOD->owner, INTERP_initobj_##n);                             \
+  }                                                                            \
+  OP(initobj_##n)                                                              \
+  {                                                                            \
+    POLL();                                                                    \
+    struct vm_class *class = METHOD->owner;                                    \
+    uintptr_t at = thread->mutator.tlab_cursor;                                \
+    uintptr_t end = at + class->layout.base_bytes;                             \
+    if (UNLIKELY(end > thread->mutator.tlab_limit)) {                          \
+      SAVE();                                                                  \
+      struct mm_ref object = vm_new_object(thread, class);                     \
+      if (mm_is_null(object))                                                  \
+        goto unwind;                                                           \
+      frame_of(fp)->acc.u64 = object.bits;                                     \
+    } else {                                                                   \
+      thread->mutator.tlab_cursor = end;                                       \
+      mm_write_header(at, &class->layout);                                     \
+      frame_of(fp)->acc.u64 = mm_ref_at((void *)at).bits;                      \
+    }                                                                          \
+    ENTER(METHOD, fp + pc[3].call.args, INITOBJ_ARGS(n));                      \
+  }
+
+INITOBJ(0)
+INITOBJ(1)
+INITOBJ(2)
+INITOBJ(3)
+INITOBJ(4)
+INITOBJ(range)
+
+/* Nested arrays: first size in a, their number in b, the class. */
+OP(initarr)
+{
+  SAVE();
+  struct mm_ref array =
+      interp_new_multi_array(thread, pc[2].ptr, fp, &pc[1], pc[3].u64);
+  if (mm_is_null(array))
+    goto unwind;
+  acc = array.bits;
+  NEXT(4);
+}
+
+/* --- Entries --- */
+
+OP(translate)
+{
+  struct vm_method *method = (struct vm_method *)frame_of(fp)->method;
+  thread->top = frame_of(fp)->caller;
+  if (!interp_translate(thread, method))
+    goto unwind;
+  pc = (union interp_word *)method->entry;
+  goto * pc->handler;
+}
+OP(native)
+{
+  union vm_slot value = {0};
+  thread->top = frame_of(fp);
+  if (UNLIKELY(!frame_of(fp)->method->native(thread, fp, &value))) {
+    thread->top = frame_of(fp)->caller;
+    goto unwind;
+  }
+  acc = value.u64;
+  RETURN();
+}
+OP(no_body)
+{
+  const struct vm_method *method = frame_of(fp)->method;
+  thread->top = frame_of(fp)->caller;
+  interp_throw_no_body(thread, method);
+  goto unwind;
+}
+OP(leave)
+{
+  result->u64 = acc;
+  return true;
+}
+
+/* --- Returns --- */
+
+OP(ret)
+{
+  RETURN();
+}
+OP(ret_r32)
+{
+  acc = sext32(R(a).u32);
+  RETURN();
+}
+OP(ret_r64)
+{
+  acc = R(a).u64;
+  RETURN();
+}
+OP(ret_i)
+{
+  acc = (uint64_t)(int64_t)IMM;
+  RETURN();
+}
+OP(ret_void)
+{
+  acc = 0;
+  RETURN();
+}
+OP(throw_)
+{
+  SAVE();
+  vm_throw_object(thread, R(a).ref);
+  goto unwind;
+}
+
+#undef ARG
+#undef ARGS_0
+#undef ARGS_1
+#undef ARGS_2
+#undef ARGS_3
+#undef ARGS_4
+#undef ARGS_range
+#undef ENTER
+#undef METHOD
+#undef FIRST_ARG
+#undef CALL_STATIC
+#undef CALL_DIRECT
+#undef CALL_VIRTUAL
+#undef INITOBJ_ARGS
+#undef INITOBJ
