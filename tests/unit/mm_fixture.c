@@ -339,6 +339,20 @@ uint64_t fixture_random(uint64_t *state)
   return *state * UINT64_C(2685821657736338717);
 }
 
+void fixture_add_death(TCase *tests, const TTest *test, int signal, int status,
+                       int first, int beyond)
+{
+#ifdef BAMBOO_TSAN
+  (void)tests, (void)test, (void)signal, (void)status, (void)first;
+  (void)beyond;
+#else
+  if (signal)
+    tcase_add_loop_test_raise_signal(tests, test, signal, first, beyond);
+  else
+    tcase_add_loop_exit_test(tests, test, status, first, beyond);
+#endif
+}
+
 int fixture_main(const char *name, TCase *cases[])
 {
   Suite *suite = suite_create(name);

@@ -141,6 +141,12 @@ void fixture_text_close(struct fixture_text *text);
 /* A reproducible generator: xorshift64*, Marsaglia 2003 and Vigna 2016. */
 uint64_t fixture_random(uint64_t *state);
 
+/* Adds a looped test that has to end its process: by `signal`, or with the
+   exit status when that is 0.  Left out where ThreadSanitizer watches, since
+   tests have no processes of their own there. */
+void fixture_add_death(TCase *tests, const TTest *test, int signal, int status,
+                       int first, int beyond);
+
 /* Runs a suite of one test case per `cases`, ended by null; the result is
    what main returns.  Without forks where ThreadSanitizer watches. */
 int fixture_main(const char *suite, TCase *cases[]);
