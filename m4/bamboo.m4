@@ -138,3 +138,11 @@ m4_foreach_w([flag],
   [BAMBOO_ADD_FLAG([INTERP_CFLAGS], flag)
 ])
 AC_SUBST([INTERP_CFLAGS])])
+
+# BAMBOO_TEST_SIZE: builds that check everything as they run are many times
+# slower, so their tests take the programs' small input.
+AC_DEFUN([BAMBOO_TEST_SIZE],
+[TEST_SIZE=full
+AS_IF([test "x$SANITIZE_CFLAGS$COVERAGE_CFLAGS" != x ||
+       test "x$enable_debug" != xno], [TEST_SIZE=small])
+AC_SUBST([TEST_SIZE])])
