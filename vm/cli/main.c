@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program `bamboo': finds the command, and what all commands share.
+ * Start reading here, then vm/cli/run.c.
+ */
+#include "config.h"
+
+#include "vm/cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vm/asm/nearest.h"
+#include "vm/cli/options.h"
+
+const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
+#define CLI_COMMAND(id, name, operands, summary)                               \
+  [CLI_##id] = {#name, operands, summary},
+    CLI_COMMANDS(CLI_COMMAND)
+#undef CLI_COMMAND
+};
+
+static int (*const runners[CLI_COMMAND_COUNT])(int argc, char **argv) = {
+#define CLI_COMMAND(id, name, operands, summary)                               \
+  [CLI_##id] = cli_command_##name,
+    CLI_COMMANDS(CLI_COMMAND)
+#undef CLI_COMMAND
+};
+
+static const char *const command_names[CLI_COMMAND_COUNT] = {
+#define CLI_COMMAND(id, name, operands, summary) [CLI_##id] = #name,
+    CLI_COMMANDS(CLI_COMMAND)
+#undef CLI_COMMAND
+};
+
+static void print_usage(FILE *out)
+{
+  fputs("Bamboo runs Panda Assembly on a managed heap.\n\n", out);
+  for (size_t i = 0; i < CLI_COMMAND_COUNT; i++) {
+    const struct cli_command_info *info = &cli_commands[i];
+    fprintf(out, "%s bamboo %-8s %s\n", i ? "      " : "usage:", info->name,
+            info->operands);
+  }
+  fputs("       bamboo --help | --version\n\n", out);
+  for (size_t i = 0; i < CLI_COMMAND_COUNT; i++)
+    fprintf(out, "  %-9s %s\n", cli_commands[i].name, cli_commands[i].summary);
+  fputs("\n`bamboo COMMAND --help' lists the options of a command.\n", out);
+}
+
+static const char run_notes[] =
+    "\nSizes are bytes, or end in K, M, G or T. The environment variable\n"
+    "BAMBOO_OPTIONS holds options that come before those given here.\n\n"
+    "Exit status: the program's own (modulo 256), or\n"
+    "  1   an exception that nothing caught, output that cannot be written\n"
+    "  2   a wrong command line\n"
+    "  3   a file that cannot be read, does not assemble or does not verify;\n"
+    "      no entry point\n"
+    "  70  an internal failure\n";
+
+int cli_help(enum cli_command command)
+{
+  const struct cli_command_info *info = &cli_commands[command];
+  printf("usage: bamboo %s %s\n", info->name, info->operands);
+  printf("%c%s.\n", info->summary[0] - 'a' + 'A', info->summary + 1);
+  puts("\nOptions:");
+  cli_options_print(command, stdout);
+  puts("  --help                      show this text");
+  if (command == CLI_RUN)
+    fputs(run_notes, stdout);
+  return CLI_OK;
+}
+
+int cli_usage_error(enum cli_command command, const char *format, ...)
+{
+  const char *name = cli_commands[command].name;
+  va_list arguments;
+  fprintf(stderr, "bamboo %s: ", name);
+  va_start(arguments, format);
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  fprintf(stderr, "\nTry `bamboo %s --help'.\n", name);
+  return CLI_USAGE;
+}
+
+int cli_create_error(enum cli_command command, enum mm_status status,
+                     const struct mm_error *error)
+{
+  if (status == MM_UNSUPPORTED || status == MM_BAD_OPTION)
+    return cli_usage_error(command, "%s", error->text);
+  fprintf(stderr, "bamboo %s: %s\n", cli_commands[command].name, error->text);
+  return CLI_INTERNAL;
+}
+
+bool cli_use_color(void)
+{
+  const char *term = getenv("TERM");
+  return isatty(STDERR_FILENO) && !getenv("NO_COLOR") && term &&
+         strcmp(term, "dumb") != 0;
+}
+
+static bool ends_in(const char *word, const char *end)
+{
+  size_t length = strlen(word), end_length = strlen(end);
+  return length >= end_length && strcmp(word + length - end_length, end) == 0;
+}
+
+static int unknown_command(const char *word)
+{
+  const char *near = vm_nearest(word, command_names, CLI_COMMAND_COUNT);
+  fprintf(stderr, "bamboo: there is no command `%s'", word);
+  if (ends_in(word, ".pa"))
+    fprintf(stderr, "; did you mean `bamboo run %s'?", word);
+  else if (near)
+    fprintf(stderr, "; did you mean `%s'?", near);
+  fputs("\nTry `bamboo --help'.\n", stderr);
+  return CLI_USAGE;
+}
+
+static int print_version(void)
+{
+  puts("bamboo " PACKAGE_VERSION);
+  return CLI_OK;
+}
+
+int cli_finish(int status)
+{
+  if (fflush(stdout) == 0 && !ferror(stdout))
+    return status;
+  fprintf(stderr, "bamboo: cannot write standard output: %s\n",
+          strerror(errno));
+  return status ? status : CLI_FAILED;
+}
+
+static int run_command(const char *name, int argc, char **argv)
+{
+  for (size_t i = 0; i < CLI_COMMAND_COUNT; i++)
+    if (strcmp(cli_commands[i].name, name) == 0)
+      return runners[i](argc, argv);
+  return unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+  const char *word = argc > 1 ? argv[1] : NULL;
+  if (!word) {
+    print_usage(stderr);
+    return CLI_USAGE;
+  }
+  if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+    print_usage(stdout);
+    return cli_finish(CLI_OK);
+  }
+  if (strcmp(word, "--version") == 0)
+    return cli_finish(print_version());
+  if (strcmp(word, cli_commands[CLI_RUN].name) == 0)
+    return cli_command_run(argc - 2, argv + 2); /* sees to its output itself */
+  return cli_finish(run_command(word, argc - 2, argv + 2));
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `bamboo run': assemble, create a machine, load, run, sum up.
+ *
+ * Assembling comes first: a file with errors costs no heap.  Standard output
+ * is the program's alone; the log and the statistics go to standard error
+ * unless they have files of their own.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "interp/interp.h"
+#include "vm/cli/crash.h"
+#include "vm/cli/sources.h"
+#include "vm/lib/output.h"
+
+enum { OUTPUT_BUFFER_BYTES = 64 * 1024 };
+
+struct session {
+  struct cli_settings settings;
+  struct cli_sources sources;
+  struct vm *vm;
+  FILE *log, *stats; /* opened here, or standard error; null: not wanted */
+};
+
+/* Opens a file of an option; null: standard error. */
+static FILE *open_output(const char *option, const char *file)
+{
+  if (!file)
+    return stderr;
+  FILE *out = fopen(file, "we");
+  if (!out)
+    cli_usage_error(CLI_RUN, "--%s: cannot write `%s': %s", option, file,
+                    strerror(errno));
+  return out;
+}
+
+static int open_outputs(struct session *session)
+{
+  struct cli_settings *settings = &session->settings;
+  if (settings->vm.mm.log_level > 0) {
+    session->log = open_output("gc-log", settings->log_file);
+    if (!session->log)
+      return CLI_USAGE;
+    settings->vm.mm.log = session->log;
+  }
+  if (settings->stats != CLI_STATS_NONE) {
+    session->stats = open_output("stats", settings->stats_file);
+    if (!session->stats)
+      return CLI_USAGE;
+  }
+  return CLI_OK;
+}
+
+static int close_output(FILE *out, const char *option)
+{
+  if (!out || out == stderr)
+    return CLI_OK;
+  bool failed = ferror(out) != 0;
+  if (fclose(out) == 0 && !failed)
+    return CLI_OK;
+  fprintf(stderr, "bamboo run: --%s: cannot write the file: %s\n", option,
+          strerror(errno));
+  return CLI_FAILED;
+}
+
+/* What a pipe or a disk refuses is an error like any other, not a signal. */
+static void prepare_output(void)
+{
+  signal(SIGPIPE, SIG_IGN);
+  if (!isatty(STDOUT_FILENO))
+    setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER_BYTES);
+}
+
+static void print_stats(struct session *session)
+{
+  if (!session->stats)
+    return;
+  if (session->settings.stats == CLI_STATS_JSON)
+    mm_stats_print_json(session->vm->heap, session->stats);
+  else
+    mm_stats_print_text(session->vm->heap, session->stats);
+  fflush(session->stats);
+}
+
+static int exit_status(enum vm_outcome outcome, int status,
+                       const struct mm_error *error)
+{
+  switch (outcome) {
+  case VM_RETURNED:
+  case VM_EXITED:
+    return status & 0xff;
+  case VM_UNCAUGHT:
+    return CLI_FAILED;
+  case VM_NO_ENTRY:
+    fprintf(stderr, "bamboo run: %s\n", error->text);
+    return CLI_BAD_INPUT;
+  case VM_RUN_OUT_OF_MEMORY:
+    fputs("bamboo run: out of memory before the program began\n", stderr);
+    return CLI_FAILED;
+  }
+  return CLI_INTERNAL;
+}
+
+static int run_loaded(struct session *session)
+{
+  const struct cli_settings *settings = &session->settings;
+  struct mm_error error = {{0}};
+  int returned = 0;
+  enum vm_outcome outcome =
+      vm_run(session->vm, settings->entry, settings->program_arg_count,
+             settings->program_args, &returned, &error);
+  bool written = vm_output_flush(session->vm);
+  int status = exit_status(outcome, returned, &error);
+  print_stats(session);
+  return written || status ? status : CLI_FAILED;
+}
+
+static int load_and_run(struct session *session)
+{
+  struct mm_error error = {{0}};
+  enum mm_status created = vm_create(&session->settings.vm, interp_engine(),
+                                     &session->vm, &error);
+  if (created != MM_OK)
+    return cli_create_error(CLI_RUN, created, &error);
+  cli_crash_watch(session->vm);
+  int status = cli_sources_load(&session->sources, session->vm);
+  cli_sources_report(&session->sources, session->settings.warnings);
+  if (status == CLI_OK)
+    status = run_loaded(session);
+  cli_crash_watch(NULL);
+  vm_destroy(session->vm);
+  return status;
+}
+
+static int assemble_and_run(struct session *session)
+{
+  int status = cli_sources_assemble(&session->sources, &session->settings);
+  if (status == CLI_OK)
+    status = load_and_run(session);
+  else
+    cli_sources_report(&session->sources, session->settings.warnings);
+  cli_sources_destroy(&session->sources);
+  return status;
+}
+
+static int run(struct session *session)
+{
+  if (session->settings.help)
+    return cli_finish(cli_help(CLI_RUN));
+  if (session->settings.file_count == 0)
+    return cli_usage_error(CLI_RUN, "no file to run");
+  int status = open_outputs(session);
+  if (status != CLI_OK)
+    return status;
+  prepare_output();
+  return assemble_and_run(session);
+}
+
+int cli_command_run(int argc, char **argv)
+{
+  struct session session = {.vm = NULL};
+  cli_crash_install(argc, argv);
+  int status =
+      cli_settings_read(&session.settings, CLI_RUN, argc, argv);
+  if (status == CLI_OK)
+    status = run(&session);
+  int log_status = close_output(session.log, "gc-log");
+  int stats_status = close_output(session.stats, "stats");
+  cli_settings_destroy(&session.settings);
+  return status ? status : log_status ? log_status : stats_status;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading the files of a command.  All are assembled before a word is said,
+ * so that one run shows all that is wrong with all of them.
+ */
+#include "config.h"
+
+#include "vm/cli/sources.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int cli_sources_assemble(struct cli_sources *sources,
+                         const struct cli_settings *settings)
+{
+  size_t count = (size_t)settings->file_count;
+  *sources = (struct cli_sources){.settings = settings};
+  vm_diags_init(&sources->diags);
+  sources->modules = calloc(count + 1, sizeof *sources->modules);
+  if (!sources->modules) {
+    fprintf(stderr, "bamboo: out of memory\n");
+    return CLI_INTERNAL;
+  }
+  bool failed = false;
+  for (size_t i = 0; i < count; i++) {
+    sources->modules[i] = vm_assemble_file(settings->files[i], &sources->diags);
+    failed |= !sources->modules[i];
+  }
+  return failed ? CLI_BAD_INPUT : CLI_OK;
+}
+
+int cli_sources_load(struct cli_sources *sources, struct vm *vm)
+{
+  int status = CLI_OK;
+  for (int i = 0; i < sources->settings->file_count; i++) {
+    struct vm_module *module = sources->modules[i];
+    sources->modules[i] = NULL;
+    if (!vm_load_module(vm, module, &sources->diags))
+      status = CLI_BAD_INPUT;
+  }
+  return status;
+}
+
+/* Moves diagnostics below errors, with the notes that follow them, from one
+   list to another. */
+static void split_warnings(struct vm_diags *diags, struct vm_diags *warnings)
+{
+  struct vm_diag **kept = &diags->first, *diag = diags->first;
+  bool is_kept = true;
+  while (diag) {
+    struct vm_diag *next = diag->next;
+    if (diag->severity != VM_DIAG_NOTE)
+      is_kept = diag->severity == VM_DIAG_ERROR;
+    struct vm_diag ***end = is_kept ? &kept : &warnings->last;
+    diag->next = NULL;
+    **end = diag;
+    *end = &diag->next;
+    diag = next;
+  }
+  *kept = NULL;
+  diags->last = kept;
+}
+
+/* A word for the program that was taken for a file. */
+static void hint_at_arguments(const struct cli_settings *settings)
+{
+  for (int i = 1; i < settings->file_count; i++)
+    if (access(settings->files[i], F_OK) != 0 && errno == ENOENT) {
+      fprintf(stderr,
+              "note: words for the program itself come after `--', as in "
+              "`bamboo run %s -- %s'\n",
+              settings->files[0], settings->files[i]);
+      return;
+    }
+}
+
+void cli_sources_report(struct cli_sources *sources, bool with_warnings)
+{
+  struct vm_diags *diags = &sources->diags;
+  struct vm_diags warnings;
+  vm_diags_init(&warnings);
+  if (!with_warnings)
+    split_warnings(diags, &warnings);
+  vm_diags_print(diags, stderr, cli_use_color());
+  vm_diags_destroy(&warnings);
+  if (diags->errors)
+    hint_at_arguments(sources->settings);
+  if (diags->errors > 1)
+    fprintf(stderr, "%u errors\n", diags->errors);
+  if (diags->out_of_memory)
+    fprintf(stderr, "bamboo: out of memory; not all errors are shown\n");
+}
+
+void cli_sources_destroy(struct cli_sources *sources)
+{
+  if (sources->modules)
+    for (int i = 0; i < sources->settings->file_count; i++)
+      if (sources->modules[i])
+        vm_module_destroy(sources->modules[i]);
+  free(sources->modules);
+  vm_diags_destroy(&sources->diags);
+}

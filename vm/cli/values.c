@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the values of options.  Nothing here prints. */
+#include "config.h"
+
+#include "vm/cli/values.h"
+
+#include <string.h>
+
+/* Digits at the beginning of `text`; returns what follows, null when there
+   are none or the number exceeds 64 bits. */
+static const char *read_digits(const char *text, uint64_t *number)
+{
+  uint64_t value = 0;
+  const char *at = text;
+  for (; *at >= '0' && *at <= '9'; at++)
+    if (__builtin_mul_overflow(value, 10, &value) ||
+        __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+      return NULL;
+  if (at == text)
+    return NULL;
+  *number = value;
+  return at;
+}
+
+bool cli_read_number(const char *text, uint64_t *number)
+{
+  uint64_t value;
+  const char *rest = read_digits(text, &value);
+  if (!rest || *rest)
+    return false;
+  *number = value;
+  return true;
+}
+
+bool cli_read_size(const char *text, uint64_t *bytes)
+{
+  static const char units[] = "kKmMgGtT";
+  uint64_t value;
+  const char *rest = read_digits(text, &value);
+  if (!rest || value == 0)
+    return false;
+  if (*rest) {
+    const char *unit = strchr(units, *rest);
+    if (!unit || rest[1])
+      return false;
+    uint64_t factor = 1024ull << (unit - units) / 2 * 10;
+    if (__builtin_mul_overflow(value, factor, &value))
+      return false;
+  }
+  *bytes = value;
+  return true;
+}
+
+const char *cli_next_item(const char **list, size_t *length)
+{
+  const char *item = *list;
+  if (!item)
+    return NULL;
+  const char *comma = strchr(item, ',');
+  *length = comma ? (size_t)(comma - item) : strlen(item);
+  *list = comma ? comma + 1 : NULL;
+  return item;
+}

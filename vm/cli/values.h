@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The values of options as text: sizes, numbers, lists. */
+#ifndef VM_CLI_VALUES_H
+#define VM_CLI_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Decimal digits and nothing else. */
+bool cli_read_number(const char *text, uint64_t *number);
+
+/* Bytes: a number above 0, with K, M, G or T (either case) behind it for
+   powers of 1024. */
+bool cli_read_size(const char *text, uint64_t *bytes);
+
+/*
+ * Takes the next item off a comma-separated list: *length bytes from the
+ * result on, which is null at the list's end.  `*list` moves behind it.
+ */
+const char *cli_next_item(const char **list, size_t *length);
+
+#endif
