@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Classes of arrays, made when they are first asked for, and the search for a
+ * class by name, which is where that happens.
+ *
+ *   "R[][]"  --element-->  "R[]"  --element-->  "R"
+ *   "i32[]"  --element_prim-->  VM_PRIM_I32
+ *
+ * Every array class is a direct subclass of panda.Object and needs no
+ * initialisation.  One thread at a time.
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+
+#include <string.h>
+
+enum { MAX_DIMS = 255 };
+
+/* "T" -> "T[]", in the machine's arena. */
+static char *array_name(struct vm *vm, const char *element)
+{
+  size_t length = strlen(element);
+  char *name = mm_arena_alloc(vm_core_of(vm)->arena, length + 3);
+  if (!name)
+    return NULL;
+  memcpy(name, element, length);
+  memcpy(name + length, "[]", 3);
+  return name;
+}
+
+static struct vm_class *make_array_class(struct vm *vm, const char *element)
+{
+  char *name = array_name(vm, element);
+  if (!name)
+    return NULL;
+  struct vm_class *class =
+      vm_class_make(vm, name, vm->known.object, VM_CLASS_NOT_INSTANTIABLE);
+  if (!class || !vm_class_link_methods(vm, class))
+    return NULL;
+  class->is_array = true;
+  class->state = VM_CLASS_INITIALISED;
+  return class;
+}
+
+static void lay_out_references(struct vm_class *class)
+{
+  class->element_prim = VM_PRIM_REF;
+  class->layout.kind = MM_KIND_REF_ARRAY;
+  class->layout.elem_log2 = 2;
+  class->layout.base_bytes = MM_ARRAY_BASE;
+}
+
+static void lay_out_data(struct vm_class *class, enum vm_prim prim)
+{
+  uint8_t log2 = vm_prim_table[prim].log2;
+  class->element_prim = (uint8_t)prim;
+  class->layout.kind = MM_KIND_DATA_ARRAY;
+  class->layout.elem_log2 = log2;
+  class->layout.base_bytes = log2 == 3 ? MM_ARRAY_BASE_WIDE : MM_ARRAY_BASE;
+}
+
+struct vm_class *vm_class_array_of(struct vm *vm, struct vm_class *element)
+{
+  struct vm_class *class =
+      __atomic_load_n(&element->array, __ATOMIC_ACQUIRE);
+  if (class || !element->has_instances)
+    return class;
+  class = make_array_class(vm, element->name);
+  if (!class)
+    return NULL;
+  class->element = element;
+  lay_out_references(class);
+  vm_class_register(vm, class, false);
+  __atomic_store_n(&element->array, class, __ATOMIC_RELEASE);
+  return class;
+}
+
+struct vm_class *vm_class_array_of_prim(struct vm *vm, enum vm_prim prim)
+{
+  const char *element = vm_prim_table[prim].name;
+  char name[16];
+  if (prim == VM_PRIM_VOID)
+    return NULL;
+  size_t length = strlen(element);
+  VM_ASSERT(length + 3 <= sizeof name);
+  memcpy(name, element, length);
+  memcpy(name + length, "[]", 3);
+  struct vm_class *class =
+      vm_class_table_find(vm->class_table, name, length + 2);
+  if (class)
+    return class;
+  class = make_array_class(vm, element);
+  if (!class)
+    return NULL;
+  lay_out_data(class, prim);
+  vm_class_register(vm, class, false);
+  return class;
+}
+
+/* How many "[]" a name ends with, and the length of what stands before. */
+static uint32_t count_dims(const char *name, size_t *length)
+{
+  uint32_t dims = 0;
+  while (*length >= 2 && memcmp(name + *length - 2, "[]", 2) == 0) {
+    *length -= 2;
+    dims++;
+  }
+  return dims;
+}
+
+struct vm_class *vm_class_find(struct vm *vm, const char *name)
+{
+  size_t length = strlen(name);
+  struct vm_class *class = vm_class_table_find(vm->class_table, name, length);
+  if (class)
+    return class;
+  uint32_t dims = count_dims(name, &length);
+  if (dims == 0 || dims > MAX_DIMS)
+    return NULL;
+  enum vm_prim prim = vm_prim_find(name, length);
+  if (prim == VM_PRIM_REF)
+    class = vm_class_table_find(vm->class_table, name, length);
+  else
+    class = vm_class_array_of_prim(vm, prim), dims--;
+  for (; class && dims > 0; dims--)
+    class = vm_class_array_of(vm, class);
+  return class;
+}
+
+bool vm_class_is_assignable_slow(const struct vm_class *from,
+                                 const struct vm_class *to)
+{
+  while (to->is_array && to->element && from->element) {
+    from = from->element;
+    to = to->element;
+    if (vm_class_is_subclass(from, to))
+      return true;
+  }
+  return false;
+}

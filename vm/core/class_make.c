@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Building a class, in the order in which the parts depend on each other:
+ *
+ *   vm_class_make          name, base, display
+ *   vm_class_make_members  fields and methods; the caller fills them in
+ *   vm_class_lay_out       layout.c
+ *   vm_class_link_methods  vtable.c
+ *   vm_class_register      from now on it can be found
+ *
+ * A class lies in metadata memory, which is given back with the heap: what a
+ * failed attempt took stays unused until then.
+ *
+ * Displays: Cohen, "Type-extension type tests can be performed in constant
+ * time", 1991.
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+
+#include <string.h>
+
+/* display[0 .. depth - 1] is the base's, display[depth] the class. */
+static bool make_display(struct vm *vm, struct vm_class *class)
+{
+  class->depth = class->base ? class->base->depth + 1 : 0;
+  struct vm_class **display = mm_metadata_alloc(
+      vm->heap, ((size_t)class->depth + 1) * sizeof *display);
+  if (!display)
+    return false;
+  for (uint32_t i = 0; i < class->depth; i++)
+    display[i] = class->base->display[i];
+  display[class->depth] = class;
+  class->display = display;
+  return true;
+}
+
+/* What a class takes over from its base. */
+static uint32_t inherited_flags(const struct vm *vm,
+                                const struct vm_class *base)
+{
+  if (!base)
+    return 0;
+  uint32_t flags =
+      base->flags & (VM_CLASS_THROWABLE | VM_CLASS_NOT_INSTANTIABLE);
+  /* A string's or a mirror's shape is known to the machine: a plain instance
+     of a subclass would be taken for one. */
+  if (base == vm->known.string || base == vm->known.class_ ||
+      !base->has_instances)
+    flags |= VM_CLASS_NOT_INSTANTIABLE;
+  return flags;
+}
+
+struct vm_class *vm_class_make(struct vm *vm, const char *name,
+                               struct vm_class *base, uint32_t flags)
+{
+  struct vm_class *class = mm_metadata_alloc(vm->heap, sizeof *class);
+  if (!class)
+    return NULL;
+  class->name = name;
+  class->base = base;
+  class->flags = flags | inherited_flags(vm, base);
+  class->has_instances = true;
+  class->layout.kind = MM_KIND_PLAIN;
+  class->layout.base_bytes = MM_HEADER_BYTES;
+  return make_display(vm, class) ? class : NULL;
+}
+
+bool vm_class_make_members(struct vm *vm, struct vm_class *class,
+                           uint32_t field_count, uint32_t method_count)
+{
+  if (field_count > 0) {
+    class->fields = mm_metadata_alloc(
+        vm->heap, (size_t)field_count * sizeof *class->fields);
+    if (!class->fields)
+      return false;
+  }
+  if (method_count > 0) {
+    class->methods = mm_metadata_alloc(
+        vm->heap, (size_t)method_count * sizeof *class->methods);
+    if (!class->methods)
+      return false;
+  }
+  class->field_count = field_count;
+  class->method_count = method_count;
+  return true;
+}
+
+void vm_class_register(struct vm *vm, struct vm_class *class, bool hidden)
+{
+  VM_ASSERT(hidden || !vm_class_table_find(vm->class_table, class->name,
+                                           strlen(class->name)));
+  if (!hidden)
+    vm_class_table_add(vm->class_table, class);
+  *vm->last_class = class;
+  vm->last_class = &class->next;
+}
+
+/* A string as the value of a static field is made at initialisation. */
+static bool has_string_values(const struct vm_class *class)
+{
+  for (uint32_t i = 0; i < class->field_count; i++) {
+    const struct vm_field *field = &class->fields[i];
+    if (field->is_static && (field->flags & VM_FLAG_HAS_VALUE) &&
+        field->prim == VM_PRIM_REF)
+      return true;
+  }
+  return false;
+}
+
+void vm_class_skip_initialisation(struct vm_class *class)
+{
+  const struct vm_class *base = class->base;
+  if (class->initialiser || has_string_values(class))
+    return;
+  if (base && (!vm_class_is_initialised(base) ||
+               ((base->flags & VM_FLAG_FINAL) && !class->is_array)))
+    return;
+  __atomic_store_n(&class->state, VM_CLASS_INITIALISED, __ATOMIC_RELEASE);
+}
+
+bool vm_class_is_throwable(const struct vm_class *class)
+{
+  return (class->flags & VM_CLASS_THROWABLE) != 0;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of vm/core share and nobody else needs: the private halves
+ * of the machine and of a thread, class building, throwing with a cause.
+ *
+ *   struct core           = struct vm        + names, records that wait for
+ *                                              their base, texts
+ *   struct thread_private = struct vm_thread + mapping of the stack, last
+ *                                              trace
+ */
+#ifndef VM_CORE_CORE_INTERNAL_H
+#define VM_CORE_CORE_INTERNAL_H
+
+#include "mm/alloc/arena.h"
+#include "vm/core/assert.h"
+#include "vm/core/class_table_internal.h"
+#include "vm/core/object.h"
+#include "vm/core/trace_internal.h"
+
+/* Flags of classes beside VM_FLAG_*, in vm_class.flags. */
+enum {
+  VM_CLASS_THROWABLE = 1 << 28,
+  VM_CLASS_NOT_INSTANTIABLE = 1 << 29,
+};
+
+struct vm_pending;
+
+struct core {
+  struct vm vm;
+  struct mm_arena *arena;     /* names, parameter lists; lives as long as vm */
+  struct vm_pending *pending; /* records whose base is not loaded yet */
+  struct mm_ref out_of_memory_text, stack_overflow_text; /* roots */
+};
+
+struct thread_private {
+  struct vm_thread thread;
+  char *map;
+  size_t map_bytes;
+  struct vm_trace trace; /* of what was thrown last */
+};
+
+static inline struct core *vm_core_of(struct vm *vm)
+{
+  return (struct core *)vm;
+}
+
+static inline struct thread_private *vm_thread_private(struct vm_thread *thread)
+{
+  return (struct thread_private *)thread;
+}
+
+/* --- class_make.c, layout.c, vtable.c: false or null means no memory --- */
+
+/* A class with base, flags and display, in no table yet. */
+struct vm_class *vm_class_make(struct vm *vm, const char *name,
+                               struct vm_class *base, uint32_t flags);
+
+/* Room for fields and methods, zeroed and counted. */
+bool vm_class_make_members(struct vm *vm, struct vm_class *class,
+                           uint32_t field_count, uint32_t method_count);
+
+/* Gives the fields their places: the instance's layout, the statics. */
+bool vm_class_lay_out(struct vm *vm, struct vm_class *class);
+
+/* Copies the base's virtual methods, overrides and adds (4.2). */
+bool vm_class_link_methods(struct vm *vm, struct vm_class *class);
+
+/* Puts a finished class into the list and, unless `hidden`, the table. */
+void vm_class_register(struct vm *vm, struct vm_class *class, bool hidden);
+
+/* Marks the class as initialised if running its initialiser would do
+   nothing. */
+void vm_class_skip_initialisation(struct vm_class *class);
+
+/* Bytes of a field of this primitive kind. */
+uint32_t vm_prim_field_bytes(uint8_t prim);
+
+/* --- array_class.c --- */
+
+/* The class of arrays of a primitive type; null: void, or no memory. */
+struct vm_class *vm_class_array_of_prim(struct vm *vm, enum vm_prim prim);
+
+/* --- base_classes.c --- */
+
+/* panda.Object, panda.String, panda.Class, panda.Array, _GLOBAL. */
+bool vm_define_base_classes(struct vm *vm);
+
+/* Fills in vm->known after the library was defined; false: one is missing,
+   or no memory. */
+bool vm_find_known_classes(struct vm *vm);
+
+/* --- loader.c --- */
+
+/* Is a record of this name waiting for its base?  Then the name of the base
+   that is missing, else null. */
+const char *vm_pending_base(struct vm *vm, const char *name);
+
+/* --- resolve.c --- */
+
+/* The class with this name or NoClassDefFoundError; safepoint only then. */
+struct vm_class *vm_class_find_or_throw(struct vm_thread *thread,
+                                        const char *name);
+
+/* --- throw.c --- */
+
+/* A library exception without trace; null with OutOfMemoryError pending.
+   `message` and `cause` may be null; they need not be held. Safepoint. */
+struct mm_ref vm_make_error(struct vm_thread *thread, enum vm_error_kind kind,
+                            struct mm_ref message, struct mm_ref cause);
+
+/* Makes and throws ExceptionInInitializerError and its like. */
+bool vm_throw_with_cause(struct vm_thread *thread, enum vm_error_kind kind,
+                         struct mm_ref message, struct mm_ref cause);
+
+/* NoClassDefFoundError with a ClassNotFoundException as its cause. */
+bool vm_throw_class_not_found(struct vm_thread *thread, const char *name);
+
+/* Makes the objects that are thrown when nothing can be made. */
+bool vm_preallocate_errors(struct vm_thread *thread);
+
+/* --- walk.c --- */
+
+/* Where a frame of the thread stands. Never a safepoint. */
+void vm_frame_info_of(struct vm_thread *thread, struct vm_frame *frame,
+                      struct vm_frame_info *info);
+
+/* The map of live references at the place where an interpreted frame
+   stands. */
+const uint64_t *vm_frame_map(const struct vm_frame_info *info);
+
+/* --- roots.c --- */
+
+extern const struct mm_binding vm_binding;
+
+#endif
