@@ -23,18 +23,18 @@ enum {
   VM_MIRROR_CLASS_OFFSET = 8,
 };
 
-static inline void *vm_object_at(struct mm_ref object, uint32_t offset)
+static inline void *vm_object_at(struct mm_ref object, size_t offset)
 {
   return (char *)mm_address(object) + offset;
 }
 
-static inline struct mm_ref vm_object_ref(struct mm_ref object, uint32_t offset)
+static inline struct mm_ref vm_object_ref(struct mm_ref object, size_t offset)
 {
   uint32_t *slot = vm_object_at(object, offset);
   return (struct mm_ref){__atomic_load_n(slot, __ATOMIC_RELAXED)};
 }
 
-static inline void vm_object_set_ref(struct mm_ref object, uint32_t offset,
+static inline void vm_object_set_ref(struct mm_ref object, size_t offset,
                                      struct mm_ref value)
 {
   uint32_t *slot = vm_object_at(object, offset);
@@ -43,13 +43,13 @@ static inline void vm_object_set_ref(struct mm_ref object, uint32_t offset,
 
 static inline struct mm_ref vm_array_ref(struct mm_ref array, uint32_t index)
 {
-  return vm_object_ref(array, MM_ARRAY_BASE + index * 4);
+  return vm_object_ref(array, MM_ARRAY_BASE + (size_t)index * 4);
 }
 
 static inline void vm_array_set_ref(struct mm_ref array, uint32_t index,
                                     struct mm_ref value)
 {
-  vm_object_set_ref(array, MM_ARRAY_BASE + index * 4, value);
+  vm_object_set_ref(array, MM_ARRAY_BASE + (size_t)index * 4, value);
 }
 
 /* Has this class the fields of the library's exceptions?  True of them and of
