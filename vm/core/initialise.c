@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Class initialisation (4.3): the base first, then values of static fields,
+ * then the class's own initialiser.
+ *
+ *   loaded --> initialising --> initialised
+ *     |             \--throws--> broken --use--> NoClassDefFoundError
+ *     \--base is final, VerifyError--> broken
+ *
+ * A thread that meets a class it is initialising itself goes on with it.
+ * What the initialiser throws is wrapped in ExceptionInInitializerError,
+ * unless it is a panda.Error.
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+
+static void set_state(struct vm_class *class, enum vm_class_state state)
+{
+  __atomic_store_n(&class->state, state, __ATOMIC_RELEASE);
+}
+
+static bool extends_final(const struct vm_class *class)
+{
+  return class->base && (class->base->flags & VM_FLAG_FINAL);
+}
+
+/* Static fields whose value is a string. */
+static bool set_string_values(struct vm_thread *thread, struct vm_class *class)
+{
+  uint32_t own = 0;
+  uint32_t count = class->record ? class->record->field_count : 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const struct vm_field_def *def = &class->record->fields[i];
+    if (def->flags & VM_FLAG_EXTERNAL)
+      continue;
+    const struct vm_field *field = &class->fields[own++];
+    if (!field->is_static || !(def->flags & VM_FLAG_HAS_VALUE) ||
+        field->prim != VM_PRIM_REF)
+      continue;
+    struct mm_ref string =
+        vm_resolve_string(thread, class->module, (uint32_t)def->value);
+    if (mm_is_null(string))
+      return false;
+    class->statics[field->offset].ref = string;
+  }
+  return true;
+}
+
+static bool run_initialiser(struct vm_thread *thread, struct vm_class *class)
+{
+  struct vm_method *method = class->initialiser;
+  union vm_slot result;
+  if (!method)
+    return true;
+  return thread->vm->engine.invoke(thread, method, NULL, &result);
+}
+
+/* What left the initialiser is pending. */
+static bool wrap_exception(struct vm_thread *thread)
+{
+  struct vm *vm = thread->vm;
+  if (vm->exiting)
+    return false;
+  struct vm_class *class = vm_class_of(thread->exception);
+  if (vm_class_is_subclass(class, vm->known.error[VM_ERROR_ERROR]))
+    return false;
+  return vm_throw_with_cause(thread, VM_ERROR_INITIALIZER, MM_NULL,
+                             vm_thread_take_exception(thread));
+}
+
+static bool initialise_own(struct vm_thread *thread, struct vm_class *class)
+{
+  if (!set_string_values(thread, class))
+    return false;
+  return run_initialiser(thread, class) || wrap_exception(thread);
+}
+
+static bool initialise_now(struct vm_thread *thread, struct vm_class *class)
+{
+  class->init_thread = thread;
+  set_state(class, VM_CLASS_INITIALISING);
+  bool ok = (!class->base || vm_class_initialise(thread, class->base)) &&
+            initialise_own(thread, class);
+  class->init_thread = NULL;
+  set_state(class, ok ? VM_CLASS_INITIALISED : VM_CLASS_BROKEN);
+  return ok;
+}
+
+bool vm_class_initialise(struct vm_thread *thread, struct vm_class *class)
+{
+  switch ((enum vm_class_state)__atomic_load_n(&class->state,
+                                               __ATOMIC_ACQUIRE)) {
+  case VM_CLASS_INITIALISED:
+    return true;
+  case VM_CLASS_INITIALISING:
+    VM_ASSERT(class->init_thread == thread);
+    return true;
+  case VM_CLASS_BROKEN:
+    return vm_throw(thread, VM_ERROR_NO_CLASS_DEF, "%s", class->name);
+  case VM_CLASS_LOADED:
+    break;
+  }
+  if (!extends_final(class))
+    return initialise_now(thread, class);
+  set_state(class, VM_CLASS_BROKEN);
+  return vm_throw(thread, VM_ERROR_VERIFY, "%s", class->name);
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking over a module: records become classes, functions methods.
+ *
+ *   check -> gather records -> define, bases first -> _GLOBAL -> verify
+ *                  |
+ *                  +- base not loaded yet: waits in core->pending, tried again
+ *                     after each further module; what waits for ever does not
+ *                     exist for the program
+ *
+ * A record whose name is taken is left out with all its functions: the
+ * library's records win over a program's, an earlier file's over a later
+ * one's (4.4).  Functions without a record belong to a _GLOBAL class of their
+ * own per module, which is in no table: resolve.c searches all of them.
+ *
+ * Invariant: a class is registered, and so can be found, only when it is
+ * complete; a failure leaves no half-made class behind.
+ *
+ * Read next: class_make.c, layout.c, vtable.c; resolve.c.
+ */
+#include "config.h"
+
+#include "vm/core/loader_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/asm/asm.h"
+#include "vm/verify/verify.h"
+
+enum pending_state { PENDING, ON_CHAIN, DEFINED, DROPPED };
+
+/* A record to be defined. */
+struct vm_pending {
+  struct vm_pending *next; /* in load order */
+  struct vm_module *module;
+  const struct vm_record_def *record;
+  const struct vm_owned_functions *functions;
+  struct vm_pending *base;    /* the base, when it is of the same module */
+  struct vm_pending *derived; /* link of a chain that is being climbed */
+  enum pending_state state;
+};
+
+static const char *record_name(const struct vm_module *module,
+                               const struct vm_record_def *record)
+{
+  return module->types[record->type].name;
+}
+
+static const char *base_name(const struct vm_pending *pending)
+{
+  uint32_t base = pending->record->base;
+  return base == UINT32_MAX ? "panda.Object"
+                            : pending->module->types[base].name;
+}
+
+const char *vm_pending_base(struct vm *vm, const char *name)
+{
+  const struct vm_pending *pending = vm_core_of(vm)->pending;
+  for (; pending; pending = pending->next)
+    if (strcmp(record_name(pending->module, pending->record), name) == 0)
+      return base_name(pending);
+  return NULL;
+}
+
+static bool no_memory(const struct vm_module *module, struct vm_diags *diags)
+{
+  vm_diag_add(diags, VM_DIAG_ERROR, module->file, NULL, 0, 0, 0, 1,
+              "no memory left for its classes");
+  return false;
+}
+
+static void report(const struct vm_pending *pending, struct vm_diags *diags,
+                   const char *what)
+{
+  const struct vm_module *module = pending->module;
+  const char *name = record_name(module, pending->record);
+  vm_diag_add(diags, VM_DIAG_ERROR, module->file, module->source,
+              module->source_bytes, pending->record->line,
+              pending->record->column, 1, "record `%s` %s `%s`", name, what,
+              base_name(pending));
+}
+
+/* --- Gathering --- */
+
+/* Functions of each type, by counting: one pass to count, one to place. */
+static struct vm_owned_functions *sort_functions(struct vm_module *module)
+{
+  struct vm_owned_functions *owned =
+      mm_arena_alloc(module->arena, (module->type_count + 1) * sizeof *owned);
+  uint32_t *places = mm_arena_alloc(
+      module->arena, ((size_t)module->function_count + 1) * sizeof *places);
+  if (!owned || !places)
+    return NULL;
+  for (uint32_t i = 0; i < module->function_count; i++)
+    if (!(module->functions[i].flags & VM_FLAG_EXTERNAL))
+      owned[module->methods[module->functions[i].method].owner].count++;
+  for (uint32_t i = 0; i < module->type_count; i++) {
+    owned[i].indices = places;
+    places += owned[i].count;
+    owned[i].count = 0;
+  }
+  for (uint32_t i = 0; i < module->function_count; i++)
+    if (!(module->functions[i].flags & VM_FLAG_EXTERNAL)) {
+      uint32_t type = module->methods[module->functions[i].method].owner;
+      owned[type].indices[owned[type].count++] = i;
+    }
+  return owned;
+}
+
+/* Appends the module's records to the list, in order, and links each with
+   its base's. */
+static bool gather(struct vm *vm, struct vm_module *module,
+                   const struct vm_owned_functions *owned)
+{
+  struct vm_pending **last = &vm_core_of(vm)->pending;
+  struct vm_pending **of_type =
+      calloc((size_t)module->type_count + 1, sizeof *of_type);
+  struct vm_pending *all = mm_arena_alloc(
+      module->arena, ((size_t)module->record_count + 1) * sizeof *all);
+  if (!of_type || !all) {
+    free(of_type);
+    return false;
+  }
+  while (*last)
+    last = &(*last)->next;
+  for (uint32_t i = 0; i < module->record_count; i++) {
+    const struct vm_record_def *record = &module->records[i];
+    if (record->flags & VM_FLAG_EXTERNAL)
+      continue;
+    all[i].module = module;
+    all[i].record = record;
+    all[i].functions = &owned[record->type];
+    of_type[record->type] = &all[i];
+    *last = &all[i];
+    last = &all[i].next;
+  }
+  for (uint32_t i = 0; i < module->record_count; i++)
+    if (all[i].record && all[i].record->base != UINT32_MAX)
+      all[i].base = of_type[all[i].record->base];
+  free(of_type);
+  return true;
+}
+
+/* --- Defining --- */
+
+/* Does an earlier module's record of the same name wait for its base? */
+static bool is_second(struct vm *vm, const struct vm_pending *pending)
+{
+  const char *name = record_name(pending->module, pending->record);
+  const struct vm_pending *other = vm_core_of(vm)->pending;
+  for (; other && other->module != pending->module; other = other->next)
+    if (other->state == PENDING &&
+        strcmp(record_name(other->module, other->record), name) == 0)
+      return true;
+  return false;
+}
+
+static bool fit_as_base(const struct vm_class *class)
+{
+  return class && !class->is_array && class->has_instances;
+}
+
+/* An instance's fields start at 0/null; only statics have a value. */
+static void warn_of_values(const struct vm_pending *pending,
+                           struct vm_diags *diags)
+{
+  const struct vm_module *module = pending->module;
+  for (uint32_t i = 0; i < pending->record->field_count; i++) {
+    const struct vm_field_def *field = &pending->record->fields[i];
+    if ((field->flags & VM_FLAG_HAS_VALUE) && !(field->flags & VM_FLAG_STATIC))
+      vm_diag_add(diags, VM_DIAG_WARNING, module->file, module->source,
+                  module->source_bytes, field->line, field->column, 1,
+                  "`value` has no effect on a field that is not static");
+  }
+}
+
+/* Defines one record whose base, if it is to be had, is defined. */
+static bool define_one(struct vm *vm, struct vm_pending *pending,
+                       struct vm_diags *diags)
+{
+  const char *name = record_name(pending->module, pending->record);
+  if (is_second(vm, pending))
+    return true;
+  if (vm_class_find(vm, name)) {
+    pending->state = DROPPED;
+    return true;
+  }
+  struct vm_class *base = vm_class_find(vm, base_name(pending));
+  if (!base)
+    return true; /* goes on waiting */
+  if (!fit_as_base(base)) {
+    report(pending, diags, "cannot extend");
+    pending->state = DROPPED;
+    return false;
+  }
+  if (!vm_load_record(vm, pending->module, pending->record, base,
+                      pending->functions)) {
+    pending->state = DROPPED;
+    return no_memory(pending->module, diags);
+  }
+  warn_of_values(pending, diags);
+  pending->state = DEFINED;
+  return true;
+}
+
+/* Defines a record after its bases.  The chain up to the first base that is
+   settled is linked downwards, then walked. */
+static bool define_chain(struct vm *vm, struct vm_pending *pending,
+                         struct vm_diags *diags)
+{
+  struct vm_pending *top = pending;
+  bool ok = true;
+  pending->derived = NULL;
+  pending->state = ON_CHAIN;
+  while (top->base && top->base->state == PENDING) {
+    top->base->derived = top;
+    top = top->base;
+    top->state = ON_CHAIN;
+  }
+  if (top->base && top->base->state == ON_CHAIN) {
+    report(top, diags, "extends itself through");
+    ok = false;
+  }
+  for (struct vm_pending *next; top; top = next) {
+    next = top->derived;
+    top->state = ok ? PENDING : DROPPED;
+    if (ok)
+      ok = define_one(vm, top, diags);
+  }
+  return ok;
+}
+
+static void forget_settled(struct vm_pending **link)
+{
+  while (*link) {
+    if ((*link)->state == PENDING)
+      link = &(*link)->next;
+    else
+      *link = (*link)->next;
+  }
+}
+
+static bool define_all(struct vm *vm, struct vm_diags *diags)
+{
+  struct vm_pending **list = &vm_core_of(vm)->pending;
+  bool ok = true;
+  for (struct vm_pending *p = *list; p; p = p->next)
+    if (p->state == PENDING)
+      ok = define_chain(vm, p, diags) && ok;
+  forget_settled(list);
+  return ok;
+}
+
+/* --- Functions without a record --- */
+
+static uint32_t find_global_type(const struct vm_module *module)
+{
+  uint32_t i = 0;
+  while (i < module->type_count && strcmp(module->types[i].name, "_GLOBAL"))
+    i++;
+  return i;
+}
+
+static bool define_global(struct vm *vm, struct vm_module *module,
+                          const struct vm_owned_functions *owned)
+{
+  uint32_t type = find_global_type(module);
+  if (type == module->type_count)
+    return true;
+  struct vm_class *class = vm_load_global(vm, module, &owned[type]);
+  if (!class)
+    return false;
+  __atomic_store_n(&module->types[type].resolved, class, __ATOMIC_RELEASE);
+  return true;
+}
+
+/* --- Verifying --- */
+
+static bool verify_class(struct vm *vm, struct vm_class *class,
+                         struct vm_diags *diags)
+{
+  for (uint32_t i = 0; i < class->method_count; i++) {
+    struct vm_function_def *function =
+        (struct vm_function_def *)class->methods[i].function;
+    if (function && function->insns && !function->verified &&
+        !vm_verify_function(vm, class->module, function, vm->options.strict,
+                            diags))
+      return no_memory(class->module, diags);
+  }
+  return true;
+}
+
+static bool verify_from(struct vm *vm, struct vm_class *class,
+                        struct vm_diags *diags)
+{
+  unsigned errors = diags->errors;
+  for (; class; class = class->next)
+    if (!verify_class(vm, class, diags))
+      return false;
+  return diags->errors == errors;
+}
+
+/* --- All of it --- */
+
+static bool define_module(struct vm *vm, struct vm_module *module,
+                          struct vm_diags *diags)
+{
+  const struct vm_owned_functions *owned = sort_functions(module);
+  if (!owned || !gather(vm, module, owned) ||
+      !define_global(vm, module, owned))
+    return no_memory(module, diags);
+  return define_all(vm, diags);
+}
+
+bool vm_load_module(struct vm *vm, struct vm_module *module,
+                    struct vm_diags *diags)
+{
+  struct vm_class **first_new = vm->last_class;
+  *vm->last_module = module;
+  vm->last_module = &module->next;
+  const char *wrong = vm_module_check(module);
+  if (wrong) {
+    vm_diag_add(diags, VM_DIAG_ERROR, module->file, NULL, 0, 0, 0, 1,
+                "malformed module: %s", wrong);
+    return false;
+  }
+  return define_module(vm, module, diags) &&
+         verify_from(vm, *first_new, diags);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Resolution (4.4): from names in a module's tables to classes, fields and
+ * methods, when an instruction first runs.  A result is kept in the table; a
+ * failure is an exception and is tried again the next time.
+ *
+ * A member has to agree in all that the verifier relied on: a field in name,
+ * type and staticness, a method in name, return type and parameter types, the
+ * receiver's left out.  Search goes from the named class up its bases.
+ *
+ * Functions without a record: first the module's own, then those of the other
+ * modules in load order.
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Classes --- */
+
+/* The record that is missing when a class cannot be found: the element of an
+   array, the base that a record waits for. */
+static size_t missing_name(struct vm *vm, const char **name)
+{
+  size_t length = strlen(*name);
+  while (length >= 2 && memcmp(*name + length - 2, "[]", 2) == 0)
+    length -= 2;
+  const char *base = (*name)[length] == '\0' ? vm_pending_base(vm, *name) : 0;
+  for (; base; base = vm_pending_base(vm, base)) {
+    *name = base;
+    length = strlen(base);
+    if (vm_class_find(vm, base))
+      break;
+  }
+  return length;
+}
+
+struct vm_class *vm_class_find_or_throw(struct vm_thread *thread,
+                                        const char *name)
+{
+  struct vm_class *class = vm_class_find(thread->vm, name);
+  if (class)
+    return class;
+  size_t length = missing_name(thread->vm, &name);
+  char *missing = strndup(name, length);
+  if (missing)
+    vm_throw_class_not_found(thread, missing);
+  else
+    vm_throw_out_of_memory(thread);
+  free(missing);
+  return NULL;
+}
+
+struct vm_class *vm_resolve_class(struct vm_thread *thread,
+                                  struct vm_module *module, uint32_t type)
+{
+  struct vm_type_ref *ref = &module->types[type];
+  struct vm_class *class = __atomic_load_n(&ref->resolved, __ATOMIC_ACQUIRE);
+  if (class)
+    return class;
+  class = vm_class_find_or_throw(thread, ref->name);
+  if (class)
+    __atomic_store_n(&ref->resolved, class, __ATOMIC_RELEASE);
+  return class;
+}
+
+/* --- Fields --- */
+
+static struct vm_field *find_field(struct vm_class *class,
+                                   const struct vm_field_ref *ref,
+                                   const char *type)
+{
+  for (; class; class = class->base)
+    for (uint32_t i = 0; i < class->field_count; i++) {
+      struct vm_field *field = &class->fields[i];
+      if (field->is_static == ref->is_static &&
+          strcmp(field->name, ref->name) == 0 &&
+          strcmp(field->type_name, type) == 0)
+        return field;
+    }
+  return NULL;
+}
+
+struct vm_field *vm_resolve_field(struct vm_thread *thread,
+                                  struct vm_module *module, uint32_t index)
+{
+  struct vm_field_ref *ref = &module->fields[index];
+  struct vm_field *field = __atomic_load_n(&ref->resolved, __ATOMIC_ACQUIRE);
+  if (field)
+    return field;
+  struct vm_class *class = vm_resolve_class(thread, module, ref->owner);
+  if (!class)
+    return NULL;
+  field = find_field(class, ref, module->types[ref->type].name);
+  if (!field) {
+    vm_throw(thread, VM_ERROR_NO_SUCH_FIELD, "%s%s %s.%s",
+             ref->is_static ? "static " : "", module->types[ref->type].name,
+             module->types[ref->owner].name, ref->name);
+    return NULL;
+  }
+  __atomic_store_n(&ref->resolved, field, __ATOMIC_RELEASE);
+  return field;
+}
+
+/* --- Methods --- */
+
+/* Do the types agree, from parameter `first` on? */
+static bool same_types(const struct vm_module *module,
+                       const struct vm_method_ref *ref,
+                       const struct vm_method *method, uint32_t first)
+{
+  if (ref->param_count != method->param_count ||
+      strcmp(module->types[ref->return_type].name, method->return_type) != 0)
+    return false;
+  for (uint32_t i = first; i < ref->param_count; i++)
+    if (strcmp(module->types[ref->params[i]].name, method->param_types[i]) != 0)
+      return false;
+  return true;
+}
+
+/* An instance method's receiver may be declared as any class between the one
+   that is named and the owner; when one is static and the other not, the
+   first parameter has to agree like any other. */
+static bool matches(const struct vm_module *module,
+                    const struct vm_method_ref *ref,
+                    const struct vm_method *method, bool is_static)
+{
+  bool method_static = (method->flags & VM_FLAG_STATIC) != 0;
+  if (method_static != is_static || strcmp(method->name, ref->name) != 0)
+    return false;
+  bool receiver = !ref->is_static && !is_static;
+  return same_types(module, ref, method, receiver ? 1 : 0);
+}
+
+static struct vm_method *find_own(const struct vm_module *module,
+                                  struct vm_class *class,
+                                  const struct vm_method_ref *ref,
+                                  bool is_static)
+{
+  for (uint32_t i = 0; i < class->method_count; i++)
+    if (matches(module, ref, &class->methods[i], is_static))
+      return &class->methods[i];
+  return NULL;
+}
+
+static struct vm_method *find_upwards(const struct vm_module *module,
+                                      struct vm_class *class,
+                                      const struct vm_method_ref *ref,
+                                      bool is_static)
+{
+  for (; class; class = class->base) {
+    struct vm_method *method = find_own(module, class, ref, is_static);
+    if (method)
+      return method;
+  }
+  return NULL;
+}
+
+static struct vm_method *find_global(struct vm *vm,
+                                     const struct vm_module *module,
+                                     const struct vm_method_ref *ref)
+{
+  for (struct vm_class *class = vm->classes; class; class = class->next)
+    if (!class->has_instances && class->module) {
+      struct vm_method *method = find_own(module, class, ref, true);
+      if (method)
+        return method;
+    }
+  return NULL;
+}
+
+static struct vm_method *find_method(struct vm *vm,
+                                     const struct vm_module *module,
+                                     struct vm_class *class,
+                                     const struct vm_method_ref *ref)
+{
+  struct vm_method *method =
+      find_upwards(module, class, ref, ref->is_static);
+  if (!method)
+    method = find_upwards(module, class, ref, !ref->is_static);
+  if (!method && !class->has_instances)
+    method = find_global(vm, module, ref);
+  return method;
+}
+
+/* "R.foo:(R, i32)", as a call would name it. */
+static bool throw_no_method(struct vm_thread *thread,
+                            const struct vm_module *module,
+                            const struct vm_method_ref *ref)
+{
+  char *text = NULL;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+  if (!out)
+    return vm_throw_out_of_memory(thread);
+  fprintf(out, "%s %s.%s:(", module->types[ref->return_type].name,
+          module->types[ref->owner].name, ref->name);
+  for (uint32_t i = 0; i < ref->param_count; i++)
+    fprintf(out, "%s%s", i ? ", " : "", module->types[ref->params[i]].name);
+  fputc(')', out);
+  if (fclose(out) != 0) {
+    free(text);
+    return vm_throw_out_of_memory(thread);
+  }
+  vm_throw(thread, VM_ERROR_NO_SUCH_METHOD, "%s", text);
+  free(text);
+  return false;
+}
+
+struct vm_method *vm_resolve_method(struct vm_thread *thread,
+                                    struct vm_module *module, uint32_t index)
+{
+  struct vm_method_ref *ref = &module->methods[index];
+  struct vm_method *method = __atomic_load_n(&ref->resolved, __ATOMIC_ACQUIRE);
+  if (method)
+    return method;
+  struct vm_class *class = vm_resolve_class(thread, module, ref->owner);
+  if (!class)
+    return NULL;
+  method = find_method(thread->vm, module, class, ref);
+  if (!method) {
+    throw_no_method(thread, module, ref);
+    return NULL;
+  }
+  __atomic_store_n(&ref->resolved, method, __ATOMIC_RELEASE);
+  return method;
+}
+
+struct vm_class *vm_resolve_array_ctor(struct vm_thread *thread,
+                                       struct vm_module *module,
+                                       uint32_t index)
+{
+  struct vm_method_ref *ref = &module->methods[index];
+  VM_ASSERT(ref->is_array_ctor && ref->param_count >= 1);
+  if (ref->param_count - 1 > module->types[ref->owner].dims) {
+    throw_no_method(thread, module, ref);
+    return NULL;
+  }
+  return vm_resolve_class(thread, module, ref->owner);
+}
+
+/* --- Strings --- */
+
+struct mm_ref vm_resolve_string(struct vm_thread *thread,
+                                struct vm_module *module, uint32_t index)
+{
+  struct vm_string_const *string = &module->strings[index];
+  if (mm_is_null(string->resolved))
+    string->resolved = vm_string_intern_utf8(thread, string->bytes,
+                                             string->length_bytes);
+  return string->resolved;
+}
