@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the memory manager asks of the machine: where references are.
+ *
+ *   of a thread   live registers and accumulators of its frames, the pending
+ *                 exception
+ *   of all        static fields, mirrors, resolved string constants,
+ *                 preallocated exceptions
+ *   weak          interned strings, monitors
+ *
+ * The world is stopped; nothing here allocates in the heap.
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+
+#include <stdio.h>
+
+#include "vm/core/intern.h"
+#include "vm/core/monitor.h"
+
+/* --- Of a thread --- */
+
+static void visit_slot(struct mm_root_visitor *visitor, union vm_slot *slot)
+{
+  visitor->slot(visitor, &slot->ref, MM_ROOT_VREG);
+}
+
+static void visit_native_frame(struct vm_frame *frame,
+                               struct mm_root_visitor *visitor)
+{
+  const struct vm_method *method = frame->method;
+  for (uint32_t i = 0; i < method->param_count; i++)
+    if (method->param_prims[i] == VM_PRIM_REF)
+      visit_slot(visitor, &frame->vregs[i]);
+}
+
+static void visit_map_word(struct vm_frame *frame, uint64_t bits,
+                           uint32_t first, struct mm_root_visitor *visitor)
+{
+  for (; bits != 0; bits &= bits - 1) {
+    uint32_t slot = first + (uint32_t)__builtin_ctzll(bits);
+    visit_slot(visitor, slot == frame->method->reg_count
+                            ? &frame->acc
+                            : &frame->vregs[slot]);
+  }
+}
+
+static void visit_frame(struct vm_thread *thread, struct vm_frame *frame,
+                        struct mm_root_visitor *visitor)
+{
+  struct vm_frame_info info;
+  vm_frame_info_of(thread, frame, &info);
+  if (info.insn == UINT32_MAX) {
+    visit_native_frame(frame, visitor);
+    return;
+  }
+  const uint64_t *map = vm_frame_map(&info);
+  uint32_t slots = frame->method->reg_count + 1;
+  for (uint32_t first = 0; first < slots; first += 64)
+    visit_map_word(frame, map[first / 64], first, visitor);
+}
+
+static void visit_mutator_roots(void *host, struct mm_mutator *mutator,
+                                struct mm_root_visitor *visitor)
+{
+  struct vm_thread *thread = vm_thread_of(mutator);
+  (void)host;
+  for (struct vm_frame *f = thread->top; f; f = f->caller)
+    visit_frame(thread, f, visitor);
+  visitor->slot(visitor, &thread->exception, MM_ROOT_THREAD);
+}
+
+/* --- Of all --- */
+
+static void visit_statics(struct vm_class *class,
+                          struct mm_root_visitor *visitor)
+{
+  for (uint32_t i = 0; i < class->static_count; i++)
+    if ((class->static_refs[i / 64] >> (i % 64)) & 1)
+      visitor->slot(visitor, &class->statics[i].ref, MM_ROOT_STATIC);
+}
+
+static void visit_strings(struct vm_module *module,
+                          struct mm_root_visitor *visitor)
+{
+  for (uint32_t i = 0; i < module->string_count; i++)
+    visitor->slot(visitor, &module->strings[i].resolved, MM_ROOT_CONSTANT);
+}
+
+static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
+{
+  struct vm *vm = host;
+  struct core *core = vm_core_of(vm);
+  for (struct vm_class *class = vm->classes; class; class = class->next) {
+    visit_statics(class, visitor);
+    visitor->slot(visitor, &class->mirror, MM_ROOT_MIRROR);
+  }
+  for (struct vm_module *m = vm->modules; m; m = m->next)
+    visit_strings(m, visitor);
+  visitor->slot(visitor, &vm->out_of_memory, MM_ROOT_GLOBAL);
+  visitor->slot(visitor, &vm->stack_overflow, MM_ROOT_GLOBAL);
+  visitor->slot(visitor, &core->out_of_memory_text, MM_ROOT_GLOBAL);
+  visitor->slot(visitor, &core->stack_overflow_text, MM_ROOT_GLOBAL);
+}
+
+static void visit_weak(void *host, struct mm_weak_visitor *visitor)
+{
+  struct vm *vm = host;
+  vm_intern_visit_weak(vm->intern, visitor);
+  vm_monitor_visit_weak(vm->monitors, visitor);
+}
+
+/* --- For reports --- */
+
+static void layout_name(void *host, const struct mm_layout *layout, char *name,
+                        size_t name_bytes)
+{
+  (void)host;
+  snprintf(name, name_bytes, "%s", ((const struct vm_class *)layout)->name);
+}
+
+static void describe_mutator(void *host, struct mm_mutator *mutator, FILE *out)
+{
+  struct vm_trace trace;
+  (void)host;
+  vm_trace_capture(vm_thread_of(mutator), &trace);
+  vm_trace_print(&trace, out);
+}
+
+const struct mm_binding vm_binding = {
+  .visit_global_roots = visit_global_roots,
+  .visit_mutator_roots = visit_mutator_roots,
+  .visit_weak = visit_weak,
+  .layout_name = layout_name,
+  .describe_mutator = describe_mutator,
+};

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stack traces and the report of an uncaught exception.
+ *
+ *   in the heap   i64[]: [0] number of frames in all, then one element each,
+ *                 innermost first: the method's address in the low half, the
+ *                 line in the high half
+ *
+ * The frames are counted first (one load each), and only those that are kept
+ * are asked for their line.
+ *
+ *   Unhandled exception: panda.RuntimeException
+ *   the message
+ *       at R.foo (file.pa:12)
+ *       ... 40 frames left out ...
+ *       at main (file.pa:30)
+ *   Caused by: panda.ArithmeticException
+ *   / by zero
+ *       at R.bar (file.pa:20)
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mm/mm_inline.h"
+
+enum {
+  CAUSES_MAX = 32,    /* a chain of causes may be a ring */
+  PRINTED_FRAMES = 64 /* without a gap up to here */
+};
+
+/* --- Capturing --- */
+
+static bool keeps(const struct vm_trace *trace, uint32_t frame)
+{
+  return frame < VM_TRACE_INNER || frame >= trace->total - VM_TRACE_OUTER;
+}
+
+static uint32_t count_frames(const struct vm_thread *thread)
+{
+  uint32_t count = 0;
+  for (const struct vm_frame *f = thread->top; f; f = f->caller)
+    count++;
+  return count;
+}
+
+void vm_trace_capture(struct vm_thread *thread, struct vm_trace *trace)
+{
+  uint32_t at = 0;
+  trace->kept = 0;
+  trace->total = count_frames(thread);
+  for (struct vm_frame *f = thread->top; f; f = f->caller, at++) {
+    if (trace->total > VM_TRACE_MAX && !keeps(trace, at))
+      continue;
+    struct vm_frame_info info;
+    vm_frame_info_of(thread, f, &info);
+    trace->frames[trace->kept].method = f->method;
+    trace->frames[trace->kept++].line = info.line;
+  }
+}
+
+/* Copies the thread's trace into the pending exception. */
+static void store_trace(struct vm_thread *thread)
+{
+  const struct vm_trace *trace = &vm_thread_private(thread)->trace;
+  struct vm_class *class = vm_class_array_of_prim(thread->vm, VM_PRIM_I64);
+  if (!class)
+    return;
+  struct mm_ref array =
+      mm_alloc_array(&thread->mutator, &class->layout, trace->kept + 1);
+  if (mm_is_null(array))
+    return;
+  uint64_t *element = vm_object_at(array, MM_ARRAY_BASE_WIDE);
+  *element++ = trace->total;
+  for (uint32_t i = 0; i < trace->kept; i++)
+    *element++ = (uint64_t)trace->frames[i].line << 32 |
+                 (uint32_t)(uintptr_t)trace->frames[i].method;
+  vm_object_set_ref(thread->exception, VM_EXCEPTION_TRACE_OFFSET, array);
+}
+
+static struct mm_ref stored_trace(struct mm_ref exception)
+{
+  if (!vm_class_is_throwable(vm_class_of(exception)))
+    return MM_NULL;
+  return vm_object_ref(exception, VM_EXCEPTION_TRACE_OFFSET);
+}
+
+void vm_trace_attach(struct vm_thread *thread, bool may_allocate)
+{
+  if (!mm_is_null(stored_trace(thread->exception)))
+    return; /* thrown again */
+  vm_trace_capture(thread, &vm_thread_private(thread)->trace);
+  if (may_allocate && vm_class_is_throwable(vm_class_of(thread->exception)))
+    store_trace(thread);
+}
+
+static void load_trace(struct mm_ref array, struct vm_trace *trace)
+{
+  const uint64_t *element = vm_object_at(array, MM_ARRAY_BASE_WIDE);
+  trace->kept = mm_length_word(array) - 1;
+  trace->total = (uint32_t)*element++;
+  for (uint32_t i = 0; i < trace->kept; i++, element++) {
+    trace->frames[i].method =
+        (const struct vm_method *)(uintptr_t)(uint32_t)*element;
+    trace->frames[i].line = (uint32_t)(*element >> 32);
+  }
+}
+
+/* --- Printing --- */
+
+static const char *base_name(const char *path)
+{
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+static void print_frame(const struct vm_trace_frame *frame, FILE *out)
+{
+  const struct vm_method *method = frame->method;
+  bool owned = method->owner->has_instances;
+  fprintf(out, "    at %s%s%s", owned ? method->owner->name : "",
+          owned ? "." : "", method->name);
+  if (method->function && method->module)
+    fprintf(out, " (%s:%" PRIu32 ")\n", base_name(method->module->file),
+            frame->line);
+  else
+    fputs(" (native)\n", out);
+}
+
+void vm_trace_print(const struct vm_trace *trace, FILE *out)
+{
+  bool gap = trace->total > PRINTED_FRAMES;
+  uint32_t first = gap ? PRINTED_FRAMES / 2 : trace->kept;
+  uint32_t last = gap ? trace->kept - PRINTED_FRAMES / 4 : trace->kept;
+  for (uint32_t i = 0; i < first; i++)
+    print_frame(&trace->frames[i], out);
+  if (gap)
+    fprintf(out, "    ... %" PRIu32 " frames left out ...\n",
+            trace->total - PRINTED_FRAMES / 2 - PRINTED_FRAMES / 4);
+  for (uint32_t i = last; i < trace->kept; i++)
+    print_frame(&trace->frames[i], out);
+}
+
+static void print_message(struct mm_ref exception, FILE *out)
+{
+  struct mm_ref message =
+      vm_object_ref(exception, VM_EXCEPTION_MESSAGE_OFFSET);
+  if (mm_is_null(message))
+    return;
+  char *text = vm_string_to_utf8(message, NULL);
+  if (text && *text)
+    fprintf(out, "%s\n", text);
+  free(text);
+}
+
+static void print_exception(struct mm_ref exception, const char *how,
+                            FILE *out)
+{
+  fprintf(out, "%s: %s\n", how, vm_class_of(exception)->name);
+  if (vm_class_is_throwable(vm_class_of(exception)))
+    print_message(exception, out);
+}
+
+static struct mm_ref cause_of(struct mm_ref exception)
+{
+  if (!vm_class_is_throwable(vm_class_of(exception)))
+    return MM_NULL;
+  return vm_object_ref(exception, VM_EXCEPTION_CAUSE_OFFSET);
+}
+
+static void print_stored_trace(struct mm_ref exception, FILE *out)
+{
+  struct vm_trace trace;
+  struct mm_ref array = stored_trace(exception);
+  if (mm_is_null(array))
+    return;
+  load_trace(array, &trace);
+  vm_trace_print(&trace, out);
+}
+
+void vm_trace_report(struct vm_thread *thread, FILE *out)
+{
+  struct mm_ref exception = thread->exception;
+  print_exception(exception, "Unhandled exception", out);
+  if (mm_is_null(stored_trace(exception)))
+    vm_trace_print(&vm_thread_private(thread)->trace, out);
+  else
+    print_stored_trace(exception, out);
+  struct mm_ref cause = cause_of(exception);
+  for (int i = 0; i < CAUSES_MAX && !mm_is_null(cause); i++) {
+    print_exception(cause, "Caused by", out);
+    print_stored_trace(cause, out);
+    cause = cause_of(cause);
+  }
+  if (!mm_is_null(cause))
+    fputs("... more causes left out ...\n", out);
+}
