@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running an entry point (9.1 to 9.3): find it, initialise its class, make
+ * the arguments, call it, and tell how it ended.
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool takes_arguments(const struct vm_method *method)
+{
+  return method->param_count == 1;
+}
+
+static bool fit_as_entry(const struct vm_method *method)
+{
+  if (!(method->flags & VM_FLAG_STATIC))
+    return false;
+  return method->param_count == 0 ||
+         (takes_arguments(method) &&
+          strcmp(method->param_types[0], "panda.String[]") == 0);
+}
+
+/* `named` is set when there is a method of the name, fit or not. */
+static struct vm_method *entry_of_class(struct vm_class *class,
+                                        const char *name, bool *named)
+{
+  for (uint32_t i = 0; i < class->method_count; i++) {
+    struct vm_method *method = &class->methods[i];
+    if (strcmp(method->name, name) != 0)
+      continue;
+    *named = true;
+    if (fit_as_entry(method))
+      return method;
+  }
+  return NULL;
+}
+
+/* Functions without a record are looked for in all modules, in load order;
+   `class_length` bytes of `entry` name the class. */
+static struct vm_method *find_entry(struct vm *vm, const char *entry,
+                                    size_t class_length, bool *named)
+{
+  const char *name = entry + class_length + 2;
+  struct vm_class *class =
+      vm_class_table_find(vm->class_table, entry, class_length);
+  struct vm_method *method = NULL;
+  if (class && class->has_instances)
+    return entry_of_class(class, name, named);
+  if (class == vm->known.global)
+    for (class = vm->classes; class && !method; class = class->next)
+      if (!class->has_instances)
+        method = entry_of_class(class, name, named);
+  return method;
+}
+
+static const char *last_colons(const char *entry)
+{
+  const char *found = NULL;
+  for (const char *at = strstr(entry, "::"); at; at = strstr(at + 1, "::"))
+    found = at;
+  return found;
+}
+
+static struct vm_method *require_entry(struct vm *vm, const char *entry,
+                                       struct mm_error *error)
+{
+  const char *colons = last_colons(entry);
+  bool named = false;
+  if (!colons) {
+    snprintf(error->text, sizeof error->text,
+             "`%.80s` is no entry point: write Class::method, for a function "
+             "without a record _GLOBAL::method",
+             entry);
+    return NULL;
+  }
+  struct vm_method *method =
+      find_entry(vm, entry, (size_t)(colons - entry), &named);
+  if (!method && named)
+    snprintf(error->text, sizeof error->text,
+             "entry point `%.80s` has to be static and take nothing or one "
+             "panda.String[]",
+             entry);
+  else if (!method)
+    snprintf(error->text, sizeof error->text,
+             "there is no entry point `%.80s`; name another one with "
+             "--entry=Class::method",
+             entry);
+  return method;
+}
+
+static bool make_arguments(struct vm_thread *thread, int argc,
+                           char *const *argv, union vm_slot *slot)
+{
+  struct mm_ref held[1];
+  struct mm_scope scope;
+  bool ok;
+  mm_scope_open(&thread->mutator, &scope, held, 1);
+  held[0] = vm_new_array(thread, thread->vm->known.string_array, argc);
+  ok = !mm_is_null(held[0]);
+  for (int i = 0; ok && i < argc; i++) {
+    struct mm_ref string =
+        vm_string_from_utf8(thread, argv[i], strlen(argv[i]));
+    ok = !mm_is_null(string);
+    if (ok)
+      vm_array_set_ref(held[0], (uint32_t)i, string);
+  }
+  slot->u64 = held[0].bits;
+  mm_scope_close(&thread->mutator, &scope);
+  return ok;
+}
+
+/* The low 32 bits of what was returned; nothing and references count as 0. */
+static int status_of(const struct vm_method *method, union vm_slot result)
+{
+  if (method->return_prim == VM_PRIM_VOID ||
+      method->return_prim == VM_PRIM_REF)
+    return 0;
+  return result.i32;
+}
+
+static enum vm_outcome tell_outcome(struct vm_thread *thread, int *status)
+{
+  struct vm *vm = thread->vm;
+  if (vm->exiting) {
+    *status = vm->exit_status;
+    return VM_EXITED;
+  }
+  fflush(vm->options.out);
+  vm_trace_report(thread, vm->options.err);
+  thread->exception = MM_NULL;
+  return VM_UNCAUGHT;
+}
+
+enum vm_outcome vm_run(struct vm *vm, const char *entry, int argc,
+                       char *const *argv, int *status, struct mm_error *error)
+{
+  struct vm_thread *thread = vm->main_thread;
+  struct vm_method *method = require_entry(vm, entry, error);
+  union vm_slot arguments = {0}, result = {0};
+  if (!method)
+    return VM_NO_ENTRY;
+  if (!vm_class_initialise(thread, method->owner))
+    return tell_outcome(thread, status);
+  if (takes_arguments(method) &&
+      !make_arguments(thread, argc, argv, &arguments)) {
+    thread->exception = MM_NULL;
+    snprintf(error->text, sizeof error->text,
+             "no memory for the program's arguments");
+    return VM_RUN_OUT_OF_MEMORY;
+  }
+  if (!vm->engine.invoke(thread, method, &arguments, &result))
+    return tell_outcome(thread, status);
+  *status = status_of(method, result);
+  return VM_RETURNED;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A thread: its VM stack and its place in the heap.
+ *
+ *   map                                                     map + map_bytes
+ *   | stack_base ...  frames, upwards  ... stack_limit | reserve | guard page |
+ *                                                      stack_end ^
+ *
+ * Interpreted frames end at or below stack_limit.  The reserve holds the
+ * frames of natives, which do not check, and what throwing needs.  The guard
+ * page turns a mistake about the limit into a fault.
+ *
+ * c_stack_limit is the lowest address at which the engine may be entered from
+ * C: the end of the thread's C stack plus a margin for what does not check,
+ * natives and the collector.
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+  RESERVE_SLOTS = 2048,
+  STACK_MIN_BYTES = 64 * 1024,
+};
+
+/* Sanitizers make C frames several times as large. */
+#if defined BAMBOO_ASAN || defined BAMBOO_TSAN || defined BAMBOO_UBSAN
+enum { C_STACK_MARGIN_BYTES = 1024 * 1024 };
+#else
+enum { C_STACK_MARGIN_BYTES = 256 * 1024 };
+#endif
+
+/* Of a C stack without a limit this much is used. */
+#define C_STACK_MAX_BYTES ((uintptr_t)64 * 1024 * 1024)
+
+static uintptr_t lowest_c_address(uintptr_t here)
+{
+  uintptr_t lowest = here > C_STACK_MAX_BYTES ? here - C_STACK_MAX_BYTES : 0;
+  pthread_attr_t attributes;
+  void *address;
+  size_t bytes;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+    return here - 2 * C_STACK_MARGIN_BYTES; /* what surely is there */
+  if (pthread_attr_getstack(&attributes, &address, &bytes) == 0 &&
+      (uintptr_t)address > lowest && (uintptr_t)address < here)
+    lowest = (uintptr_t)address;
+  pthread_attr_destroy(&attributes);
+  return lowest;
+}
+
+/* A stack smaller than two margins is used by half. */
+static uintptr_t find_c_stack_limit(void)
+{
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  uintptr_t lowest = lowest_c_address(here);
+  uintptr_t margin = C_STACK_MARGIN_BYTES;
+  if (here - lowest < 2 * margin)
+    margin = (here - lowest) / 2;
+  return lowest + margin;
+}
+
+static enum mm_status map_stack(struct thread_private *private,
+                                size_t stack_bytes, struct mm_error *error)
+{
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  if (stack_bytes < STACK_MIN_BYTES)
+    stack_bytes = STACK_MIN_BYTES;
+  if (stack_bytes > SIZE_MAX / 2)
+    goto fail_size;
+  private->map_bytes = (stack_bytes + page - 1) / page * page + page;
+  void *map = mmap(NULL, private->map_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (map == MAP_FAILED)
+    goto fail_size;
+  if (mprotect((char *)map + private->map_bytes - page, page, PROT_NONE) != 0)
+    goto fail_protect;
+  private->map = map;
+  private->thread.stack_base = map;
+  private->thread.stack_end =
+      (union vm_slot *)((char *)map + private->map_bytes - page);
+  private->thread.stack_limit = private->thread.stack_end - RESERVE_SLOTS;
+  return MM_OK;
+
+fail_protect:
+  snprintf(error->text, sizeof error->text,
+           "cannot protect the end of the stack: %s", strerror(errno));
+  munmap(map, private->map_bytes);
+  return MM_OS_FAILED;
+fail_size:
+  snprintf(error->text, sizeof error->text,
+           "no memory for a stack of %zu bytes; choose a smaller --stack",
+           stack_bytes);
+  return MM_NO_MEMORY;
+}
+
+enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
+                                struct vm_thread **thread,
+                                struct mm_error *error)
+{
+  struct thread_private *private = calloc(1, sizeof *private);
+  if (!private) {
+    snprintf(error->text, sizeof error->text, "no memory for a thread");
+    return MM_NO_MEMORY;
+  }
+  private->thread.vm = vm;
+  private->thread.c_stack_limit = find_c_stack_limit();
+  enum mm_status status = map_stack(private, stack_bytes, error);
+  if (status != MM_OK)
+    goto fail_map;
+  status = mm_mutator_attach(vm->heap, &private->thread.mutator);
+  if (status != MM_OK)
+    goto fail_attach;
+  *thread = &private->thread;
+  return MM_OK;
+
+fail_attach:
+  snprintf(error->text, sizeof error->text, "the heap takes no more threads");
+  munmap(private->map, private->map_bytes);
+fail_map:
+  free(private);
+  return status;
+}
+
+void vm_thread_destroy(struct vm_thread *thread)
+{
+  struct thread_private *private = vm_thread_private(thread);
+  mm_mutator_detach(&thread->mutator);
+  munmap(private->map, private->map_bytes);
+  free(private);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A machine's beginning and end.
+ *
+ *   heap -> tables -> base classes -> library -> main thread -> errors
+ *
+ * Classes need metadata memory only, so they are there before the first
+ * object is allocated.  The end takes everything down in reverse; the heap
+ * goes last but for the struct, because classes lie in its metadata.
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "vm/asm/asm.h"
+#include "vm/core/define.h"
+#include "vm/core/intern.h"
+#include "vm/core/monitor.h"
+
+#define DEFAULT_STACK_BYTES ((size_t)16 * 1024 * 1024)
+
+void vm_assert_failed(const char *file, int line, const char *condition)
+{
+  fprintf(stderr, "%s:%d: %s does not hold\n", file, line, condition);
+  fflush(NULL);
+  _Exit(70);
+}
+
+void vm_options_init(struct vm_options *options)
+{
+  *options = (struct vm_options){
+    .stack_bytes = DEFAULT_STACK_BYTES,
+    .fuse = true,
+    .out = stdout,
+    .err = stderr,
+  };
+  mm_options_init(&options->mm);
+}
+
+static enum mm_status no_memory(struct mm_error *error, const char *what)
+{
+  snprintf(error->text, sizeof error->text, "no memory for %s", what);
+  return MM_NO_MEMORY;
+}
+
+static bool create_tables(struct vm *vm)
+{
+  vm_core_of(vm)->arena = mm_arena_create(NULL);
+  vm->class_table = vm_class_table_create();
+  vm->intern = vm_intern_create(vm);
+  vm->monitors = vm_monitor_create(vm);
+  return vm_core_of(vm)->arena && vm->class_table && vm->intern &&
+         vm->monitors;
+}
+
+/* Everything behind the heap; on failure vm_destroy takes down what there
+   is. */
+static enum mm_status fill(struct vm *vm, struct mm_error *error)
+{
+  if (!create_tables(vm))
+    return no_memory(error, "the machine's tables");
+  if (!vm_define_base_classes(vm) || !vm_library_define(vm) ||
+      !vm_find_known_classes(vm))
+    return no_memory(error, "the classes of the library");
+  enum mm_status status = vm_thread_create(vm, vm->options.stack_bytes,
+                                           &vm->main_thread, error);
+  if (status != MM_OK)
+    return status;
+  if (!vm_preallocate_errors(vm->main_thread))
+    return no_memory(error, "the first objects; choose a larger --heap-max");
+  return MM_OK;
+}
+
+enum mm_status vm_create(const struct vm_options *options,
+                         const struct vm_engine *engine, struct vm **out,
+                         struct mm_error *error)
+{
+  struct core *core = calloc(1, sizeof *core);
+  if (!core)
+    return no_memory(error, "a machine");
+  struct vm *vm = &core->vm;
+  vm->options = *options;
+  vm->engine = *engine;
+  vm->last_module = &vm->modules;
+  vm->last_class = &vm->classes;
+  enum mm_status status =
+      mm_heap_create(&options->mm, &vm_binding, vm, &vm->heap, error);
+  if (status != MM_OK) {
+    free(core);
+    return status;
+  }
+  status = fill(vm, error);
+  if (status != MM_OK) {
+    vm_destroy(vm);
+    return status;
+  }
+  *out = vm;
+  return MM_OK;
+}
+
+static void forget_methods(struct vm *vm)
+{
+  for (struct vm_class *class = vm->classes; class; class = class->next)
+    for (uint32_t i = 0; i < class->method_count; i++)
+      vm->engine.forget_method(&class->methods[i]);
+}
+
+static void destroy_modules(struct vm *vm)
+{
+  while (vm->modules) {
+    struct vm_module *module = vm->modules;
+    vm->modules = module->next;
+    vm_module_destroy(module);
+  }
+}
+
+void vm_destroy(struct vm *vm)
+{
+  struct core *core = vm_core_of(vm);
+  forget_methods(vm);
+  if (vm->main_thread)
+    vm_thread_destroy(vm->main_thread);
+  destroy_modules(vm);
+  if (vm->monitors)
+    vm_monitor_destroy(vm->monitors);
+  if (vm->intern)
+    vm_intern_destroy(vm->intern);
+  vm_class_table_destroy(vm->class_table);
+  mm_heap_destroy(vm->heap);
+  mm_arena_destroy(core->arena);
+  free(core);
+}
