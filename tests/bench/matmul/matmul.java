@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// 400 x 400 doubles as an array of rows, i-j-k, three times.
+class Main {
+  static double[][] gen(int n) {
+    double[][] m = new double[n][n];
+    double tmp = 1.0 / n / n;
+    for (int i = 0; i < n; i++)
+      for (int j = 0; j < n; j++) m[i][j] = tmp * (i - j) * (i + j);
+    return m;
+  }
+  static double[][] mul(double[][] a, double[][] b, int n) {
+    double[][] c = new double[n][n];
+    for (int i = 0; i < n; i++) {
+      double[] ai = a[i], ci = c[i];
+      for (int j = 0; j < n; j++) {
+        double s = 0;
+        for (int k = 0; k < n; k++) s += ai[k] * b[k][j];
+        ci[j] = s;
+      }
+    }
+    return c;
+  }
+  public static void main(String[] x) {
+    long t = System.nanoTime();
+    int n = 400;
+    double[][] a = gen(n), b = gen(n), c = null;
+    for (int r = 0; r < 3; r++) c = mul(a, b, n);
+    System.out.printf("%.9f\n", c[n / 2][n / 2]);
+    System.out.println("T " + (System.nanoTime() - t) / 1e6);
+  }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Five bodies, 2,000,000 steps.
+class B {
+  constructor(x, y, z, vx, vy, vz, m) {
+    this.x = x;
+    this.y = y;
+    this.z = z;
+    this.vx = vx;
+    this.vy = vy;
+    this.vz = vz;
+    this.m = m;
+  }
+}
+const SM = 4 * 3.141592653589793 * 3.141592653589793, DP = 365.24;
+function adv(b, n, dt) {
+  for (let i = 0; i < n; i++) {
+    const p = b[i];
+    let vx = p.vx, vy = p.vy, vz = p.vz;
+    const px = p.x, py = p.y, pz = p.z, pm = p.m;
+    for (let j = i + 1; j < n; j++) {
+      const q = b[j];
+      let dx = px - q.x, dy = py - q.y, dz = pz - q.z;
+      let d2 = dx * dx + dy * dy + dz * dz;
+      let mag = dt / (d2 * Math.sqrt(d2));
+      let qm = q.m * mag, mm = pm * mag;
+      vx -= dx * qm;
+      vy -= dy * qm;
+      vz -= dz * qm;
+      q.vx += dx * mm;
+      q.vy += dy * mm;
+      q.vz += dz * mm;
+    }
+    p.vx = vx;
+    p.vy = vy;
+    p.vz = vz;
+  }
+  for (let i = 0; i < n; i++) {
+    const p = b[i];
+    p.x += dt * p.vx;
+    p.y += dt * p.vy;
+    p.z += dt * p.vz;
+  }
+}
+function en(b, n) {
+  let e = 0;
+  for (let i = 0; i < n; i++) {
+    const p = b[i];
+    e += 0.5 * p.m * (p.vx * p.vx + p.vy * p.vy + p.vz * p.vz);
+    for (let j = i + 1; j < n; j++) {
+      const q = b[j];
+      let dx = p.x - q.x, dy = p.y - q.y, dz = p.z - q.z;
+      e -= p.m * q.m / Math.sqrt(dx * dx + dy * dy + dz * dz);
+    }
+  }
+  return e;
+}
+function main() {
+  const bs = [
+    new B(0.0, 0.0, 0.0, 0.0 * DP, 0.0 * DP, 0.0 * DP, 1.0 * SM),
+    new B(
+        4.84143144246472090e+00, -1.16032004402742839e+00,
+        -1.03622044471123109e-01, 1.66007664274403694e-03 * DP,
+        7.69901118419740425e-03 * DP, -6.90460016972063023e-05 * DP,
+        9.54791938424326609e-04 * SM),
+    new B(
+        8.34336671824457987e+00, 4.12479856412430479e+00,
+        -4.03523417114321381e-01, -2.76742510726411899e-03 * DP,
+        4.99852801234917238e-03 * DP, 2.30417297573763929e-05 * DP,
+        2.85885980666130812e-04 * SM),
+    new B(
+        1.28943695621391310e+01, -1.51111514016986312e+01,
+        -2.23307578892655734e-01, 2.96460137564761618e-03 * DP,
+        2.37847173959480950e-03 * DP, -2.96589568540237556e-05 * DP,
+        4.36624404335156298e-05 * SM),
+    new B(
+        1.53796971148509165e+01, -2.59193146099879641e+01,
+        1.79258772950371181e-01, 2.68067772490389322e-03 * DP,
+        1.62824170038242295e-03 * DP, -9.51592254519715870e-05 * DP,
+        5.15138902046611451e-05 * SM)
+  ];
+  let px = 0, py = 0, pz = 0;
+  for (let i = 0; i < 5; i++) {
+    px += bs[i].vx * bs[i].m;
+    py += bs[i].vy * bs[i].m;
+    pz += bs[i].vz * bs[i].m;
+  }
+  bs[0].vx = -px / SM;
+  bs[0].vy = -py / SM;
+  bs[0].vz = -pz / SM;
+  console.log(en(bs, 5).toFixed(9));
+  for (let i = 0; i < 2000000; i++) adv(bs, 5, 0.01);
+  console.log(en(bs, 5).toFixed(9));
+}
+const t = performance.now();
+main();
+console.log('T ' + (performance.now() - t));
