@@ -118,6 +118,9 @@ void interp_run_init(void);
    OutOfMemoryError is pending. */
 bool interp_translate(struct vm_thread *thread, struct vm_method *method);
 
+/* Frees what a translation made. */
+void interp_forget_method(struct vm_method *method);
+
 /*
  * Resolves the names of the instruction that the operation at `pc` (an
  * INTERP_resolve) stands for, and rewrites it in place.  The frame is saved.

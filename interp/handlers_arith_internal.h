@@ -296,6 +296,12 @@ OP(sqrt64_r)
   NEXT(2);
 }
 
+OP(sqrt64_acc)
+{
+  acc = f64_bits(sqrt(f64_of(acc)));
+  NEXT(1);
+}
+
 /* --- Unary operations and conversions --- */
 
 #define UNARY(name, E)                                                         \

@@ -40,7 +40,7 @@
     frame_of(next)->caller = frame_of(fp);                                     \
     frame_of(next)->method = callee;                                           \
     fp = next;                                                                 \
-    pc = (union interp_word *)callee->entry;                                                        \
+    pc = (union interp_word *)callee->entry;                                   \
     goto * pc->handler;                                                        \
   } while (0)
 

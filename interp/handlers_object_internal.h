@@ -151,7 +151,7 @@ ELEMENT_JUMP(j_ldarr_u8_eqz, ==)
 ELEMENT_JUMP(j_ldarr_u8_nez, !=)
 
 /* The value is the accumulator or register a; array in b, index in c. */
-#define ELEMENT_STORE(name, type, base)                                        \
+#define ELEMENT_STORE(name, type, base, VALUE)                                 \
   OP(name##_a)                                                                 \
   {                                                                            \
     ELEMENT(R(c).u32)                                                          \
@@ -161,15 +161,15 @@ ELEMENT_JUMP(j_ldarr_u8_nez, !=)
   OP(name##_r)                                                                 \
   {                                                                            \
     ELEMENT(R(c).u32)                                                          \
-    acc = R(a).u64;                                                            \
+    acc = VALUE;                                                               \
     ((type *)ARRAY_AT(array, base))[index] = (type)acc;                        \
     NEXT(2);                                                                   \
   }
 
-ELEMENT_STORE(starr_8, uint8_t, MM_ARRAY_BASE)
-ELEMENT_STORE(starr_16, uint16_t, MM_ARRAY_BASE)
-ELEMENT_STORE(starr_32, uint32_t, MM_ARRAY_BASE)
-ELEMENT_STORE(starr_64, uint64_t, MM_ARRAY_BASE_WIDE)
+ELEMENT_STORE(starr_8, uint8_t, MM_ARRAY_BASE, sext32(R(a).u32))
+ELEMENT_STORE(starr_16, uint16_t, MM_ARRAY_BASE, sext32(R(a).u32))
+ELEMENT_STORE(starr_32, uint32_t, MM_ARRAY_BASE, sext32(R(a).u32))
+ELEMENT_STORE(starr_64, uint64_t, MM_ARRAY_BASE_WIDE, R(a).u64)
 
 #define REF_ELEMENT_STORE                                                      \
   struct mm_ref value = {(uint32_t)acc};                                       \
@@ -216,8 +216,12 @@ OP(newobj)
     RI(a).u64 = mm_ref_at((void *)at).bits;
     NEXT(3);
   }
+  goto *handlers[INTERP_newobj_slow];
+}
+OP(newobj_slow)
+{
   SAVE();
-  struct mm_ref object = vm_new_object(thread, class);
+  struct mm_ref object = vm_new_object(thread, pc[2].ptr);
   if (mm_is_null(object))
     goto unwind;
   RELOAD();

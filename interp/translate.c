@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From verified instructions to decoded code, once per method, when it is
+ * first called: one pass that emits operations, then the jump distances.
+ *
+ * Unreachable instructions are left out; where control would run off the end
+ * stands an operation that throws VerifyError.
+ */
+#include "config.h"
+
+#include "interp/translator_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t op_words[INTERP_OP_COUNT] = {
+#define INTERP_OP(name, words, shape) [INTERP_##name] = words,
+#include "interp/ops.def"
+};
+
+/* Makes room for one more element; false: no memory. */
+static bool grow(struct interp_translator *t, void **array, uint32_t count,
+                 uint32_t more, uint32_t *capacity, size_t element_bytes)
+{
+  if (count + more <= *capacity)
+    return true;
+  uint32_t wanted = *capacity * 2 + more + 16;
+  void *grown = realloc(*array, wanted * element_bytes);
+  if (grown == NULL) {
+    t->out_of_memory = true;
+    return false;
+  }
+  *array = grown;
+  *capacity = wanted;
+  return true;
+}
+
+union interp_word *interp_emit(struct interp_translator *t, unsigned op,
+                               uint32_t insn, uint32_t fault)
+{
+  struct interp_code *code = t->code;
+  uint32_t words = op_words[op];
+  if (!grow(t, (void **)&code->words, code->word_count, words,
+            &t->word_capacity, sizeof *code->words) ||
+      !grow(t, (void **)&code->origins, code->origin_count, 1,
+            &t->origin_capacity, sizeof *code->origins))
+    return t->spare;
+  union interp_word *out = code->words + code->word_count;
+  memset(out, 0, words * sizeof *out);
+  out[0].handler = interp_handlers[op];
+  code->origins[code->origin_count++] =
+      (struct interp_origin){code->word_count, insn, fault};
+  code->word_count += words;
+  return out;
+}
+
+void interp_emit_target(struct interp_translator *t, uint32_t target)
+{
+  if (t->out_of_memory || !grow(t, (void **)&t->fixups, t->fixup_count, 1,
+                                &t->fixup_capacity, sizeof *t->fixups))
+    return;
+  uint32_t word = t->code->origins[t->code->origin_count - 1].word;
+  t->fixups[t->fixup_count++] = (struct interp_fixup){word, target};
+}
+
+/* --- Entry: locals that may be read before they are written --- */
+
+static void emit_prologue(struct interp_translator *t)
+{
+  const struct vm_verified *verified = t->verified;
+  if (verified->entry_acc_live)
+    interp_emit(t, INTERP_zero_acc, 0, 0);
+  if (!verified->entry_any)
+    return;
+  uint32_t locals = t->method->local_count;
+  for (uint32_t v = 0; v < locals; v++) {
+    if (!vm_map_has(verified->entry_live, v))
+      continue;
+    uint32_t first = v;
+    while (v + 1 < locals && vm_map_has(verified->entry_live, v + 1))
+      v++;
+    union interp_word *out = interp_emit(t, INTERP_zero, 0, 0);
+    out[1].i.a = (uint16_t)first;
+    out[1].i.x = (int32_t)(v - first + 1);
+  }
+}
+
+/* --- What the verifier left to run time --- */
+
+static void emit_bad(struct interp_translator *t, uint32_t i)
+{
+  interp_emit(t, INTERP_bad, i, i)[1].u64 = i;
+}
+
+static void emit_checks(struct interp_translator *t, uint32_t i,
+                        uint32_t *next_check)
+{
+  const struct vm_verified *verified = t->verified;
+  while (*next_check < verified->check_count &&
+         verified->checks[*next_check].insn < i)
+    ++*next_check;
+  for (; *next_check < verified->check_count &&
+         verified->checks[*next_check].insn == i;
+       ++*next_check) {
+    const struct vm_ref_check *check = &verified->checks[*next_check];
+    bool acc = check->vreg == t->method->reg_count;
+    union interp_word *out = interp_emit(t, INTERP_check, i, i);
+    out[1].r.a = acc ? 0 : (uint16_t)check->vreg;
+    out[1].r.b = check->kind;
+    out[1].r.c = check->prim_log2;
+    out[1].r.d = acc;
+    out[2].ptr = check->class;
+  }
+}
+
+/* --- The pass --- */
+
+static uint32_t emit_at(struct interp_translator *t, uint32_t i,
+                        uint32_t *next_check)
+{
+  uint8_t flags = t->verified->flags[i];
+  if (!(flags & VM_INSN_REACHABLE))
+    return 1;
+  t->code->insn_words[i] = t->code->word_count;
+  if (flags & VM_INSN_BAD) {
+    emit_bad(t, i);
+    return 1;
+  }
+  if (flags & VM_INSN_CHECKED)
+    emit_checks(t, i, next_check);
+  uint32_t length = t->vm->options.fuse ? interp_fuse(t, i) : 0;
+  if (length != 0)
+    return length;
+  interp_lower(t, i);
+  return 1;
+}
+
+static void link_jumps(struct interp_translator *t)
+{
+  struct interp_code *code = t->code;
+  for (uint32_t f = 0; f < t->fixup_count; f++) {
+    int64_t from = t->fixups[f].word;
+    int64_t to = code->insn_words[t->fixups[f].target];
+    code->words[from + 1].i.x =
+        (int32_t)((to - from) * (int64_t)sizeof(union interp_word));
+  }
+}
+
+static bool translate(struct interp_translator *t)
+{
+  uint32_t count = t->function->insn_count;
+  t->code->insn_words = malloc((count + 1) * sizeof(uint32_t));
+  if (t->code->insn_words == NULL)
+    return false;
+  memset(t->code->insn_words, 0xff, (count + 1) * sizeof(uint32_t));
+  emit_prologue(t);
+  uint32_t next_check = 0;
+  for (uint32_t i = 0; i < count && !t->out_of_memory;)
+    i += emit_at(t, i, &next_check);
+  t->code->insn_words[count] = t->code->word_count;
+  emit_bad(t, count);
+  if (t->out_of_memory)
+    return false;
+  link_jumps(t);
+  return true;
+}
+
+static void free_code(struct interp_code *code)
+{
+  if (code == NULL)
+    return;
+  free(code->words);
+  free(code->origins);
+  free(code->insn_words);
+  free(code);
+}
+
+bool interp_translate(struct vm_thread *thread, struct vm_method *method)
+{
+  struct interp_translator t = {.vm = thread->vm,
+                                .method = method,
+                                .function = method->function,
+                                .verified = method->function->verified,
+                                .insns = method->function->insns};
+  t.code = calloc(1, sizeof *t.code);
+  bool done = t.code != NULL && translate(&t);
+  free(t.fixups);
+  if (!done) {
+    free_code(t.code);
+    return vm_throw_out_of_memory(thread);
+  }
+  method->translated = t.code;
+  __atomic_store_n(&method->entry, t.code->words, __ATOMIC_RELEASE);
+  return true;
+}
+
+void interp_forget_method(struct vm_method *method)
+{
+  free_code(method->translated);
+  method->translated = NULL;
+}
+
+const struct interp_origin *interp_origin_of(const struct interp_code *code,
+                                             const union interp_word *pc)
+{
+  uint32_t word = (uint32_t)(pc - code->words);
+  uint32_t low = 0, high = code->origin_count;
+  while (high - low > 1) {
+    uint32_t middle = low + (high - low) / 2;
+    if (code->origins[middle].word <= word)
+      low = middle;
+    else
+      high = middle;
+  }
+  return &code->origins[low];
+}
