@@ -15,8 +15,9 @@
  * that instruction is in progress (the callee's frame is above).  Whoever
  * wants an instruction's index asks vm_engine.position.
  *
- * `entry` frames: when C code runs a method, caller still links to the frame
- * below, so that a walk sees all frames of the thread.
+ * When C code runs a method, the engine puts a boundary below the method's
+ * frame: a frame without method and registers, which walks pass over.  Its
+ * caller links on, so that a walk sees all frames of the thread.
  */
 #ifndef VM_CORE_FRAME_H
 #define VM_CORE_FRAME_H
@@ -41,6 +42,10 @@ _Static_assert(sizeof(struct vm_frame) == VM_FRAME_SLOTS * 8, "header");
 static inline struct vm_frame *vm_frame_of(union vm_slot *vregs)
 {
   return (struct vm_frame *)(vregs - VM_FRAME_SLOTS);
+}
+
+static inline bool vm_frame_is_boundary(const struct vm_frame *frame) {
+  return frame->method == NULL;
 }
 
 #endif

@@ -54,17 +54,25 @@ struct vm_class *vm_class_find_or_throw(struct vm_thread *thread,
   return NULL;
 }
 
-struct vm_class *vm_resolve_class(struct vm_thread *thread,
-                                  struct vm_module *module, uint32_t type)
+struct vm_class *vm_lookup_class(struct vm *vm, struct vm_module *module,
+                                 uint32_t type)
 {
   struct vm_type_ref *ref = &module->types[type];
   struct vm_class *class = __atomic_load_n(&ref->resolved, __ATOMIC_ACQUIRE);
   if (class)
     return class;
-  class = vm_class_find_or_throw(thread, ref->name);
+  class = vm_class_find(vm, ref->name);
   if (class)
     __atomic_store_n(&ref->resolved, class, __ATOMIC_RELEASE);
   return class;
+}
+
+struct vm_class *vm_resolve_class(struct vm_thread *thread,
+                                  struct vm_module *module, uint32_t type)
+{
+  struct vm_class *class = vm_lookup_class(thread->vm, module, type);
+  return class ? class
+               : vm_class_find_or_throw(thread, module->types[type].name);
 }
 
 /* --- Fields --- */
@@ -84,24 +92,29 @@ static struct vm_field *find_field(struct vm_class *class,
   return NULL;
 }
 
-struct vm_field *vm_resolve_field(struct vm_thread *thread,
-                                  struct vm_module *module, uint32_t index)
+struct vm_field *vm_lookup_field(struct vm *vm, struct vm_module *module,
+                                 uint32_t index)
 {
   struct vm_field_ref *ref = &module->fields[index];
   struct vm_field *field = __atomic_load_n(&ref->resolved, __ATOMIC_ACQUIRE);
   if (field)
     return field;
-  struct vm_class *class = vm_resolve_class(thread, module, ref->owner);
-  if (!class)
-    return NULL;
+  struct vm_class *class = vm_lookup_class(vm, module, ref->owner);
   field = find_field(class, ref, module->types[ref->type].name);
-  if (!field) {
+  if (field)
+    __atomic_store_n(&ref->resolved, field, __ATOMIC_RELEASE);
+  return field;
+}
+
+struct vm_field *vm_resolve_field(struct vm_thread *thread,
+                                  struct vm_module *module, uint32_t index)
+{
+  struct vm_field_ref *ref = &module->fields[index];
+  struct vm_field *field = vm_lookup_field(thread->vm, module, index);
+  if (!field && vm_resolve_class(thread, module, ref->owner))
     vm_throw(thread, VM_ERROR_NO_SUCH_FIELD, "%s%s %s.%s",
              ref->is_static ? "static " : "", module->types[ref->type].name,
              module->types[ref->owner].name, ref->name);
-    return NULL;
-  }
-  __atomic_store_n(&ref->resolved, field, __ATOMIC_RELEASE);
   return field;
 }
 
@@ -210,22 +223,28 @@ static bool throw_no_method(struct vm_thread *thread,
   return false;
 }
 
-struct vm_method *vm_resolve_method(struct vm_thread *thread,
-                                    struct vm_module *module, uint32_t index)
+struct vm_method *vm_lookup_method(struct vm *vm, struct vm_module *module,
+                                   uint32_t index)
 {
   struct vm_method_ref *ref = &module->methods[index];
   struct vm_method *method = __atomic_load_n(&ref->resolved, __ATOMIC_ACQUIRE);
   if (method)
     return method;
-  struct vm_class *class = vm_resolve_class(thread, module, ref->owner);
-  if (!class)
-    return NULL;
-  method = find_method(thread->vm, module, class, ref);
-  if (!method) {
+  struct vm_class *class = vm_lookup_class(vm, module, ref->owner);
+  if (class)
+    method = find_method(vm, module, class, ref);
+  if (method)
+    __atomic_store_n(&ref->resolved, method, __ATOMIC_RELEASE);
+  return method;
+}
+
+struct vm_method *vm_resolve_method(struct vm_thread *thread,
+                                    struct vm_module *module, uint32_t index)
+{
+  struct vm_method_ref *ref = &module->methods[index];
+  struct vm_method *method = vm_lookup_method(thread->vm, module, index);
+  if (!method && vm_resolve_class(thread, module, ref->owner))
     throw_no_method(thread, module, ref);
-    return NULL;
-  }
-  __atomic_store_n(&ref->resolved, method, __ATOMIC_RELEASE);
   return method;
 }
 

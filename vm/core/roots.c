@@ -67,7 +67,8 @@ static void visit_mutator_roots(void *host, struct mm_mutator *mutator,
   struct vm_thread *thread = vm_thread_of(mutator);
   (void)host;
   for (struct vm_frame *f = thread->top; f; f = f->caller)
-    visit_frame(thread, f, visitor);
+    if (!vm_frame_is_boundary(f))
+      visit_frame(thread, f, visitor);
   visitor->slot(visitor, &thread->exception, MM_ROOT_THREAD);
 }
 

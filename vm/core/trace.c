@@ -44,7 +44,7 @@ static uint32_t count_frames(const struct vm_thread *thread)
 {
   uint32_t count = 0;
   for (const struct vm_frame *f = thread->top; f; f = f->caller)
-    count++;
+    count += !vm_frame_is_boundary(f);
   return count;
 }
 
@@ -53,8 +53,11 @@ void vm_trace_capture(struct vm_thread *thread, struct vm_trace *trace)
   uint32_t at = 0;
   trace->kept = 0;
   trace->total = count_frames(thread);
-  for (struct vm_frame *f = thread->top; f; f = f->caller, at++) {
-    if (trace->total > VM_TRACE_MAX && !keeps(trace, at))
+  for (struct vm_frame *f = thread->top; f; f = f->caller) {
+    if (vm_frame_is_boundary(f))
+      continue;
+    uint32_t index = at++;
+    if (trace->total > VM_TRACE_MAX && !keeps(trace, index))
       continue;
     struct vm_frame_info info;
     vm_frame_info_of(thread, f, &info);

@@ -49,6 +49,8 @@ void vm_stack_walk(struct vm_thread *thread,
 {
   struct vm_frame_info info;
   for (struct vm_frame *f = thread->top; f; f = f->caller) {
+    if (vm_frame_is_boundary(f))
+      continue;
     vm_frame_info_of(thread, f, &info);
     if (!visit(context, &info))
       return;
