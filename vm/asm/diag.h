@@ -9,6 +9,11 @@
  *   fib.pa:12:9: note: did you mean `lda`?
  *
  * Kept in the order in which they were added, printed by the command line.
+ * The assembler sorts those of one file by place before it returns.
+ *
+ * Columns and widths count bytes; the printed caret counts characters, so
+ * that it stands right below UTF-8 text.  Of a long line only the part around
+ * the place is kept, so a diagnostic takes a bounded amount of memory.
  */
 #ifndef VM_ASM_DIAG_H
 #define VM_ASM_DIAG_H
@@ -22,11 +27,13 @@ enum vm_severity { VM_DIAG_NOTE, VM_DIAG_WARNING, VM_DIAG_ERROR };
 
 struct vm_diag {
   enum vm_severity severity;
-  const char *file;
+  char *file;
   uint32_t line, column; /* 1-based; 0: the file as a whole */
   uint32_t width;        /* bytes to underline, at least 1 */
   char *text;
-  char *source_line; /* or null */
+  char *source_line;       /* the line or a part of it; or null */
+  uint32_t source_column;  /* 1-based column of its first byte */
+  bool cut_left, cut_right; /* the line goes on there */
   struct vm_diag *next;
 };
 
@@ -35,6 +42,11 @@ struct vm_diags {
   unsigned errors, warnings;
   unsigned error_limit; /* 0: none; further errors are only counted */
   bool out_of_memory;   /* a diagnostic could not be kept */
+  /* Where the line that was looked up last begins, so that diagnostics in
+     ascending order do not scan the text again from its start. */
+  const char *seen_source;
+  size_t seen_offset;
+  uint32_t seen_line;
 };
 
 void vm_diags_init(struct vm_diags *diags);

@@ -104,11 +104,23 @@ struct vm_method_ref {
   struct vm_method *resolved; /* atomic, release */
 };
 
-/* One instruction. */
+enum {
+  VM_REG_COUNT_MAX = 65536, /* locals and arguments of a frame */
+  VM_REG_UNUSED = 0xffff,   /* in calls: a register slot that was left out */
+};
+
+/*
+ * One instruction.  Of a call `nregs` counts the registers that the callee
+ * takes.  Those written beyond them are ignored when it runs and stay in
+ * `regs` for the disassembler.  Three things of calls are not refused when
+ * a module is made and so are the verifier's to look at: a range that runs
+ * past the last register, an accumulator's position that is no parameter's
+ * (an argument may be missing then), and initobj of what is no constructor.
+ */
 struct vm_insn {
   uint16_t op;      /* enum vm_op */
   uint8_t nregs;    /* how many of regs are used */
-  uint8_t acc_pos;  /* call.acc*: position of the accumulator */
+  uint8_t acc_pos;  /* call.acc*: position of the accumulator, 0 to 15 */
   uint16_t regs[4]; /* mapped numbers: locals first, then arguments */
   union {
     int64_t imm;     /* truncated and sign-extended; floats: bit pattern */
