@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Heaps that are full: no memory, hardly any, and what comes after. */
+#include "config.h"
+
+#include "mm/gc/heap_internal.h"
+#include "tests/unit/mm_fixture.h"
+
+static struct fixture f;
+
+static void open_heap(uint64_t max_bytes, unsigned workers)
+{
+  struct mm_options options = fixture_options();
+  options.heap_max_bytes = max_bytes;
+  options.workers = workers;
+  options.verify = MM_VERIFY_AFTER;
+  fixture_open(&f, &options);
+}
+
+static void teardown(void)
+{
+  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  fixture_close(&f);
+}
+
+static unsigned workers_of(int variant)
+{
+  return 1u << variant;
+}
+
+/* Hangs pairs into a list until there is no room; how many there were. */
+static uint32_t fill_list(size_t list)
+{
+  for (uint32_t length = 0;; length++) {
+    struct mm_ref pair = fixture_new_or_null(&f.main, FIXTURE_PAIR, 0);
+    if (mm_is_null(pair))
+      return length;
+    fixture_set(pair, FIXTURE_LEFT, fixture_at(&f.main, list));
+    fixture_set_value(pair, length);
+    fixture_put(&f.main, list, pair);
+  }
+}
+
+START_TEST(a_full_heap_answers_null_and_loses_nothing)
+{
+  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push(&f.main, MM_NULL);
+  uint32_t length = fill_list(list);
+  fixture_check_list(fixture_at(&f.main, list), length);
+  ck_assert_uint_ge((uint64_t)length * 24, 8 * FIXTURE_MIB / 10 * 8);
+  ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_OUT_OF_MEMORY), 0);
+}
+END_TEST
+
+/* Situation 38: with everything but one region in use, garbage can still be
+   made and collected. */
+START_TEST(a_program_goes_on_after_it_dropped_what_filled_the_heap)
+{
+  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push(&f.main, MM_NULL);
+  for (int round = 0; round < 4; round++) {
+    uint32_t length = fill_list(list);
+    fixture_check_list(fixture_at(&f.main, list), length);
+    fixture_put(&f.main, list, MM_NULL);
+    ck_assert_uint_ge(length, 200000);
+  }
+}
+END_TEST
+
+START_TEST(garbage_can_be_made_forever_beside_a_large_live_set)
+{
+  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push_list(&f.main, 240000); /* 5.5 of 8 MiB */
+  for (int i = 0; i < 1000000; i++)
+    fixture_pair(&f.main);
+  fixture_check_list(fixture_at(&f.main, list), 240000);
+  ck_assert_uint_eq(mm_stat_counter(&f.heap->stat, MM_COUNT_OUT_OF_MEMORY), 0);
+}
+END_TEST
+
+/* Situation 39: an allocation that cannot succeed ends soon, time and again. */
+START_TEST(refusals_do_not_take_forever)
+{
+  open_heap(16 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push(&f.main, MM_NULL);
+  fill_list(list);
+  uint64_t before = mm_collections(f.heap);
+  for (int i = 0; i < 10; i++) {
+    fixture_new_or_null(&f.main, FIXTURE_BYTES, 5000000);
+    fixture_new_or_null(&f.main, FIXTURE_PAIR, 0);
+  }
+  ck_assert_uint_le(mm_collections(f.heap) - before, 60);
+}
+END_TEST
+
+START_TEST(the_heap_never_exceeds_its_limit)
+{
+  open_heap(6 * FIXTURE_MIB, workers_of(_i));
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 1000));
+  uint64_t seed = 3;
+  for (int i = 0; i < 20000; i++) {
+    uint32_t length =
+        (uint32_t)(fixture_random(&seed) % (i % 40 ? 2000 : 400000));
+    struct mm_ref bytes = fixture_new_or_null(&f.main, FIXTURE_BYTES, length);
+    ck_assert_uint_le(mm_heap_used_bytes(f.heap), 6 * FIXTURE_MIB);
+    fixture_set_element(fixture_at(&f.main, array),
+                        fixture_random(&seed) % 1000, bytes);
+  }
+  ck_assert_uint_le(f.heap->stat.peak_used_bytes, 6 * FIXTURE_MIB);
+}
+END_TEST
+
+/* Situation 7: large objects come and go in a heap with room for few. */
+START_TEST(large_objects_can_come_and_go_forever)
+{
+  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  size_t kept = fixture_push(&f.main, MM_NULL);
+  for (uint32_t i = 0; i < 2000; i++) {
+    struct mm_ref bytes =
+        fixture_new(&f.main, FIXTURE_BYTES, 1000000 + i * 1000 % 1500000);
+    if (i % 3 == 0)
+      fixture_put(&f.main, kept, bytes);
+  }
+  ck_assert_uint_eq(mm_stat_counter(&f.heap->stat, MM_COUNT_LARGE_ALLOCATED),
+                    2000);
+}
+END_TEST
+
+START_TEST(small_and_large_garbage_share_a_small_heap)
+{
+  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push_list(&f.main, 20000);
+  uint64_t seed = 1;
+  for (int i = 0; i < 20000; i++)
+    fixture_new(&f.main, FIXTURE_BYTES,
+                (uint32_t)(fixture_random(&seed) % (i % 20 ? 5000 : 1000000)));
+  fixture_check_list(fixture_at(&f.main, list), 20000);
+}
+END_TEST
+
+/* A live set above half of the heap cannot be copied; whoever tries runs out
+   of room in the middle, keeps what is left in place, and loses nothing. */
+START_TEST(an_evacuation_that_runs_out_of_room_loses_nothing)
+{
+  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push_list(&f.main, 260000);
+  struct mm_ref hashed = fixture_pair(&f.main);
+  size_t root = fixture_push(&f.main, hashed);
+  uint32_t hash = mm_identity_hash(&f.main.mutator, hashed);
+  for (int round = 0; round < 3; round++) {
+    f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
+    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    fixture_check_list(fixture_at(&f.main, list), 260000);
+    ck_assert_uint_eq(
+        mm_identity_hash(&f.main.mutator, fixture_at(&f.main, root)), hash);
+    ck_assert_uint_eq(fixture_census(&f).objects, 260001);
+  }
+  ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_EVACUATIONS_FAILED),
+                    0);
+  ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_KEPT_OBJECTS), 0);
+}
+END_TEST
+
+START_TEST(after_an_evacuation_short_of_room_a_compaction_mends_the_heap)
+{
+  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push_list(&f.main, 260000);
+  for (int i = 0; i < 100000; i++)
+    fixture_pair(&f.main);
+  f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  f.heap->sizing.next_kind = MM_COLLECTION_COMPACT;
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_check_list(fixture_at(&f.main, list), 260000);
+  ck_assert_uint_le(mm_heap_used_bytes(f.heap),
+                    260000 * 24 + 2 * FIXTURE_REGION_BYTES);
+}
+END_TEST
+
+START_TEST(memory_of_a_heap_that_shrank_goes_back_to_the_system)
+{
+  struct mm_options options = fixture_options();
+  options.heap_max_bytes = 64 * FIXTURE_MIB;
+  options.heap_min_bytes = 4 * FIXTURE_MIB;
+  options.verify = 0;
+  options.workers = workers_of(_i);
+  fixture_open(&f, &options);
+  fixture_push_list(&f.main, 1000000); /* 23 MiB */
+  uint32_t committed = f.heap->regions.committed;
+  ck_assert_uint_ge(committed, 90);
+  fixture_pop(&f.main, 1);
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  ck_assert_uint_le(f.heap->regions.committed, 4 * 4 + 8);
+  ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_UNCOMMITTED_BYTES),
+                    0);
+  fixture_push_list(&f.main, 100000);
+}
+END_TEST
+
+#define ADD(test) tcase_add_loop_test(tests, test, 0, 3)
+
+int main(void)
+{
+  TCase *tests = tcase_create("full heaps");
+  tcase_add_checked_fixture(tests, NULL, teardown);
+  ADD(a_full_heap_answers_null_and_loses_nothing);
+  ADD(a_program_goes_on_after_it_dropped_what_filled_the_heap);
+  ADD(garbage_can_be_made_forever_beside_a_large_live_set);
+  ADD(refusals_do_not_take_forever);
+  ADD(the_heap_never_exceeds_its_limit);
+  ADD(large_objects_can_come_and_go_forever);
+  ADD(small_and_large_garbage_share_a_small_heap);
+  ADD(an_evacuation_that_runs_out_of_room_loses_nothing);
+  ADD(after_an_evacuation_short_of_room_a_compaction_mends_the_heap);
+  ADD(memory_of_a_heap_that_shrank_goes_back_to_the_system);
+  return fixture_main("mm_full", (TCase *[]){tests, NULL});
+}

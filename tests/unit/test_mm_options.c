@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which heaps can be had, and what is said about those that cannot. */
+#include "config.h"
+
+#include <string.h>
+
+#include "mm/alloc/native_internal.h"
+#include "mm/gc/heap_internal.h"
+#include "tests/unit/mm_fixture.h"
+
+static enum mm_status create(const struct mm_options *options,
+                             struct mm_heap **heap, struct mm_error *error)
+{
+  memset(error, 0, sizeof *error);
+  return mm_heap_create(options, &fixture_binding, NULL, heap, error);
+}
+
+static void check_refused(const struct mm_options *options,
+                          enum mm_status expected, const char *word)
+{
+  struct mm_heap *heap = NULL;
+  struct mm_error error;
+  ck_assert_int_eq(create(options, &heap, &error), expected);
+  ck_assert_ptr_null(heap);
+  ck_assert_msg(strstr(error.text, word), "no \"%s\" in: %s", word, error.text);
+}
+
+START_TEST(the_concurrent_collector_is_refused_by_name)
+{
+  struct mm_options options = fixture_options();
+  options.gc = MM_GC_CONCURRENT;
+  check_refused(&options, MM_UNSUPPORTED, "concurrent");
+}
+END_TEST
+
+START_TEST(generations_are_refused_by_name)
+{
+  struct mm_options options = fixture_options();
+  options.generational = true;
+  check_refused(&options, MM_UNSUPPORTED, "generational");
+}
+END_TEST
+
+START_TEST(a_freelist_for_the_tenured_is_refused_by_name)
+{
+  struct mm_options options = fixture_options();
+  options.tenured = MM_TENURED_FREELIST;
+  check_refused(&options, MM_UNSUPPORTED, "freelist");
+}
+END_TEST
+
+START_TEST(values_out_of_range_are_refused_by_name)
+{
+  struct mm_options options = fixture_options();
+  options.heap_max_bytes = 1;
+  check_refused(&options, MM_BAD_OPTION, "heap-max");
+  options.heap_max_bytes = (uint64_t)1 << 50;
+  check_refused(&options, MM_BAD_OPTION, "heap-max");
+  options = fixture_options();
+  options.heap_min_bytes = options.heap_max_bytes * 2;
+  check_refused(&options, MM_BAD_OPTION, "heap-min");
+  options = fixture_options();
+  options.workers = 1000000;
+  check_refused(&options, MM_BAD_OPTION, "workers");
+}
+END_TEST
+
+START_TEST(the_defaults_make_a_heap)
+{
+  struct mm_options options;
+  struct mm_heap *heap;
+  struct mm_error error;
+  mm_options_init(&options);
+  ck_assert_msg(create(&options, &heap, &error) == MM_OK, "%s", error.text);
+  ck_assert_uint_ge(heap->options.heap_max_bytes, 16 * FIXTURE_MIB);
+  ck_assert_uint_ge(heap->options.workers, 1);
+  mm_heap_destroy(heap);
+}
+END_TEST
+
+/* Situation 72: side tables and addresses at all sizes, odd ones too. */
+START_TEST(heaps_of_many_sizes_work_from_their_first_to_their_last_byte)
+{
+  static const uint64_t sizes[] = {2 << 20, 3 << 20, (5 << 20) + 12345,
+                                   33 << 20, 100 << 20};
+  struct mm_options options = fixture_options();
+  options.heap_max_bytes = sizes[_i];
+  struct fixture f;
+  fixture_open(&f, &options);
+  uint32_t length = 0;
+  size_t list = fixture_push_list(&f.main, 0);
+  for (;; length++) {
+    struct mm_ref pair = fixture_new_or_null(&f.main, FIXTURE_PAIR, 0);
+    if (mm_is_null(pair))
+      break;
+    fixture_set(pair, FIXTURE_LEFT, fixture_at(&f.main, list));
+    fixture_set_value(pair, length);
+    fixture_put(&f.main, list, pair);
+  }
+  ck_assert_uint_le((uint64_t)length * 24, sizes[_i]);
+  ck_assert_uint_ge((uint64_t)length * 24, sizes[_i] / 10 * 6);
+  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  fixture_check_list(fixture_at(&f.main, list), length);
+  fixture_close(&f);
+}
+END_TEST
+
+START_TEST(several_heaps_live_side_by_side)
+{
+  struct mm_options options = fixture_options();
+  struct fixture a, b;
+  fixture_open(&a, &options);
+  fixture_open(&b, &options);
+  size_t in_a = fixture_push_list(&a.main, 100);
+  size_t in_b = fixture_push_list(&b.main, 200);
+  mm_collect(&a.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_check_list(fixture_at(&a.main, in_a), 100);
+  fixture_close(&a);
+  fixture_check_list(fixture_at(&b.main, in_b), 200);
+  fixture_close(&b);
+}
+END_TEST
+
+static uint64_t native_bytes(void)
+{
+  uint64_t sum = 0;
+  for (int purpose = 0; purpose < MM_PURPOSE_COUNT; purpose++)
+    sum += mm_native_bytes((enum mm_purpose)purpose);
+  return sum;
+}
+
+/* Situation 7. */
+START_TEST(heaps_that_come_and_go_leave_nothing_behind)
+{
+  struct mm_options options = fixture_options();
+  uint64_t before = native_bytes();
+  for (int i = 0; i < 50; i++) {
+    struct fixture f;
+    options.workers = 1 + (unsigned)i % 3;
+    fixture_open(&f, &options);
+    fixture_push_list(&f.main, 1000);
+    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    fixture_close(&f);
+    ck_assert_uint_eq(native_bytes(), before);
+  }
+}
+END_TEST
+
+/* Situation 11: whichever native allocation fails, creation is refused in
+   good order and leaves nothing behind. */
+START_TEST(a_heap_refused_for_want_of_native_memory_leaves_nothing_behind)
+{
+  struct mm_options options = fixture_options();
+  uint64_t before = native_bytes();
+  options.workers = 2;
+  enum mm_status status = MM_NO_MEMORY;
+  for (uint64_t count = 1; status != MM_OK; count++) {
+    struct mm_heap *heap = NULL;
+    struct mm_error error;
+    ck_assert_uint_lt(count, 1000);
+    mm_native_fail_at(count);
+    status = create(&options, &heap, &error);
+    mm_native_fail_at(0);
+    if (status == MM_OK) {
+      mm_heap_destroy(heap);
+    } else {
+      ck_assert_int_eq(status, MM_NO_MEMORY);
+      ck_assert_ptr_null(heap);
+      ck_assert_uint_gt(strlen(error.text), 0);
+    }
+    ck_assert_uint_eq(native_bytes(), before);
+  }
+}
+END_TEST
+
+START_TEST(a_heap_without_collector_never_collects)
+{
+  struct mm_options options = fixture_options();
+  options.gc = MM_GC_EPSILON;
+  struct fixture f;
+  fixture_open(&f, &options);
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  uint64_t pairs = 0;
+  while (!mm_is_null(fixture_new_or_null(&f.main, FIXTURE_PAIR, 0)))
+    pairs++;
+  ck_assert_uint_eq(mm_collections(f.heap), 0);
+  ck_assert_uint_le(pairs * 24, options.heap_max_bytes);
+  ck_assert_uint_ge(pairs * 24, options.heap_max_bytes / 100 * 98);
+  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  fixture_close(&f);
+}
+END_TEST
+
+int main(void)
+{
+  TCase *tests = tcase_create("options");
+  tcase_add_test(tests, the_concurrent_collector_is_refused_by_name);
+  tcase_add_test(tests, generations_are_refused_by_name);
+  tcase_add_test(tests, a_freelist_for_the_tenured_is_refused_by_name);
+  tcase_add_test(tests, values_out_of_range_are_refused_by_name);
+  tcase_add_test(tests, the_defaults_make_a_heap);
+  tcase_add_loop_test(
+      tests, heaps_of_many_sizes_work_from_their_first_to_their_last_byte, 0,
+      5);
+  tcase_add_test(tests, several_heaps_live_side_by_side);
+  tcase_add_test(tests, heaps_that_come_and_go_leave_nothing_behind);
+  tcase_add_test(
+      tests, a_heap_refused_for_want_of_native_memory_leaves_nothing_behind);
+  tcase_add_test(tests, a_heap_without_collector_never_collects);
+  return fixture_main("mm_options", (TCase *[]){tests, NULL});
+}
