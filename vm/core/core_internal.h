@@ -91,6 +91,10 @@ bool vm_find_known_classes(struct vm *vm);
 
 /* --- loader.c --- */
 
+/* Verifies, leniently, all functions of what was loaded that were not yet;
+   after loading, so that files see each other's records.  False: no memory. */
+bool vm_verify_loaded(struct vm *vm);
+
 /* Is a record of this name waiting for its base?  Then the name of the base
    that is missing, else null. */
 const char *vm_pending_base(struct vm *vm, const char *name);

@@ -2,7 +2,7 @@
 /*
  * Taking over a module: records become classes, functions methods.
  *
- *   check -> gather records -> define, bases first -> _GLOBAL -> verify
+ *   check -> gather records -> _GLOBAL -> define, bases first
  *                  |
  *                  +- base not loaded yet: waits in core->pending, tried again
  *                     after each further module; what waits for ever does not
@@ -12,6 +12,9 @@
  * library's records win over a program's, an earlier file's over a later
  * one's (4.4).  Functions without a record belong to a _GLOBAL class of their
  * own per module, which is in no table: resolve.c searches all of them.
+ *
+ * Bodies are verified when all files are there (vm_verify_loaded): what one
+ * file does with the records of another depends on their bases.
  *
  * Invariant: a class is registered, and so can be found, only when it is
  * complete; a failure leaves no half-made class behind.
@@ -277,28 +280,32 @@ static bool define_global(struct vm *vm, struct vm_module *module,
 
 /* --- Verifying --- */
 
-static bool verify_class(struct vm *vm, struct vm_class *class,
-                         struct vm_diags *diags)
+static bool verify_function(struct vm *vm, struct vm_module *module,
+                            struct vm_function_def *function,
+                            struct vm_diags *diags)
 {
-  for (uint32_t i = 0; i < class->method_count; i++) {
-    struct vm_function_def *function =
-        (struct vm_function_def *)class->methods[i].function;
-    if (function && function->insns && !function->verified &&
-        !vm_verify_function(vm, class->module, function, vm->options.strict,
-                            diags))
-      return no_memory(class->module, diags);
-  }
+  return !function->insns || function->verified ||
+         vm_verify_function(vm, module, function, false, diags);
+}
+
+static bool verify_module(struct vm *vm, struct vm_module *module,
+                          struct vm_diags *diags)
+{
+  for (uint32_t i = 0; i < module->function_count; i++)
+    if (!verify_function(vm, module, &module->functions[i], diags))
+      return false;
   return true;
 }
 
-static bool verify_from(struct vm *vm, struct vm_class *class,
-                        struct vm_diags *diags)
+bool vm_verify_loaded(struct vm *vm)
 {
-  unsigned errors = diags->errors;
-  for (; class; class = class->next)
-    if (!verify_class(vm, class, diags))
-      return false;
-  return diags->errors == errors;
+  struct vm_diags diags;
+  bool ok = true;
+  vm_diags_init(&diags);
+  for (struct vm_module *m = vm->modules; m && ok; m = m->next)
+    ok = verify_module(vm, m, &diags);
+  vm_diags_destroy(&diags);
+  return ok;
 }
 
 /* --- All of it --- */
@@ -316,15 +323,15 @@ static bool define_module(struct vm *vm, struct vm_module *module,
 bool vm_load_module(struct vm *vm, struct vm_module *module,
                     struct vm_diags *diags)
 {
-  struct vm_class **first_new = vm->last_class;
   *vm->last_module = module;
   vm->last_module = &module->next;
   const char *wrong = vm_module_check(module);
   if (wrong) {
     vm_diag_add(diags, VM_DIAG_ERROR, module->file, NULL, 0, 0, 0, 1,
                 "malformed module: %s", wrong);
+    /* It is kept only to be destroyed. */
+    module->string_count = module->record_count = module->function_count = 0;
     return false;
   }
-  return define_module(vm, module, diags) &&
-         verify_from(vm, *first_new, diags);
+  return define_module(vm, module, diags);
 }

@@ -4,8 +4,6 @@
  *
  * Values of static fields (`value=`): numbers are set here; strings have to
  * be made in the heap and are set when the class is initialised.
- *
- * A `<native>` function that nothing implements throws when it is called.
  */
 #include "config.h"
 
@@ -58,16 +56,6 @@ static void set_number_values(struct vm_class *class)
 
 /* --- Methods --- */
 
-static bool unbound_native(struct vm_thread *thread, union vm_slot *args,
-                           union vm_slot *result)
-{
-  const struct vm_method *method = thread->top->method;
-  (void)args, (void)result;
-  return vm_throw(thread, VM_ERROR_NO_SUCH_METHOD,
-                  "nothing implements the native method \"%s.%s\"",
-                  method->owner->name, method->name);
-}
-
 static bool load_params(struct vm *vm, struct vm_method *method,
                         const struct vm_method_ref *ref)
 {
@@ -105,8 +93,6 @@ static bool load_method(struct vm *vm, struct vm_class *class,
   method->return_prim = module->types[ref->return_type].prim;
   if (!load_params(vm, method, ref))
     return false;
-  if (function->flags & VM_FLAG_NATIVE)
-    method->native = unbound_native;
   if (function->flags & VM_FLAG_CCTOR)
     class->initialiser = method;
   method->entry = vm->engine.initial_entry(method);

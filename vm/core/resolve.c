@@ -159,17 +159,19 @@ static struct vm_method *find_own(const struct vm_module *module,
   return NULL;
 }
 
+/* Constructors are not inherited: the object that `initobj` makes is one of
+   the class that is named, and its owner's is what it allocates. */
 static struct vm_method *find_upwards(const struct vm_module *module,
                                       struct vm_class *class,
                                       const struct vm_method_ref *ref,
                                       bool is_static)
 {
-  for (; class; class = class->base) {
-    struct vm_method *method = find_own(module, class, ref, is_static);
-    if (method)
-      return method;
-  }
-  return NULL;
+  struct vm_method *method = find_own(module, class, ref, is_static);
+  if (ref->is_ctor)
+    return method;
+  for (class = class->base; class && !method; class = class->base)
+    method = find_own(module, class, ref, is_static);
+  return method;
 }
 
 static struct vm_method *find_global(struct vm *vm,

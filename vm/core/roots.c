@@ -26,13 +26,15 @@ static void visit_slot(struct mm_root_visitor *visitor, union vm_slot *slot)
   visitor->slot(visitor, &slot->ref, MM_ROOT_VREG);
 }
 
-static void visit_native_frame(struct vm_frame *frame,
-                               struct mm_root_visitor *visitor)
+/* Of natives, and of methods that are about to be translated. */
+static void visit_arguments(struct vm_frame *frame,
+                            struct mm_root_visitor *visitor)
 {
   const struct vm_method *method = frame->method;
+  union vm_slot *arguments = frame->vregs + method->local_count;
   for (uint32_t i = 0; i < method->param_count; i++)
     if (method->param_prims[i] == VM_PRIM_REF)
-      visit_slot(visitor, &frame->vregs[i]);
+      visit_slot(visitor, &arguments[i]);
 }
 
 static void visit_map_word(struct vm_frame *frame, uint64_t bits,
@@ -52,7 +54,7 @@ static void visit_frame(struct vm_thread *thread, struct vm_frame *frame,
   struct vm_frame_info info;
   vm_frame_info_of(thread, frame, &info);
   if (info.insn == UINT32_MAX) {
-    visit_native_frame(frame, visitor);
+    visit_arguments(frame, visitor);
     return;
   }
   const uint64_t *map = vm_frame_map(&info);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Running an entry point (9.1 to 9.3): find it, initialise its class, make
- * the arguments, call it, and tell how it ended.
+ * Running an entry point (9.1 to 9.3): find it, verify what was loaded,
+ * initialise its class, make the arguments, call it, and tell how it ended.
  */
 #include "config.h"
 
@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#include "vm/lib/output.h"
 
 static bool takes_arguments(const struct vm_method *method)
 {
@@ -129,7 +131,7 @@ static enum vm_outcome tell_outcome(struct vm_thread *thread, int *status)
     *status = vm->exit_status;
     return VM_EXITED;
   }
-  fflush(vm->options.out);
+  vm_output_flush(vm);
   vm_trace_report(thread, vm->options.err);
   thread->exception = MM_NULL;
   return VM_UNCAUGHT;
@@ -143,6 +145,10 @@ enum vm_outcome vm_run(struct vm *vm, const char *entry, int argc,
   union vm_slot arguments = {0}, result = {0};
   if (!method)
     return VM_NO_ENTRY;
+  if (!vm_verify_loaded(vm)) {
+    snprintf(error->text, sizeof error->text, "no memory to verify it");
+    return VM_RUN_OUT_OF_MEMORY;
+  }
   if (!vm_class_initialise(thread, method->owner))
     return tell_outcome(thread, status);
   if (takes_arguments(method) &&

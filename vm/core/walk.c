@@ -5,7 +5,7 @@
  * An interpreted frame's live references are those of the verifier's map at
  * the place where it stands: `map_call` while a call from it is in progress,
  * else `map_before`.  A native's frame holds its arguments, all of which are
- * live as long as it runs.
+ * live as long as it runs; so does that of a method about to be translated.
  *
  * What vm_frame_set lets through keeps what the verifier proved:
  *
@@ -64,18 +64,18 @@ const uint64_t *vm_frame_map(const struct vm_frame_info *info)
                        : vm_map_before(verified, info->insn);
 }
 
-static bool is_native(const struct vm_frame_info *info)
+static bool has_map(const struct vm_frame_info *info)
 {
-  return info->insn == UINT32_MAX;
+  return info->insn != UINT32_MAX;
 }
 
 bool vm_frame_is_live_ref(const struct vm_frame_info *info, uint32_t vreg)
 {
   const struct vm_method *method = info->frame->method;
-  if (!is_native(info))
+  if (has_map(info))
     return vreg <= method->reg_count && vm_map_has(vm_frame_map(info), vreg);
-  return vreg < method->param_count &&
-         method->param_prims[vreg] == VM_PRIM_REF;
+  return vreg >= method->local_count && vreg < method->reg_count &&
+         method->param_prims[vreg - method->local_count] == VM_PRIM_REF;
 }
 
 static union vm_slot *slot_of(const struct vm_frame_info *info, uint32_t vreg)
