@@ -9,7 +9,8 @@
 #include "vm/cli/options.h"
 #include "vm/isa/isa.h"
 
-/* Operands by form, in the order in which they are written. */
+/* Operands by form, in the order in which they are written; A and B are
+   replaced by the letters that the effect of the instruction uses. */
 static const char *const operand_texts[] = {
     [VM_FORM_NONE] = "",
     [VM_FORM_V] = "vA",
@@ -71,11 +72,44 @@ static const char *const mnemonics[VM_OP_COUNT] = {
 #include "vm/isa/opcodes.def"
 };
 
+enum { OPERANDS_BYTES = 48 };
+
+/* The letters of the first and second register: as the effect has them, but
+   the object of a store is written last. */
+static void find_letters(const char *effect, char letters[2])
+{
+  size_t found = 0;
+  letters[0] = 'A';
+  letters[1] = 'B';
+  for (const char *at = effect; *at && found < 2; at++)
+    if (at[0] == 'v' && at[1] >= 'A' && at[1] <= 'Z' &&
+        (found == 0 || at[1] != letters[0]))
+      letters[found++] = at[1];
+  if (found == 2 && letters[0] == 'O') {
+    letters[0] = letters[1];
+    letters[1] = 'O';
+  }
+}
+
+static const char *write_operands(const struct vm_op_info *op,
+                                  char text[OPERANDS_BYTES])
+{
+  char letters[2];
+  find_letters(op->effect, letters);
+  snprintf(text, OPERANDS_BYTES, "%s", operand_texts[op->form]);
+  for (char *at = text; *at; at++)
+    if (*at == 'v' && (at[1] == 'A' || at[1] == 'B'))
+      at[1] = letters[at[1] - 'A'];
+  return text;
+}
+
 static void print_list(void)
 {
+  char operands[OPERANDS_BYTES];
   for (size_t i = 0; i < VM_OP_COUNT; i++) {
     const struct vm_op_info *op = &vm_op_table[i];
-    printf("%-20s %-34s %s\n", op->text, operand_texts[op->form], op->effect);
+    printf("%-20s %-34s %s\n", op->text, write_operands(op, operands),
+           op->effect);
   }
 }
 
@@ -103,11 +137,13 @@ static void print_raises(unsigned raises)
 
 static void print_one(const struct vm_op_info *op)
 {
-  printf("%s %s\n  %s\n", op->text, operand_texts[op->form], op->effect);
+  char operands[OPERANDS_BYTES], letters[2];
+  find_letters(op->effect, letters);
+  printf("%s %s\n  %s\n", op->text, write_operands(op, operands), op->effect);
   if (op->reg_bits) {
     printf("  registers   numbers below %u\n", 1u << op->reg_bits);
-    print_register('A', op->reg[0]);
-    print_register('B', op->reg[1]);
+    print_register(letters[0], op->reg[0]);
+    print_register(letters[1], op->reg[1]);
   }
   if (op->imm_bits)
     printf("  immediate   %u bits, sign-extended\n", op->imm_bits);

@@ -34,12 +34,11 @@ static int load_and_verify(struct cli_sources *sources)
   return sources->diags.out_of_memory ? CLI_INTERNAL : status;
 }
 
-static int verify(struct cli_settings *settings)
+static int verify(const struct cli_settings *settings)
 {
   struct cli_sources sources;
   if (settings->file_count == 0)
     return cli_usage_error(CLI_VERIFY, "no file to verify");
-  settings->vm.strict = true;
   int status = cli_sources_assemble(&sources, settings);
   if (status == CLI_OK)
     status = load_and_verify(&sources);
