@@ -42,8 +42,9 @@ enum {
   INTERP_LOAD_INDEX_REG = 1, /* ELEMENT_LOAD: _ar, _rr */
   INTERP_JUMP_BACK = 6,      /* JUMPS: the polling family follows */
   INTERP_CALL_STEP = 2,      /* CALLS: from n to n + 1 arguments */
-  INTERP_CALL_RANGE = 10,
-  INTERP_NEEDS_INIT = 1, /* WITH_INIT */
+  INTERP_CALL_RANGE = 10,    /* first register and number */
+  INTERP_CALL_ACC = 12,      /* one argument, the accumulator */
+  INTERP_NEEDS_INIT = 1,     /* WITH_INIT */
 };
 
 enum interp_condition {

@@ -201,6 +201,10 @@ static bool encode_arguments(const struct vm_insn *insn, uint32_t count,
   uint16_t regs[4] = {0};
   if (count > argument_registers(insn, regs))
     return false;
+  if (count == 1 && regs[0] == INTERP_ACC_SLOT) {
+    *step = INTERP_CALL_ACC;
+    return true;
+  }
   out[1].r.a = regs[0];
   out[1].r.b = regs[1];
   out[1].r.c = regs[2];

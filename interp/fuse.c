@@ -64,29 +64,47 @@ static bool ends_in_sta(const struct interp_translator *t, uint32_t i,
 /* --- Loop ends --- */
 
 struct loop_test {
-  unsigned condition; /* under which the loop goes on */
+  unsigned condition; /* under which `target` is next */
   int32_t left;       /* register */
   int32_t right;      /* register; -1: zero */
-  uint32_t target, exit;
+  bool wide;          /* `left` comes by lda.64 or lda.obj */
+  uint32_t target;    /* instruction */
+  uint32_t exit;      /* instruction that is next otherwise */
+  uint32_t length;    /* instructions that belong to this sequence alone */
 };
 
-/* The instructions `lda a; jcc [b,] X` at i. */
+/* May run as part of a sequence, whether or not it is a leader. */
+static bool is_sound(const struct interp_translator *t, uint32_t i)
+{
+  return i < t->function->insn_count &&
+         (t->verified->flags[i] & (VM_INSN_BAD | VM_INSN_CHECKED)) == 0;
+}
+
+/*
+ * The instructions `lda a; jcc [b,] X` at i.  They cannot throw and change no
+ * register, so they may be copied: where others jump to them too, they are
+ * emitted a second time for those (length counts what is not).
+ */
 static bool test_at(const struct interp_translator *t, uint32_t i,
                     struct loop_test *test)
 {
   bool against_zero;
-  if (lda_width(op_at(t, i)) == WIDTH_NONE || !interp_can_follow(t, i + 1) ||
-      (t->verified->flags[i] & (VM_INSN_BAD | VM_INSN_CHECKED)) ||
+  if (!is_sound(t, i) || !is_sound(t, i + 1) ||
+      lda_width(op_at(t, i)) == WIDTH_NONE ||
       !interp_condition_of(op_at(t, i + 1), &test->condition, &against_zero))
     return false;
   /* The fused test leaves 32 bits in the accumulator. */
-  if (lda_width(op_at(t, i)) == WIDTH_64 && interp_acc_live(t, i + 1))
+  test->wide = lda_width(op_at(t, i)) == WIDTH_64;
+  if (test->wide && interp_acc_live(t, i + 1))
     return false;
   const struct vm_insn *jump = &t->insns[i + 1];
   test->left = t->insns[i].regs[0];
   test->right = against_zero ? -1 : jump->regs[0];
   test->target = jump->operand.target;
   test->exit = i + 2;
+  test->length = !interp_can_follow(t, i)       ? 0
+                 : !interp_can_follow(t, i + 1) ? 1
+                                                : 2;
   return true;
 }
 
@@ -103,6 +121,7 @@ static bool loop_test_of_jump(const struct interp_translator *t, uint32_t i,
   test->target = test->exit;
   test->exit = leave;
   test->condition = interp_condition_inverse(test->condition);
+  test->length = 1;
   return test->target <= i;
 }
 
@@ -119,12 +138,13 @@ static void emit_test(struct interp_translator *t, const struct loop_test *test,
   interp_emit_target(t, test->target);
 }
 
+/* Behind the sequence: on to the exit, unless it stands there. */
 static void emit_exit(struct interp_translator *t, const struct loop_test *test,
-                      uint32_t i)
+                      uint32_t last)
 {
-  if (test->exit == i + 1)
+  if (test->exit == last + 1)
     return;
-  interp_emit(t, test->exit <= i ? INTERP_jmp_back : INTERP_jmp, i, i);
+  interp_emit(t, test->exit <= last ? INTERP_jmp_back : INTERP_jmp, last, last);
   interp_emit_target(t, test->exit);
 }
 
@@ -138,6 +158,15 @@ static uint32_t fuse_loop_jump(struct interp_translator *t, uint32_t i)
   return 1;
 }
 
+/* Is what the test leaves in the accumulator used? */
+static bool acc_live_after_test(const struct interp_translator *t,
+                                uint32_t next)
+{
+  uint32_t first =
+      op_at(t, next) == VM_OP_JMP ? t->insns[next].operand.target : next;
+  return interp_acc_live(t, first + 1);
+}
+
 /* d += x (an immediate or a register), then a test of d against a register.
    `next` is the first instruction behind the addition. */
 static uint32_t fuse_add_and_test(struct interp_translator *t,
@@ -145,26 +174,22 @@ static uint32_t fuse_add_and_test(struct interp_translator *t,
                                   uint32_t next)
 {
   if (bin->family != INTERP_add32_aar || bin->dest < 0 ||
-      bin->dest != bin->left || !interp_can_follow(t, next))
+      bin->dest != bin->left || !is_sound(t, next))
     return 0;
   struct loop_test test;
-  uint32_t length;
-  if (loop_test_of_jump(t, next, &test))
-    length = 1;
-  else if (test_at(t, next, &test))
-    length = 2;
-  else
+  if (interp_can_follow(t, next) && op_at(t, next) == VM_OP_JMP) {
+    if (!loop_test_of_jump(t, next, &test))
+      return 0;
+  } else if (!test_at(t, next, &test))
     return 0;
-  uint32_t last = next + length - 1;
-  if (test.right == bin->dest && test.left != bin->dest &&
-      !interp_acc_live(t, last)) {
+  uint32_t last = next + test.length - 1;
+  if (test.right == bin->dest && test.left != bin->dest && !test.wide &&
+      !acc_live_after_test(t, next)) {
     test.right = test.left;
     test.left = bin->dest;
     test.condition = interp_condition_swapped(test.condition);
   }
-  if (test.left != bin->dest || test.right < 0 ||
-      lda_width(op_at(t, length == 1 ? t->insns[next].operand.target : next)) !=
-          WIDTH_32)
+  if (test.left != bin->dest || test.right < 0 || test.wide)
     return 0;
   unsigned family = bin->right_is_imm ? INTERP_j_inc_eq : INTERP_j_add_eq;
   bool back = test.target <= i;
@@ -199,27 +224,34 @@ static uint32_t fuse_add_and_jump(struct interp_translator *t,
 
 /* --- Binary operations --- */
 
-/* a * b, then + or - c into a register. */
+/* a * b, then + or - c into a register: `fadd2 c; sta d` or `fadd2v d, c`. */
 static uint32_t fuse_multiply_add(struct interp_translator *t,
                                   const struct interp_bin *bin, uint32_t i,
                                   uint32_t next)
 {
   if (bin->family != INTERP_fmul64_aar || bin->dest >= 0 ||
-      !interp_can_follow(t, next) || !ends_in_sta(t, next + 1, true))
+      !interp_can_follow(t, next))
     return 0;
-  unsigned op;
-  if (op_at(t, next) == VM_OP_FADD2_64)
-    op = INTERP_fmuladd64_r;
-  else if (op_at(t, next) == VM_OP_FSUB2_64)
-    op = INTERP_fmulsub64_r;
-  else
+  struct interp_bin sum;
+  unsigned op = op_at(t, next);
+  uint32_t last = next;
+  if (!interp_bin_of(&t->insns[next], &sum))
     return 0;
+  if (op == VM_OP_FADD2_64 || op == VM_OP_FSUB2_64) {
+    if (!ends_in_sta(t, ++last, true))
+      return 0;
+    sum.dest = t->insns[last].regs[0];
+  } else if ((op != VM_OP_FADD2V_64 && op != VM_OP_FSUB2V_64) ||
+             interp_acc_live(t, last))
+    return 0;
+  op =
+      sum.family == INTERP_fadd64_aar ? INTERP_fmuladd64_r : INTERP_fmulsub64_r;
   union interp_word *out = interp_emit(t, op + (bin->left < 0), i, i);
-  out[1].r.a = t->insns[next + 1].regs[0];
+  out[1].r.a = (uint16_t)sum.dest;
   out[1].r.b = (uint16_t)(bin->left >= 0 ? bin->left : 0);
   out[1].r.c = (uint16_t)bin->right;
-  out[1].r.d = t->insns[next].regs[0];
-  return next + 2 - i;
+  out[1].r.d = (uint16_t)sum.right;
+  return last + 1 - i;
 }
 
 /* Takes the left operand from a preceding `lda`: j becomes the operation. */
@@ -269,8 +301,10 @@ static uint32_t fuse_register_jump(struct interp_translator *t, uint32_t i)
   struct loop_test test;
   if (!test_at(t, i, &test))
     return 0;
+  uint32_t length = interp_can_follow(t, i + 1) ? 2 : 1;
   emit_test(t, &test, i);
-  return 2;
+  emit_exit(t, &test, i + length - 1);
+  return length;
 }
 
 static uint32_t fuse_immediate_jump(struct interp_translator *t, uint32_t i)
@@ -410,6 +444,22 @@ static uint32_t fuse_element_store(struct interp_translator *t, uint32_t i)
   return 2;
 }
 
+/* ldai x; starr array, index. */
+static uint32_t fuse_constant_store(struct interp_translator *t, uint32_t i)
+{
+  if (op_at(t, i) != VM_OP_LDAI || !interp_can_follow(t, i + 1))
+    return 0;
+  unsigned op = op_at(t, i + 1);
+  if (op != VM_OP_STARR_8 && op != VM_OP_STARR)
+    return 0;
+  union interp_word *out = interp_emit(
+      t, op == VM_OP_STARR_8 ? INTERP_starr_8_i : INTERP_starr_32_i, i, i + 1);
+  out[1].r.a = t->insns[i + 1].regs[0];
+  out[1].r.b = t->insns[i + 1].regs[1];
+  out[2].i64 = (int32_t)t->insns[i].operand.imm;
+  return 2;
+}
+
 static uint32_t fuse_length(struct interp_translator *t, uint32_t i)
 {
   if (op_at(t, i) != VM_OP_LENARR || !ends_in_sta(t, i + 1, false))
@@ -502,11 +552,11 @@ static uint32_t fuse_return(struct interp_translator *t, uint32_t i)
 uint32_t interp_fuse(struct interp_translator *t, uint32_t i)
 {
   static uint32_t (*const patterns[])(struct interp_translator *, uint32_t) = {
-      fuse_binary,        fuse_element_jump,  fuse_element_load,
-      fuse_wide_compare,  fuse_register_jump, fuse_immediate_jump,
-      fuse_loop_jump,     fuse_element_store, fuse_field,
-      fuse_length,        fuse_return,        fuse_move,
-      fuse_constant_move,
+      fuse_binary,        fuse_element_jump,   fuse_element_load,
+      fuse_wide_compare,  fuse_register_jump,  fuse_immediate_jump,
+      fuse_loop_jump,     fuse_element_store,  fuse_field,
+      fuse_length,        fuse_return,         fuse_move,
+      fuse_constant_move, fuse_constant_store,
   };
   for (size_t p = 0; p < sizeof patterns / sizeof patterns[0]; p++) {
     uint32_t length = patterns[p](t, i);

@@ -27,6 +27,9 @@
   for (uint32_t i = 0; i < pc[1].r.b; i++)                                     \
   args[i].u64 = fp[pc[1].r.a + i].u64
 
+/* The accumulator alone. */
+#define ARGS_acc args[0].u64 = acc
+
 /* Makes room for the callee's frame and enters it. */
 #define ENTER(method_, args_, COPY_ARGS)                                       \
   do {                                                                         \
@@ -45,7 +48,8 @@
   } while (0)
 
 #define METHOD ((struct vm_method *)pc[2].ptr)
-#define FIRST_ARG (fp[(int16_t)pc[1].r.a].ref)
+#define RECEIVER (fp[(int16_t)pc[1].r.a].ref)
+#define RECEIVER_acc ((struct mm_ref){(uint32_t)acc})
 
 #define CALL_STATIC(n)                                                         \
   OP(call_static_##n##_init)                                                   \
@@ -64,8 +68,9 @@ CALL_STATIC(2)
 CALL_STATIC(3)
 CALL_STATIC(4)
 CALL_STATIC(range)
+CALL_STATIC(acc)
 
-#define CALL_DIRECT(n)                                                         \
+#define CALL_DIRECT(n, RECEIVER_)                                              \
   OP(call_direct_##n##_init)                                                   \
   {                                                                            \
     INITIALISE(METHOD->owner, INTERP_call_direct_##n);                         \
@@ -73,18 +78,19 @@ CALL_STATIC(range)
   OP(call_direct_##n)                                                          \
   {                                                                            \
     POLL();                                                                    \
-    if (UNLIKELY(mm_is_null(FIRST_ARG)))                                       \
+    if (UNLIKELY(mm_is_null(RECEIVER_)))                                       \
       goto throw_null;                                                         \
     ENTER(METHOD, fp + pc[3].call.args, ARGS_##n);                             \
   }
 
-CALL_DIRECT(1)
-CALL_DIRECT(2)
-CALL_DIRECT(3)
-CALL_DIRECT(4)
-CALL_DIRECT(range)
+CALL_DIRECT(1, RECEIVER)
+CALL_DIRECT(2, RECEIVER)
+CALL_DIRECT(3, RECEIVER)
+CALL_DIRECT(4, RECEIVER)
+CALL_DIRECT(range, RECEIVER)
+CALL_DIRECT(acc, RECEIVER_acc)
 
-#define CALL_VIRTUAL(n)                                                        \
+#define CALL_VIRTUAL(n, RECEIVER_)                                             \
   OP(call_virtual_##n##_init)                                                  \
   {                                                                            \
     INITIALISE(METHOD->owner, INTERP_call_virtual_##n);                        \
@@ -92,25 +98,28 @@ CALL_DIRECT(range)
   OP(call_virtual_##n)                                                         \
   {                                                                            \
     POLL();                                                                    \
-    if (UNLIKELY(mm_is_null(FIRST_ARG)))                                       \
+    if (UNLIKELY(mm_is_null(RECEIVER_)))                                       \
       goto throw_null;                                                         \
     struct vm_method *chosen =                                                 \
-        vm_class_of(FIRST_ARG)->vtable[METHOD->vtable_index];                  \
+        vm_class_of(RECEIVER_)->vtable[METHOD->vtable_index];                  \
     ENTER(chosen, next + chosen->local_count, ARGS_##n);                       \
   }
 
-CALL_VIRTUAL(1)
-CALL_VIRTUAL(2)
-CALL_VIRTUAL(3)
-CALL_VIRTUAL(4)
-CALL_VIRTUAL(range)
+CALL_VIRTUAL(1, RECEIVER)
+CALL_VIRTUAL(2, RECEIVER)
+CALL_VIRTUAL(3, RECEIVER)
+CALL_VIRTUAL(4, RECEIVER)
+CALL_VIRTUAL(range, RECEIVER)
+CALL_VIRTUAL(acc, RECEIVER_acc)
 
-/* A receiver is the first argument, so these forms cannot occur. */
+/* A receiver is the first argument, and a constructor has no form with the
+   accumulator, so these cannot occur. */
 OP(call_direct_0)
 OP(call_direct_0_init)
 OP(call_virtual_0)
 OP(call_virtual_0_init)
-{
+OP(initobj_acc)
+OP(initobj_acc_init) {
   goto throw_null;
 }
 
@@ -239,9 +248,11 @@ OP(throw_)
 #undef ARGS_3
 #undef ARGS_4
 #undef ARGS_range
+#undef ARGS_acc
 #undef ENTER
 #undef METHOD
-#undef FIRST_ARG
+#undef RECEIVER
+#undef RECEIVER_acc
 #undef CALL_STATIC
 #undef CALL_DIRECT
 #undef CALL_VIRTUAL

@@ -171,6 +171,27 @@ ELEMENT_STORE(starr_16, uint16_t, MM_ARRAY_BASE, sext32(R(a).u32))
 ELEMENT_STORE(starr_32, uint32_t, MM_ARRAY_BASE, sext32(R(a).u32))
 ELEMENT_STORE(starr_64, uint64_t, MM_ARRAY_BASE_WIDE, R(a).u64)
 
+/* A constant: array in a, index in b. */
+#define ELEMENT_STORE_CONSTANT(name, type)                                     \
+  OP(name)                                                                     \
+  {                                                                            \
+    struct mm_ref array = R(a).ref;                                            \
+    uint32_t index = R(b).u32;                                                 \
+    if (UNLIKELY(mm_is_null(array)))                                           \
+      goto throw_null;                                                         \
+    if (UNLIKELY(index >= mm_length_word(array))) {                            \
+      SAVE();                                                                  \
+      vm_throw_index(thread, (int32_t)index, mm_length_word(array));           \
+      goto unwind;                                                             \
+    }                                                                          \
+    acc = pc[2].u64;                                                           \
+    ((type *)ARRAY_AT(array, MM_ARRAY_BASE))[index] = (type)acc;               \
+    NEXT(3);                                                                   \
+  }
+
+ELEMENT_STORE_CONSTANT(starr_8_i, uint8_t)
+ELEMENT_STORE_CONSTANT(starr_32_i, uint32_t)
+
 #define REF_ELEMENT_STORE                                                      \
   struct mm_ref value = {(uint32_t)acc};                                       \
   if (!mm_is_null(value)) {                                                    \
@@ -356,6 +377,7 @@ OP(isinstance)
 #undef ELEMENT_LOAD
 #undef ELEMENT_JUMP
 #undef ELEMENT_STORE
+#undef ELEMENT_STORE_CONSTANT
 #undef REF_ELEMENT_STORE
 #undef SIGNED
 #undef UNSIGNED

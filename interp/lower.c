@@ -392,11 +392,20 @@ static bool lower_intrinsic(struct interp_translator *t, uint32_t i)
   return true;
 }
 
+/* An accumulator among several arguments is passed by its slot in the frame;
+   a single one by itself (INTERP_CALL_ACC). */
+static bool needs_spill(const struct interp_translator *t,
+                        const struct vm_insn *insn)
+{
+  enum vm_form form = (enum vm_form)vm_op_table[insn->op].form;
+  return (form == VM_FORM_CALL_ACC2 || form == VM_FORM_CALL_ACC4) &&
+         t->method->module->methods[insn->operand.index].param_count > 1;
+}
+
 static void lower_named(struct interp_translator *t, uint32_t i)
 {
   const struct vm_insn *insn = &t->insns[i];
-  enum vm_form form = (enum vm_form)vm_op_table[insn->op].form;
-  if (form == VM_FORM_CALL_ACC2 || form == VM_FORM_CALL_ACC4)
+  if (needs_spill(t, insn))
     interp_emit(t, INTERP_spill_acc, i, i);
   union interp_word encoded[INTERP_CALL_WORDS] = {0};
   uint32_t words = interp_encoded_words(t->method->module, insn);
