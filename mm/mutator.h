@@ -48,6 +48,8 @@ struct mm_mutator {
   uint64_t refills;
   uint64_t hash_seed; /* state of the identity-hash generator */
   uint32_t id;        /* 1 .. 65535, the owner in light locks */
+  uint32_t tlab_bytes; /* size of the next TLAB, follows the rate */
+  uint64_t allocated_then_bytes; /* allocated_bytes at the last collection */
 };
 
 /*

@@ -22,7 +22,8 @@ enum {
   MM_MARK_KEPT_UNLOCKED = 1 << MM_MARK_PAYLOAD_SHIFT | MM_MARK_KEPT,
 };
 
-_Static_assert(MM_MARK_FORWARDED == MM_MARK_KEPT, "one bit tells both");
+_Static_assert((int)MM_MARK_FORWARDED == (int)MM_MARK_KEPT,
+               "one bit tells both");
 _Static_assert(MM_MARK_UNLOCKED == 0, "an unlocked word has no payload");
 
 static inline uint64_t *mm_header_at(struct mm_ref ref)

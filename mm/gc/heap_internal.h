@@ -56,8 +56,8 @@ struct mm_object_space {
 
 /* See nonmoving_internal.h. */
 struct mm_nonmoving_space {
-  uint32_t region;       /* bump allocation goes on here; or MM_NO_REGION */
-  struct mm_ref gaps;    /* first of the fillers on offer */
+  uint32_t region;    /* bump allocation goes on here; or MM_NO_REGION */
+  struct mm_ref gaps; /* first of the fillers on offer */
 };
 
 struct mm_metadata_space {
@@ -69,14 +69,14 @@ struct mm_metadata_space {
 
 struct mm_workers;
 
-/* When to collect next, and how; see sizing.c. */
+/* When to collect next, and how; see sizing_internal.h. */
 struct mm_sizing {
   uint32_t min_regions, max_regions;
-  uint32_t limit_regions;     /* soft limit of the heap's size */
-  uint32_t reserve_regions;   /* of it kept free for evacuation */
+  uint32_t limit_regions;   /* soft limit of the heap's size */
+  uint32_t reserve_regions; /* of it kept free for evacuation */
   enum mm_collection_kind next_kind;
-  bool was_short;             /* the last evacuation ran out of room */
-  unsigned futile;            /* collections in a row that left hardly room */
+  bool was_short;  /* the last evacuation ran out of room */
+  unsigned futile; /* collections in a row that left hardly room */
 };
 
 struct mm_heap {
@@ -109,19 +109,33 @@ struct mm_heap {
   pthread_cond_t stopped; /* a mutator stopped: the collecting one waits */
   pthread_cond_t resumed; /* the world runs on: the others wait */
   uint32_t stopping;      /* atomic; 1 from the request to the resumption */
-  uint32_t resumptions;   /* atomic; for waiting by spinning */
   struct mm_mutator *mutators;
   uint64_t *mutator_ids; /* a bit per id in use */
   pthread_mutex_t space_lock;
 };
 
 /* Is the mark bit of the object at `ref` set? */
-static inline bool mm_is_marked(const struct mm_heap *heap,
-                                struct mm_ref ref) {
+static inline bool mm_is_marked(const struct mm_heap *heap, struct mm_ref ref)
+{
   uint64_t granule = ref.bits - (heap->regions.base >> MM_REF_SHIFT);
   return __atomic_load_n(&heap->marks[granule >> 6], __ATOMIC_RELAXED) >>
              (granule & 63) &
          1;
+}
+
+/* Are collections forced?  Then old copies are poisoned and protected. */
+static inline bool mm_is_stressed(const struct mm_heap *heap)
+{
+  return heap->options.stress_alloc || heap->options.stress_poll;
+}
+
+/* Gives a region (or the run that it heads) back, poisoned under stress. */
+static inline void mm_heap_free_region(struct mm_heap *heap, uint32_t index)
+{
+  if (mm_is_stressed(heap))
+    mm_region_free_poisoned(&heap->regions, index);
+  else
+    mm_region_free(&heap->regions, index);
 }
 
 /*

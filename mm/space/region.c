@@ -216,11 +216,21 @@ enum mm_status mm_region_take_run(struct mm_regions *regions, uint32_t span,
 
 /* Giving back -------------------------------------------------------------- */
 
+/* Bytes of a region that may hold something. */
+static size_t filled(const struct mm_regions *regions, uint32_t index)
+{
+  const struct mm_region *region = &regions->table[index];
+  if (region->kind == MM_REGION_LARGE || region->kind == MM_REGION_LARGE_TAIL)
+    return MM_REGION_BYTES;
+  return region->top - mm_region_start(regions, index);
+}
+
 static void release_one(struct mm_regions *regions, uint32_t index,
                         bool poisoned)
 {
   struct mm_region *region = &regions->table[index];
   MM_ASSERT(region->kind != MM_REGION_FREE);
+  size_t filled_bytes = filled(regions, index);
   region->kind = MM_REGION_FREE;
   region->flags = MM_REGION_COMMITTED;
   region->span = 0;
@@ -231,7 +241,7 @@ static void release_one(struct mm_regions *regions, uint32_t index,
     return;
   }
   uintptr_t start = mm_region_start(regions, index);
-  memset((void *)start, MM_POISON_BYTE, MM_REGION_BYTES);
+  memset((void *)start, MM_POISON_BYTE, filled_bytes);
   if (mm_os_protect(start, MM_REGION_BYTES) == MM_OK)
     region->flags |= MM_REGION_PROTECTED;
   list_put_last(regions, index);

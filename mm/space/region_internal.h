@@ -41,9 +41,8 @@ enum {
   MM_REGION_COMMITTED = 1 << 0, /* its memory may be touched, once usable */
   MM_REGION_PROTECTED = 1 << 1, /* stress: free, and faults when touched */
   MM_REGION_FROM = 1 << 2,      /* being evacuated */
-  MM_REGION_TO = 1 << 3,        /* filled by the running evacuation */
-  MM_REGION_KEPT = 1 << 4,      /* holds objects that found no room */
-  MM_REGION_PARTIAL = 1 << 5,   /* its tail is on offer to the allocators */
+  MM_REGION_KEPT = 1 << 3,      /* holds objects that found no room */
+  MM_REGION_PARTIAL = 1 << 4,   /* its tail is on offer to the allocators */
 };
 
 #define MM_NO_REGION UINT32_MAX

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The slow path of allocation: everything that the inline fast path does not
+ * do.
+ *
+ *   stress: a forced collection at each N-th
+ *   up to 8 KiB          TLAB
+ *   up to half a region  beside the TLABs
+ *   above                large object
+ *   no room -> collect as planned -> no room -> compact all -> null
+ *
+ * A collection that another mutator ran in the meantime counts as one; the
+ * number of rounds is bounded, so that a mutator gives up even if others take
+ * all that collections free.  Collections that leave hardly any room, twice in
+ * a row, end the attempt as well: near the limit, an error is better than a
+ * collection for every few objects.
+ */
+#include "config.h"
+
+#include "mm/alloc/tlab_internal.h"
+#include "mm/assert_internal.h"
+#include "mm/gc/collect_internal.h"
+#include "mm/gc/safepoint_internal.h"
+#include "mm/gc/scan_internal.h"
+#include "mm/gc/sizing_internal.h"
+#include "mm/mm_inline.h"
+#include "mm/space/large_internal.h"
+#include "mm/space/nonmoving_internal.h"
+#include "mm/space/object_internal.h"
+
+/* Collections, own or others', that one allocation waits for. */
+enum { ROUNDS_MAX = 8 };
+
+struct request {
+  struct mm_layout *layout;
+  uint32_t length; /* the length word */
+  uint64_t bytes;
+  bool nonmoving;
+};
+
+/* False when no object can have this length. */
+static bool measure(struct request *request)
+{
+  const struct mm_layout *layout = request->layout;
+  uint32_t length = request->length;
+  switch ((enum mm_kind)layout->kind) {
+  case MM_KIND_PLAIN:
+    request->bytes = layout->base_bytes;
+    return true;
+  case MM_KIND_REF_ARRAY:
+  case MM_KIND_DATA_ARRAY:
+    request->bytes = mm_array_bytes(layout, length);
+    return length <= MM_ARRAY_LENGTH_MAX;
+  case MM_KIND_STRING:
+    request->bytes = mm_string_bytes(length);
+    return length >> 1 <= MM_STRING_LENGTH_MAX;
+  case MM_KIND_FILLER:
+  case MM_KIND_REFERENCE:
+  case MM_KIND_CUSTOM:
+    break;
+  }
+  mm_size_unknown(layout);
+}
+
+static void count_direct(struct mm_mutator *mutator, uint64_t bytes)
+{
+  mutator->allocated_bytes += bytes;
+  mm_stat_count(&mutator->heap->stat, MM_COUNT_ALLOCATED_BYTES, bytes);
+}
+
+static enum mm_status find_room_locked(struct mm_mutator *mutator,
+                                       const struct request *request,
+                                       uint32_t limit, uintptr_t *at)
+{
+  struct mm_heap *heap = mutator->heap;
+  if (request->bytes <= MM_TLAB_OBJECT_MAX_BYTES && !request->nonmoving)
+    return mm_tlab_alloc(mutator, request->bytes, limit, at);
+  enum mm_status status;
+  if (request->bytes > MM_SMALL_OBJECT_MAX_BYTES)
+    status = mm_large_alloc(heap, request->bytes, limit, at);
+  else if (request->nonmoving)
+    status = mm_nonmoving_alloc(heap, request->bytes, limit, at);
+  else
+    status = mm_object_cut_medium(heap, request->bytes, limit, true, at);
+  if (status == MM_OK)
+    count_direct(mutator, request->bytes);
+  return status;
+}
+
+static struct mm_ref write_object(const struct request *request, uintptr_t at)
+{
+  mm_write_header(at, request->layout);
+  if (request->layout->kind != MM_KIND_PLAIN)
+    *(uint32_t *)(at + MM_ARRAY_LENGTH_OFFSET) = request->length;
+  return mm_ref_at((void *)at);
+}
+
+/* Allocates without a collection; null when that needs one. */
+static struct mm_ref attempt(struct mm_mutator *mutator,
+                             const struct request *request, bool may_fill_heap)
+{
+  struct mm_heap *heap = mutator->heap;
+  uintptr_t at;
+  pthread_mutex_lock(&heap->lock);
+  uint32_t limit = may_fill_heap ? heap->sizing.max_regions
+                                 : mm_sizing_allocation_limit(heap);
+  enum mm_status status = find_room_locked(mutator, request, limit, &at);
+  pthread_mutex_unlock(&heap->lock);
+  return status == MM_OK ? write_object(request, at) : MM_NULL;
+}
+
+static struct mm_ref refuse(struct mm_mutator *mutator)
+{
+  mm_stat_count(&mutator->heap->stat, MM_COUNT_OUT_OF_MEMORY, 1);
+  return MM_NULL;
+}
+
+static bool is_futile(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->lock);
+  bool futile = mm_sizing_is_futile(heap);
+  pthread_mutex_unlock(&heap->lock);
+  return futile;
+}
+
+static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
+                                            const struct request *request)
+{
+  enum mm_effort effort = MM_EFFORT_PLANNED;
+  for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+    bool mine = mm_collect_once(mutator, MM_CAUSE_ALLOCATION, effort, false);
+    if (is_futile(mutator->heap))
+      break;
+    struct mm_ref ref = attempt(mutator, request, true);
+    if (!mm_is_null(ref))
+      return ref;
+    if (mine && effort == MM_EFFORT_UTMOST)
+      break;
+    if (mine)
+      effort = MM_EFFORT_UTMOST;
+  }
+  return refuse(mutator);
+}
+
+/* Collects if this is the N-th allocation. */
+static void stress(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  uint64_t every = heap->options.stress_alloc;
+  if (every == 0)
+    return;
+  uint64_t count =
+      __atomic_add_fetch(&heap->stress_allocations, 1, __ATOMIC_RELAXED);
+  if (count % every == 0)
+    while (!mm_collect_once(mutator, MM_CAUSE_STRESS, MM_EFFORT_PLANNED, true))
+      ;
+}
+
+static struct mm_ref alloc_slow(struct mm_mutator *mutator,
+                                struct request *request)
+{
+  struct mm_heap *heap = mutator->heap;
+  bool is_possible = measure(request);
+  if (mm_is_stopping(heap))
+    mm_safepoint_wait(mutator);
+  stress(mutator);
+  mutator->allocated_objects_slow++;
+  mm_stat_count(&heap->stat, MM_COUNT_SLOW_ALLOCATIONS, 1);
+  if (!is_possible || request->bytes > heap->options.heap_max_bytes)
+    return refuse(mutator);
+  struct mm_ref ref = attempt(mutator, request, false);
+  if (!mm_is_null(ref))
+    return ref;
+  if (heap->options.gc == MM_GC_EPSILON)
+    return refuse(mutator);
+  return alloc_after_collecting(mutator, request);
+}
+
+struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
+                            struct mm_layout *layout, uint32_t length)
+{
+  struct request request = {layout, length, 0, false};
+  return alloc_slow(mutator, &request);
+}
+
+struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
+                                 struct mm_layout *layout, uint32_t length)
+{
+  struct request request = {layout, length, 0, true};
+  return alloc_slow(mutator, &request);
+}
+
+void mm_poll_slow(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  if (mm_is_stopping(heap))
+    mm_safepoint_wait(mutator);
+  uint64_t every = heap->options.stress_poll;
+  if (every == 0)
+    return;
+  uint64_t count =
+      __atomic_add_fetch(&heap->stress_polls, 1, __ATOMIC_RELAXED);
+  if (count % every == 0)
+    while (!mm_collect_once(mutator, MM_CAUSE_STRESS, MM_EFFORT_PLANNED, true))
+      ;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A collection from begin to end.
+ *
+ *   stop the world              safepoint.c
+ *   [verify]
+ *   evacuate   or   compact     sizing.c chooses
+ *   [verify]
+ *   size the heap anew, give memory back, set the TLABs' sizes
+ *   let the world go on
+ *
+ * Runs on the mutator that asked for it; workers help.  Everything between
+ * stop and resumption has the heap for itself and takes no heap lock.
+ */
+#include "config.h"
+
+#include "mm/gc/collect_internal.h"
+
+#include "mm/alloc/tlab_internal.h"
+#include "mm/assert_internal.h"
+#include "mm/gc/compact_internal.h"
+#include "mm/gc/evacuate_internal.h"
+#include "mm/gc/heap_verify_internal.h"
+#include "mm/gc/safepoint_internal.h"
+#include "mm/gc/sizing_internal.h"
+#include "mm/gc/workers_internal.h"
+#include "mm/space/nonmoving_internal.h"
+
+uint64_t mm_heap_used_bytes(const struct mm_heap *heap)
+{
+  return (uint64_t)heap->regions.used << MM_REGION_LOG2;
+}
+
+uint64_t mm_heap_committed_bytes(const struct mm_heap *heap)
+{
+  uint32_t regions = heap->sizing.limit_regions;
+  if (regions < heap->regions.committed)
+    regions = heap->regions.committed;
+  return (uint64_t)regions << MM_REGION_LOG2;
+}
+
+static struct mm_stat_heap state_of_heap(const struct mm_heap *heap)
+{
+  return (struct mm_stat_heap){
+      .used_bytes = mm_heap_used_bytes(heap),
+      .committed_bytes = mm_heap_committed_bytes(heap),
+  };
+}
+
+static void verify(struct mm_heap *heap, enum mm_phase phase, const char *when)
+{
+  mm_stat_phase_begin(&heap->stat, phase);
+  uint64_t broken = mm_verify_heap(heap, when, stderr);
+  mm_stat_phase_end(&heap->stat, phase);
+  if (broken)
+    mm_fatal(heap, "the heap is broken in %llu places (%s a collection)",
+             (unsigned long long)broken, when);
+}
+
+/* Adds up what the workers counted. */
+static void count_results(struct mm_heap *heap, enum mm_collection_kind kind,
+                          struct mm_stat_heap *after)
+{
+  bool copies = kind == MM_COLLECTION_EVACUATE;
+  for (unsigned i = 0; i < heap->workers->count; i++) {
+    const struct mm_worker *worker = &heap->workers->each[i];
+    mm_stat_count(&heap->stat,
+                  copies ? MM_COUNT_COPIED_BYTES : MM_COUNT_SLID_BYTES,
+                  worker->moved_bytes);
+    mm_stat_count(&heap->stat,
+                  copies ? MM_COUNT_COPIED_OBJECTS : MM_COUNT_SLID_OBJECTS,
+                  worker->moved_objects);
+    mm_stat_count(&heap->stat, MM_COUNT_KEPT_OBJECTS, worker->kept_objects);
+    /* What a compaction moves is among what it marked. */
+    after->live_bytes += worker->live_bytes;
+    after->live_objects += worker->live_objects;
+    if (copies) {
+      after->live_bytes += worker->moved_bytes;
+      after->live_objects += worker->moved_objects;
+    }
+  }
+}
+
+static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
+                    unsigned active)
+{
+  if (kind == MM_COLLECTION_COMPACT) {
+    mm_compact(heap, active);
+    return true;
+  }
+  bool had_room = mm_evacuate(heap, active);
+  if (!had_room)
+    mm_stat_count(&heap->stat, MM_COUNT_EVACUATIONS_FAILED, 1);
+  return had_room;
+}
+
+static void give_memory_back(struct mm_heap *heap)
+{
+  uint32_t trimmed =
+      mm_regions_trim(&heap->regions, heap->sizing.limit_regions);
+  mm_stat_count(&heap->stat, MM_COUNT_UNCOMMITTED_BYTES,
+                (uint64_t)trimmed << MM_REGION_LOG2);
+  for (unsigned i = 0; i < heap->workers->count; i++)
+    mm_trace_stack_shrink(&heap->workers->each[i].stack);
+  struct mm_mutator *mutator = heap->mutators;
+  for (; mutator; mutator = mutator->next)
+    mm_tlab_adapt(mutator);
+}
+
+static void check(const struct mm_heap *heap)
+{
+#ifdef BAMBOO_DEBUG
+  mm_regions_check(&heap->regions);
+  mm_nonmoving_check(heap);
+#else
+  (void)heap;
+#endif
+}
+
+static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
+                        enum mm_effort effort, bool forced)
+{
+  mm_retire_tlabs(heap);
+  check(heap);
+  struct mm_stat_heap before = state_of_heap(heap);
+  mm_stat_collection_begin(&heap->stat, cause, forced, &before);
+  if (heap->options.verify & MM_VERIFY_BEFORE)
+    verify(heap, MM_PHASE_VERIFY_BEFORE, "before");
+  bool utmost = effort == MM_EFFORT_UTMOST;
+  enum mm_collection_kind kind =
+      utmost ? MM_COLLECTION_COMPACT : mm_sizing_kind(heap);
+  unsigned active = utmost ? 1 : mm_sizing_workers(heap);
+  mm_stat_collection_kind(&heap->stat, kind);
+  bool had_room = reclaim(heap, kind, active);
+  struct mm_stat_heap counted = {0};
+  count_results(heap, kind, &counted);
+  mm_sizing_update(heap, kind, !had_room, counted.live_bytes);
+  give_memory_back(heap);
+  check(heap);
+  if (heap->options.verify & MM_VERIFY_AFTER)
+    verify(heap, MM_PHASE_VERIFY_AFTER, "after");
+  struct mm_stat_heap after = state_of_heap(heap);
+  after.live_bytes = counted.live_bytes;
+  after.live_objects = counted.live_objects;
+  mm_stat_collection_end(&heap->stat, &after);
+}
+
+bool mm_collect_once(struct mm_mutator *mutator, enum mm_cause cause,
+                     enum mm_effort effort, bool forced)
+{
+  MM_ASSERT(mutator->heap->options.gc != MM_GC_EPSILON);
+  if (!mm_stop_world(mutator))
+    return false;
+  collect_stw(mutator->heap, cause, effort, forced);
+  mm_resume_world(mutator);
+  return true;
+}
+
+void mm_collect(struct mm_mutator *mutator, enum mm_cause cause)
+{
+  if (mutator->heap->options.gc == MM_GC_EPSILON)
+    return;
+  while (!mm_collect_once(mutator, cause, MM_EFFORT_PLANNED, false))
+    ;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A collection from begin to end.
+ */
+#ifndef MM_COLLECT_INTERNAL_H
+#define MM_COLLECT_INTERNAL_H
+
+#include "mm/gc/heap_internal.h"
+
+enum mm_effort {
+  MM_EFFORT_PLANNED, /* the kind that sizing.c chose */
+  MM_EFFORT_UTMOST,  /* compact all there is into one run of regions */
+};
+
+/*
+ * Stops the world, collects, lets it go on.  False: another mutator collected
+ * instead, which may be as good.  `forced`: by stress.
+ */
+bool mm_collect_once(struct mm_mutator *mutator, enum mm_cause cause,
+                     enum mm_effort effort, bool forced);
+
+#endif

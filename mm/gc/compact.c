@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Slide-compaction in place.
+ *
+ *   mark     bits where live objects start
+ *   plan     per block of 512 bytes: a bit per live granule, and the place
+ *            where the first of them goes
+ *   update   every slot: new place = target + live granules before it in its
+ *            block, one table entry and one population count
+ *   move     objects slide down, lowest first
+ *
+ * After Abuaiadh, Ossia, Petrank and Silbershtein, "An efficient parallel heap
+ * compaction algorithm", 2004, and Kermany and Petrank, "The Compressor",
+ * 2006.  We differ in that an object may not straddle the end of a region: a
+ * block whose objects do not fit the rest of the target region begins the next
+ * one, and the rest goes on offer to the allocators.  Headers stay untouched
+ * until they are moved, and no free memory is needed.
+ *
+ * Parallel: each worker has an ascending row of small regions and slides
+ * within it, as the full collection of Garbage-First does.  Large and
+ * non-moving objects stay; their slots are updated.
+ *
+ * Invariant (asserted in move_run): no target lies above its source, so
+ * nothing is overwritten before it has moved.  For when a row begins with
+ * target = source, and the live granules of a region never take more than a
+ * region, the target at the start of the k-th region of a row is at most its
+ * start: either the target region is an earlier one; or it is the k-th
+ * itself, filled only with what came before in it.
+ *
+ * Next: mark.c, sizing.c (when this runs).
+ */
+#include "config.h"
+
+#include "mm/gc/compact_internal.h"
+
+#include "mm/assert_internal.h"
+#include "mm/gc/bitmap_internal.h"
+#include "mm/gc/heap_verify_internal.h"
+#include "mm/gc/mark_internal.h"
+#include "mm/gc/roots_internal.h"
+#include "mm/gc/scan_internal.h"
+#include "mm/gc/workers_internal.h"
+#include "mm/space/large_internal.h"
+#include "mm/space/nonmoving_internal.h"
+#include "mm/space/object_internal.h"
+
+enum { BLOCK_GRANULES = 64 };
+
+_Static_assert(MM_REGION_GRANULES % BLOCK_GRANULES == 0 &&
+                   MM_REGION_MARK_WORDS == MM_REGION_GRANULES / BLOCK_GRANULES,
+               "a block is what one mark word covers");
+
+static bool is_small(const struct mm_heap *heap, uint32_t index)
+{
+  return heap->regions.table[index].kind == MM_REGION_SMALL;
+}
+
+/* Rows --------------------------------------------------------------------- */
+
+/* The regions [*from, *to) that this worker slides within: as many small ones
+   as the others have. */
+static void row_of(const struct mm_worker *worker, uint32_t *from,
+                   uint32_t *to)
+{
+  const struct mm_heap *heap = worker->heap;
+  uint64_t small = 0, seen = 0, active = worker->workers->active;
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
+    small += is_small(heap, i);
+  uint64_t first = small * worker->index / active;
+  uint64_t last = small * (worker->index + 1) / active;
+  *from = *to = 0;
+  if (first == last)
+    return;
+  for (uint32_t i = 0; seen < last; i++) {
+    if (!is_small(heap, i))
+      continue;
+    if (seen++ == first)
+      *from = i;
+    *to = i + 1;
+  }
+}
+
+/* Plan --------------------------------------------------------------------- */
+
+static struct mm_block *region_blocks(const struct mm_heap *heap,
+                                      uint32_t index)
+{
+  return heap->blocks + (size_t)index * MM_REGION_MARK_WORDS;
+}
+
+/* Bits [from, to) of a word, to <= 64. */
+static uint64_t bit_range(unsigned from, unsigned to)
+{
+  uint64_t below = to == 64 ? UINT64_MAX : ((uint64_t)1 << to) - 1;
+  return below & ~(((uint64_t)1 << from) - 1);
+}
+
+static void set_live(struct mm_block *block, unsigned from, uint32_t granules)
+{
+  while (from + granules > BLOCK_GRANULES) {
+    block->live |= bit_range(from, BLOCK_GRANULES);
+    granules -= BLOCK_GRANULES - from;
+    from = 0;
+    block++;
+  }
+  block->live |= bit_range(from, from + granules);
+}
+
+static void plan_object(void *context, struct mm_ref ref)
+{
+  struct mm_heap *heap = context;
+  uint64_t granule = mm_granule_of(heap, ref);
+  struct mm_block *block = &heap->blocks[granule / BLOCK_GRANULES];
+  uint64_t bytes = mm_size_with(mm_address(ref), mm_layout_of(ref));
+  uint32_t granules = (uint32_t)(bytes >> MM_REF_SHIFT);
+  block->own_granules += granules;
+  set_live(block, granule % BLOCK_GRANULES, granules);
+}
+
+/* Where the next block's objects go. */
+struct target {
+  struct mm_heap *heap;
+  uint32_t region;
+  uint32_t granule, end; /* as references */
+};
+
+static void target_enter(struct target *target, uint32_t region)
+{
+  const struct mm_regions *regions = &target->heap->regions;
+  target->region = region;
+  target->granule = (uint32_t)(mm_region_start(regions, region) >>
+                               MM_REF_SHIFT);
+  target->end = target->granule + MM_REGION_GRANULES - 1;
+}
+
+/* `end` is the last granule: one past it would not fit 32 bits at 32 GiB. */
+static bool target_fits(const struct target *target, uint32_t granules)
+{
+  return granules == 0 || granules - 1 <= target->end - target->granule;
+}
+
+static void target_leave(struct target *target)
+{
+  target->heap->regions.table[target->region].top =
+      (uintptr_t)target->granule << MM_REF_SHIFT;
+}
+
+static void target_next(struct target *target)
+{
+  target_leave(target);
+  uint32_t next = target->region + 1;
+  while (!is_small(target->heap, next))
+    next++;
+  target_enter(target, next);
+}
+
+static void plan_block(struct target *target, struct mm_block *block,
+                       uint64_t marks)
+{
+  if (marks == 0)
+    return;
+  if (target->granule > target->end ||
+      !target_fits(target, block->own_granules))
+    target_next(target);
+  /* What reaches in from the block before does not count here. */
+  uint64_t before_first = (marks & -marks) - 1;
+  uint32_t lead = (uint32_t)__builtin_popcountll(block->live & before_first);
+  block->target = target->granule - lead;
+  target->granule += block->own_granules;
+}
+
+static void plan_region(struct target *target, uint32_t index)
+{
+  struct mm_heap *heap = target->heap;
+  struct mm_block *blocks = region_blocks(heap, index);
+  const uint64_t *marks = mm_region_marks(heap, index);
+  memset(blocks, 0, MM_REGION_MARK_WORDS * sizeof(*blocks));
+  mm_region_each_marked(heap, index, plan_object, heap);
+  for (uint32_t i = 0; i < MM_REGION_MARK_WORDS; i++)
+    plan_block(target, &blocks[i], marks[i]);
+}
+
+static void plan_goal(struct mm_worker *worker)
+{
+  struct mm_heap *heap = worker->heap;
+  struct target target = {.heap = heap};
+  uint32_t from, to;
+  row_of(worker, &from, &to);
+  if (from == to)
+    return;
+  target_enter(&target, from);
+  for (uint32_t i = from; i < to; i++)
+    if (is_small(heap, i))
+      plan_region(&target, i);
+  target_leave(&target);
+  for (uint32_t i = target.region + 1; i < to; i++)
+    if (is_small(heap, i))
+      heap->regions.table[i].top = mm_region_start(&heap->regions, i);
+}
+
+/* Update ------------------------------------------------------------------- */
+
+static struct mm_ref target_of(const struct mm_heap *heap, struct mm_ref ref)
+{
+  uint64_t granule = mm_granule_of(heap, ref);
+  const struct mm_block *block = &heap->blocks[granule / BLOCK_GRANULES];
+  uint64_t before = ((uint64_t)1 << granule % BLOCK_GRANULES) - 1;
+  return (struct mm_ref){
+      block->target + (uint32_t)__builtin_popcountll(block->live & before)};
+}
+
+static bool moves(const struct mm_heap *heap, struct mm_ref ref)
+{
+  uint32_t index = mm_region_index(&heap->regions, (uintptr_t)mm_address(ref));
+  return heap->traces[index] == MM_TRACE_MOVE;
+}
+
+static void update_slot(void *context, struct mm_ref *slot)
+{
+  const struct mm_heap *heap = context;
+  if (mm_is_null(*slot) || !moves(heap, *slot))
+    return;
+  *slot = target_of(heap, *slot);
+}
+
+static void update_object(void *context, struct mm_ref ref)
+{
+  mm_scan_object(mm_address(ref), mm_layout_of(ref), update_slot, context);
+}
+
+struct root_visitor {
+  struct mm_root_visitor visitor; /* first: the host gets its address */
+  struct mm_heap *heap;
+};
+
+static void update_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
+                        enum mm_root_kind kind)
+{
+  (void)kind;
+  update_slot(((struct root_visitor *)visitor)->heap, slot);
+}
+
+static void update_goal(struct mm_worker *worker)
+{
+  struct mm_heap *heap = worker->heap;
+  if (worker->index == 0) {
+    struct root_visitor visitor = {{update_root}, heap};
+    mm_roots_visit(heap, &visitor.visitor);
+  }
+  uint32_t index;
+  while ((index = mm_worker_claim(worker)) < heap->regions.fresh_from)
+    if (heap->traces[index] != MM_TRACE_NOTHING)
+      mm_region_each_marked(heap, index, update_object, heap);
+}
+
+/* Move --------------------------------------------------------------------- */
+
+/* Neighbours that move by the same distance, moved at once. */
+struct run {
+  struct mm_worker *worker;
+  uintptr_t from, to;
+  size_t bytes, objects;
+};
+
+static void move_run(struct run *run)
+{
+  if (run->bytes == 0)
+    return;
+  MM_ASSERT(run->to <= run->from);
+  if (run->to != run->from) {
+    memmove((void *)run->to, (void *)run->from, run->bytes);
+    run->worker->moved_bytes += run->bytes;
+    run->worker->moved_objects += run->objects;
+  }
+  run->bytes = run->objects = 0;
+}
+
+static void move_object(void *context, struct mm_ref ref)
+{
+  struct run *run = context;
+  uintptr_t from = (uintptr_t)mm_address(ref);
+  uintptr_t to =
+      (uintptr_t)mm_address(target_of(run->worker->heap, ref));
+  size_t bytes = mm_size_with(mm_address(ref), mm_layout_of(ref));
+  if (from != run->from + run->bytes || to != run->to + run->bytes) {
+    move_run(run);
+    run->from = from;
+    run->to = to;
+  }
+  run->bytes += bytes;
+  run->objects++;
+}
+
+static void move_goal(struct mm_worker *worker)
+{
+  struct mm_heap *heap = worker->heap;
+  struct run run = {.worker = worker};
+  uint32_t from, to;
+  row_of(worker, &from, &to);
+  for (uint32_t i = from; i < to; i++)
+    if (is_small(heap, i))
+      mm_region_each_marked(heap, i, move_object, &run);
+  move_run(&run);
+}
+
+/* Begin and end ------------------------------------------------------------ */
+
+static void prepare(struct mm_heap *heap)
+{
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
+    struct mm_region *region = &heap->regions.table[i];
+    heap->traces[i] = MM_TRACE_NOTHING;
+    if (region->kind == MM_REGION_FREE || region->kind == MM_REGION_LARGE_TAIL)
+      continue;
+    mm_region_clear_marks(heap, i);
+    heap->traces[i] = is_small(heap, i) ? MM_TRACE_MOVE : MM_TRACE_MARK;
+    region->flags = MM_REGION_COMMITTED;
+  }
+  mm_object_space_reset(heap);
+}
+
+struct weak_visitor {
+  struct mm_weak_visitor visitor; /* first */
+  struct mm_heap *heap;
+};
+
+static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
+{
+  struct mm_heap *heap = ((struct weak_visitor *)visitor)->heap;
+  if (mm_is_marked(heap, *slot)) {
+    update_slot(heap, slot);
+    return true;
+  }
+  *slot = MM_NULL;
+  mm_stat_count(&heap->stat, MM_COUNT_WEAK_CLEARED, 1);
+  return false;
+}
+
+static void verify_marks(struct mm_heap *heap)
+{
+  uint64_t missing = mm_verify_marks(heap, stderr);
+  if (missing)
+    mm_fatal(heap, "marking missed %llu objects",
+             (unsigned long long)missing);
+}
+
+static void visit_weak(struct mm_heap *heap)
+{
+  struct weak_visitor visitor = {{keep_weak}, heap};
+  heap->binding.visit_weak(heap->host, &visitor.visitor);
+}
+
+/* What stands above the new tops is of no use to anybody. */
+static void poison_rest(struct mm_heap *heap, uint32_t index)
+{
+  uintptr_t top = heap->regions.table[index].top;
+  memset((void *)top, MM_POISON_BYTE,
+         mm_region_end(&heap->regions, index) - top);
+}
+
+/* Highest first, so that the lowest is taken first again. */
+static void release_small(struct mm_heap *heap)
+{
+  for (uint32_t i = heap->regions.fresh_from; i-- > 0;) {
+    struct mm_region *region = &heap->regions.table[i];
+    heap->traces[i] = MM_TRACE_NOTHING;
+    if (region->kind != MM_REGION_SMALL)
+      continue;
+    region->zero_from = mm_region_end(&heap->regions, i);
+    if (mm_is_stressed(heap))
+      poison_rest(heap, i);
+    if (region->top == mm_region_start(&heap->regions, i))
+      mm_heap_free_region(heap, i);
+    else
+      mm_object_offer_rest(heap, i);
+  }
+}
+
+static void sweep_others(struct mm_heap *heap)
+{
+  mm_nonmoving_sweep(heap);
+  mm_large_sweep(heap);
+}
+
+/* Runs one phase on the collecting thread. */
+static void phase(struct mm_heap *heap, enum mm_phase which,
+                  void (*run)(struct mm_heap *heap))
+{
+  mm_stat_phase_begin(&heap->stat, which);
+  run(heap);
+  mm_stat_phase_end(&heap->stat, which);
+}
+
+/* Runs one phase on the workers. */
+static void phase_on(struct mm_heap *heap, enum mm_phase which,
+                     unsigned active, mm_goal *goal)
+{
+  mm_stat_phase_begin(&heap->stat, which);
+  mm_workers_run(heap->workers, active, goal);
+  mm_stat_phase_end(&heap->stat, which);
+}
+
+void mm_compact(struct mm_heap *heap, unsigned active)
+{
+  mm_workers_reset(heap->workers);
+  phase(heap, MM_PHASE_PREPARE, prepare);
+  mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
+  mm_mark_heap(heap, active);
+  mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
+  if (heap->options.verify & MM_VERIFY_MARK)
+    phase(heap, MM_PHASE_VERIFY_MARK, verify_marks);
+  phase_on(heap, MM_PHASE_PLAN, active, plan_goal);
+  phase(heap, MM_PHASE_WEAK, visit_weak);
+  phase_on(heap, MM_PHASE_UPDATE, active, update_goal);
+  phase_on(heap, MM_PHASE_MOVE, active, move_goal);
+  phase(heap, MM_PHASE_SWEEP, sweep_others);
+  phase(heap, MM_PHASE_RELEASE, release_small);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A heap from creation to destruction.
+ *
+ *   0        4 GiB                                             32 GiB
+ *   | metadata |          heap: one reservation, 2 MiB aligned    |
+ *
+ *   anywhere: descriptors | traces | marks | blocks, one mapping, touched (and
+ *   so backed by memory) only where the heap is in use
+ *
+ * References are 32-bit multiples of 8 and class words 32-bit addresses: that
+ * is what the two bounds are for.  AddressSanitizer's shadow begins below
+ * 2 GiB, so its builds put both below that.
+ */
+#include "config.h"
+
+#include "mm/alloc/native_internal.h"
+#include "mm/assert_internal.h"
+#include "mm/gc/heap_internal.h"
+#include "mm/gc/options_internal.h"
+#include "mm/gc/sizing_internal.h"
+#include "mm/gc/workers_internal.h"
+#include "mm/os/os_internal.h"
+#include "mm/space/metadata_internal.h"
+#include "mm/space/nonmoving_internal.h"
+#include "mm/space/object_internal.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+
+#ifdef BAMBOO_ASAN
+#define HEAP_LOWEST (256 * MIB)
+#define HEAP_HIGHEST ((uintptr_t)0x7fff0000)
+#define HEAP_STEP (32 * MIB)
+#else
+#define HEAP_LOWEST (4 * GIB)
+#define HEAP_HIGHEST (32 * GIB)
+#define HEAP_STEP (256 * MIB)
+#endif
+
+enum {
+  GROUP_BYTES = MM_REGION_BYTES * MM_REGION_GROUP,
+  BLOCK_BYTES = 512,
+  MUTATOR_ID_WORDS = 65536 / 64,
+};
+
+/* The first part of the heap has small pages, so that a program that needs
+   little takes little. */
+#define SMALL_PAGES_BYTES (4 * MIB)
+
+static uint64_t heap_bytes(const struct mm_heap *heap)
+{
+  return (uint64_t)heap->regions.count << MM_REGION_LOG2;
+}
+
+static enum mm_status reserve_heap(struct mm_heap *heap,
+                                   struct mm_error *error)
+{
+  uint64_t bytes = heap->options.heap_max_bytes;
+  uintptr_t base;
+  enum mm_status status = mm_os_reserve_between(
+      bytes, GROUP_BYTES, HEAP_STEP, HEAP_LOWEST, HEAP_HIGHEST, &base);
+  /* A crowded address space may have room between the metadata and 4 GiB. */
+  if (status != MM_OK)
+    status = mm_os_reserve_between(bytes, GROUP_BYTES, GROUP_BYTES,
+                                   64 * MIB, HEAP_HIGHEST, &base);
+  if (status != MM_OK) {
+    mm_error_set(error,
+                 "cannot reserve %lluM of address space for the heap; choose "
+                 "a smaller --heap-max or raise the limit (ulimit -v)",
+                 (unsigned long long)(bytes / MIB));
+    return status;
+  }
+  heap->regions.base = base;
+  heap->regions.count = (uint32_t)(bytes >> MM_REGION_LOG2);
+  if (bytes > SMALL_PAGES_BYTES)
+    mm_os_prefer_huge(base + SMALL_PAGES_BYTES, bytes - SMALL_PAGES_BYTES);
+  return MM_OK;
+}
+
+static uint64_t page_align(uint64_t bytes)
+{
+  uint64_t page = mm_os_page_bytes();
+  return (bytes + page - 1) & ~(page - 1);
+}
+
+static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
+{
+  uint64_t count = heap->regions.count, bytes = heap_bytes(heap);
+  uint64_t table = page_align(count * sizeof(struct mm_region));
+  uint64_t traces = page_align(count);
+  uint64_t marks = page_align(bytes / MM_OBJECT_ALIGN / 8);
+  uint64_t blocks = page_align(bytes / BLOCK_BYTES * sizeof(struct mm_block));
+  heap->tables_bytes = table + traces + marks + blocks;
+  enum mm_status status = mm_os_map(heap->tables_bytes, &heap->tables);
+  if (status != MM_OK) {
+    mm_error_set(error,
+                 "cannot map %lluM for the tables of the heap; choose a "
+                 "smaller --heap-max",
+                 (unsigned long long)(heap->tables_bytes / MIB));
+    return status;
+  }
+  mm_native_charge(MM_PURPOSE_TABLES, (int64_t)heap->tables_bytes);
+  char *at = heap->tables;
+  mm_regions_init(&heap->regions, heap->regions.base, (uint32_t)count,
+                  (struct mm_region *)at);
+  heap->traces = (uint8_t *)(at + table);
+  heap->marks = (uint64_t *)(at + table + traces);
+  heap->blocks = (struct mm_block *)(at + table + traces + marks);
+  return MM_OK;
+}
+
+static struct mm_layout *make_filler(struct mm_heap *heap, uint32_t bytes)
+{
+  struct mm_layout *layout = mm_metadata_alloc(heap, sizeof(*layout));
+  if (layout)
+    *layout = (struct mm_layout){.base_bytes = bytes, .kind = MM_KIND_FILLER};
+  return layout;
+}
+
+static enum mm_status init_metadata(struct mm_heap *heap,
+                                    struct mm_error *error)
+{
+  enum mm_status status = mm_metadata_init(heap);
+  if (status == MM_OK) {
+    heap->filler_granule = make_filler(heap, MM_OBJECT_ALIGN);
+    heap->filler = make_filler(heap, 2 * MM_OBJECT_ALIGN);
+    if (!heap->filler_granule || !heap->filler)
+      status = MM_NO_MEMORY;
+  }
+  if (status != MM_OK)
+    mm_error_set(error, "cannot reserve address space below 4 GiB for "
+                        "metadata; raise the limit (ulimit -v)");
+  return status;
+}
+
+static enum mm_status start_workers(struct mm_heap *heap,
+                                    struct mm_error *error)
+{
+  enum mm_status status =
+      mm_workers_create(heap, heap->options.workers, &heap->workers);
+  if (status != MM_OK)
+    mm_error_set(error, "cannot start %u collector threads; choose a smaller "
+                        "--gc-workers",
+                 heap->options.workers - 1);
+  return status;
+}
+
+static void init_plain(struct mm_heap *heap)
+{
+  heap->trace_entries_max = SIZE_MAX;
+  pthread_mutex_init(&heap->lock, NULL);
+  pthread_mutex_init(&heap->space_lock, NULL);
+  pthread_cond_init(&heap->stopped, NULL);
+  pthread_cond_init(&heap->resumed, NULL);
+  mm_stat_init(&heap->stat, heap->options.log, heap->options.log_level);
+}
+
+static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
+{
+  enum mm_status status = init_metadata(heap, error);
+  if (status == MM_OK)
+    status = reserve_heap(heap, error);
+  if (status == MM_OK)
+    status = map_tables(heap, error);
+  if (status == MM_OK)
+    status = start_workers(heap, error);
+  if (status != MM_OK)
+    return status;
+  heap->mutator_ids = mm_native_alloc(
+      MM_PURPOSE_HEAP, MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
+  if (!heap->mutator_ids) {
+    mm_error_set(error, "out of memory");
+    return MM_NO_MEMORY;
+  }
+  mm_object_space_reset(heap);
+  mm_nonmoving_reset(heap);
+  mm_sizing_init(heap);
+  return MM_OK;
+}
+
+enum mm_status mm_heap_create(const struct mm_options *options,
+                              const struct mm_binding *binding, void *host,
+                              struct mm_heap **heap, struct mm_error *error)
+{
+  struct mm_options completed = *options;
+  enum mm_status status = mm_options_complete(&completed, error);
+  if (status != MM_OK)
+    return status;
+  struct mm_heap *new = mm_native_alloc(MM_PURPOSE_HEAP, sizeof(*new));
+  if (!new) {
+    mm_error_set(error, "out of memory");
+    return MM_NO_MEMORY;
+  }
+  new->options = completed;
+  new->binding = *binding;
+  new->host = host;
+  init_plain(new);
+  status = init_parts(new, error);
+  if (status == MM_OK)
+    *heap = new;
+  else
+    mm_heap_destroy(new);
+  return status;
+}
+
+/* Undoes as much as there is: creation that failed ends here too. */
+void mm_heap_destroy(struct mm_heap *heap)
+{
+  MM_ASSERT(!heap->mutators);
+  mm_workers_destroy(heap->workers);
+  mm_native_free(MM_PURPOSE_HEAP, heap->mutator_ids,
+                 MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
+  if (heap->tables) {
+    mm_native_charge(MM_PURPOSE_TABLES, -(int64_t)heap->tables_bytes);
+    mm_os_release(heap->tables, heap->tables_bytes);
+  }
+  if (heap->regions.base)
+    mm_os_release((void *)heap->regions.base, heap_bytes(heap));
+  mm_metadata_destroy(heap);
+  pthread_cond_destroy(&heap->resumed);
+  pthread_cond_destroy(&heap->stopped);
+  pthread_mutex_destroy(&heap->space_lock);
+  pthread_mutex_destroy(&heap->lock);
+  mm_native_free(MM_PURPOSE_HEAP, heap, sizeof(*heap));
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Marking: sets the mark bit of every object that the roots reach.
+ */
+#ifndef MM_MARK_INTERNAL_H
+#define MM_MARK_INTERNAL_H
+
+#include "mm/gc/heap_internal.h"
+
+/* Runs on `active` workers, which count what they mark.  World stopped, mark
+   bits of all regions in use clear. */
+void mm_mark_heap(struct mm_heap *heap, unsigned active);
+
+#endif

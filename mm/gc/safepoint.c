@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Attaching mutators, and stopping them; see safepoint_internal.h.
+ */
+#include "config.h"
+
+#include "mm/gc/safepoint_internal.h"
+
+#include "mm/alloc/tlab_internal.h"
+#include "mm/assert_internal.h"
+#include "mm/gc/spin_internal.h"
+
+enum {
+  MUTATOR_ID_MAX = 65535, /* what a light lock has room for */
+};
+
+static enum mm_mutator_state state_of(const struct mm_mutator *mutator)
+{
+  return (enum mm_mutator_state)__atomic_load_n(&mutator->state,
+                                                __ATOMIC_SEQ_CST);
+}
+
+static void set_state(struct mm_mutator *mutator, enum mm_mutator_state state)
+{
+  __atomic_store_n(&mutator->state, state, __ATOMIC_SEQ_CST);
+}
+
+static void set_poll(struct mm_mutator *mutator, uint32_t value)
+{
+  __atomic_store_n(&mutator->poll, value, __ATOMIC_RELAXED);
+}
+
+/* The poll word of a mutator that need not stop. */
+static uint32_t calm_poll(const struct mm_heap *heap)
+{
+  return heap->options.stress_poll != 0;
+}
+
+/* Attaching ---------------------------------------------------------------- */
+
+static void take_id_locked(struct mm_heap *heap, uint32_t *id)
+{
+  for (uint32_t i = 1; i <= MUTATOR_ID_MAX; i++) {
+    uint64_t bit = (uint64_t)1 << (i & 63);
+    if (heap->mutator_ids[i >> 6] & bit)
+      continue;
+    heap->mutator_ids[i >> 6] |= bit;
+    *id = i;
+    return;
+  }
+}
+
+static void link_locked(struct mm_heap *heap, struct mm_mutator *mutator)
+{
+  mutator->previous = NULL;
+  mutator->next = heap->mutators;
+  if (heap->mutators)
+    heap->mutators->previous = mutator;
+  heap->mutators = mutator;
+}
+
+static void unlink_locked(struct mm_heap *heap, struct mm_mutator *mutator)
+{
+  if (mutator->previous)
+    mutator->previous->next = mutator->next;
+  else
+    heap->mutators = mutator->next;
+  if (mutator->next)
+    mutator->next->previous = mutator->previous;
+}
+
+/* Spreads seed and id over 64 bits (Steele et al., SplitMix, 2014). */
+static uint64_t mix(uint64_t value)
+{
+  value += 0x9e3779b97f4a7c15u;
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
+  return value ^ (value >> 31);
+}
+
+enum mm_status mm_mutator_attach(struct mm_heap *heap,
+                                 struct mm_mutator *mutator)
+{
+  pthread_mutex_lock(&heap->lock);
+  while (mm_is_stopping(heap))
+    pthread_cond_wait(&heap->resumed, &heap->lock);
+  uint32_t id = 0;
+  take_id_locked(heap, &id);
+  if (id != 0) {
+    mutator->heap = heap;
+    mutator->id = id;
+    mutator->hash_seed = mix(heap->options.seed + id);
+    mutator->scopes = NULL;
+    mm_tlab_init(mutator);
+    set_poll(mutator, calm_poll(heap));
+    set_state(mutator, MM_MUTATOR_RUNNING);
+    link_locked(heap, mutator);
+  }
+  pthread_mutex_unlock(&heap->lock);
+  return id != 0 ? MM_OK : MM_NO_MEMORY;
+}
+
+void mm_mutator_detach(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  MM_ASSERT(state_of(mutator) == MM_MUTATOR_RUNNING);
+  pthread_mutex_lock(&heap->lock);
+  mm_tlab_retire(mutator);
+  unlink_locked(heap, mutator);
+  heap->mutator_ids[mutator->id >> 6] &= ~((uint64_t)1 << (mutator->id & 63));
+  mutator->heap = NULL;
+  pthread_cond_broadcast(&heap->stopped);
+  pthread_mutex_unlock(&heap->lock);
+}
+
+/* Stopping ----------------------------------------------------------------- */
+
+static bool others_run_locked(const struct mm_heap *heap,
+                              const struct mm_mutator *self)
+{
+  const struct mm_mutator *other = heap->mutators;
+  for (; other; other = other->next)
+    if (other != self && state_of(other) == MM_MUTATOR_RUNNING)
+      return true;
+  return false;
+}
+
+static void wait_for_others_locked(struct mm_heap *heap,
+                                   const struct mm_mutator *self)
+{
+  struct mm_spin spin = {0};
+  while (others_run_locked(heap, self))
+    if (!mm_spin_once(&spin))
+      pthread_cond_wait(&heap->stopped, &heap->lock);
+}
+
+bool mm_stop_world(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  pthread_mutex_lock(&heap->lock);
+  if (mm_is_stopping(heap)) {
+    pthread_mutex_unlock(&heap->lock);
+    mm_safepoint_wait(mutator);
+    return false;
+  }
+  mm_stat_stop_begin(&heap->stat);
+  __atomic_store_n(&heap->stopping, 1, __ATOMIC_SEQ_CST);
+  for (struct mm_mutator *each = heap->mutators; each; each = each->next)
+    set_poll(each, 1);
+  set_state(mutator, MM_MUTATOR_STOPPED);
+  wait_for_others_locked(heap, mutator);
+  pthread_mutex_unlock(&heap->lock);
+  return true;
+}
+
+void mm_resume_world(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  pthread_mutex_lock(&heap->lock);
+  for (struct mm_mutator *each = heap->mutators; each; each = each->next)
+    set_poll(each, calm_poll(heap));
+  set_state(mutator, MM_MUTATOR_RUNNING);
+  __atomic_store_n(&heap->stopping, 0, __ATOMIC_SEQ_CST);
+  pthread_cond_broadcast(&heap->resumed);
+  pthread_mutex_unlock(&heap->lock);
+}
+
+static void announce_stopped(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->lock);
+  pthread_cond_broadcast(&heap->stopped);
+  pthread_mutex_unlock(&heap->lock);
+}
+
+void mm_safepoint_wait(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  set_state(mutator, MM_MUTATOR_STOPPED);
+  announce_stopped(heap);
+  struct mm_spin spin = {0};
+  while (mm_is_stopping(heap) && mm_spin_once(&spin))
+    ;
+  pthread_mutex_lock(&heap->lock);
+  while (mm_is_stopping(heap))
+    pthread_cond_wait(&heap->resumed, &heap->lock);
+  set_state(mutator, MM_MUTATOR_RUNNING);
+  pthread_mutex_unlock(&heap->lock);
+}
+
+void mm_enter_native(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  MM_ASSERT(state_of(mutator) == MM_MUTATOR_RUNNING);
+  set_state(mutator, MM_MUTATOR_IN_NATIVE);
+  if (mm_is_stopping(heap))
+    announce_stopped(heap);
+}
+
+void mm_leave_native(struct mm_mutator *mutator)
+{
+  MM_ASSERT(state_of(mutator) == MM_MUTATOR_IN_NATIVE);
+  set_state(mutator, MM_MUTATOR_RUNNING);
+  if (mm_is_stopping(mutator->heap))
+    mm_safepoint_wait(mutator);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stopping the world.
+ *
+ *            attach                    mm_enter_native
+ *   (none) ---------> RUNNING <------------------------> IN_NATIVE
+ *                       |  ^         mm_leave_native
+ *          poll, slow   |  | resumed
+ *          allocation   v  |
+ *                     STOPPED
+ *
+ * One mutator sets `stopping` and all poll words, then waits until no other
+ * is RUNNING.  A mutator that finds `stopping` set announces STOPPED and waits
+ * for the world to go on, spinning briefly first: waking a sleeper costs
+ * a hundred times more.  One that leaves native code stores RUNNING and then
+ * reads `stopping`; the collector stores `stopping` and then reads the
+ * states, both sequentially consistent, so that at least one sees the other
+ * (Dekker), and the mutator gives way.
+ *
+ * States are written by their own mutator; `stopping` changes under the heap
+ * lock.
+ */
+#ifndef MM_SAFEPOINT_INTERNAL_H
+#define MM_SAFEPOINT_INTERNAL_H
+
+#include "mm/gc/heap_internal.h"
+
+/*
+ * Stops all other mutators.  False: another mutator was doing the same; this
+ * one has waited until the world went on, and the heap may have changed.
+ */
+bool mm_stop_world(struct mm_mutator *mutator);
+
+/* Lets them go on. By the one who stopped them. */
+void mm_resume_world(struct mm_mutator *mutator);
+
+/* Is the world to stop? */
+static inline bool mm_is_stopping(const struct mm_heap *heap)
+{
+  return __atomic_load_n(&heap->stopping, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* Stops here until the world goes on. */
+void mm_safepoint_wait(struct mm_mutator *mutator);
+
+#endif

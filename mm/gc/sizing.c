@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The size of the heap and the plan for the next collection; the reasoning
+ * stands in sizing_internal.h.
+ */
+#include "config.h"
+
+#include "mm/gc/sizing_internal.h"
+
+#include "mm/assert_internal.h"
+#include "mm/gc/workers_internal.h"
+
+enum {
+  GROWTH = 4,           /* limit per live region */
+  COST_RATIO = 3,       /* compaction to evacuation, per live byte: measured */
+  MARGIN_FRACTION = 8,  /* a reserve is 1/8 above the prediction ... */
+  MARGIN_REGIONS = 2,   /* ... and this much for buffers partly filled */
+  FIRST_FRACTION = 4,   /* of the limit reserved before anything is known */
+  FUTILE_FRACTION = 64, /* a collection that leaves less is futile */
+  FUTILE_MAX = 2,       /* in a row */
+  WORKER_REGIONS = 8,   /* small regions in use per worker worth waking */
+};
+
+static uint32_t at_most(uint32_t value, uint32_t bound)
+{
+  return value < bound ? value : bound;
+}
+
+static uint32_t small_regions(const struct mm_heap *heap)
+{
+  const struct mm_regions *regions = &heap->regions;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < regions->fresh_from; i++)
+    count += regions->table[i].kind == MM_REGION_SMALL;
+  return count;
+}
+
+void mm_sizing_init(struct mm_heap *heap)
+{
+  struct mm_sizing *sizing = &heap->sizing;
+  sizing->max_regions = heap->regions.count;
+  sizing->min_regions =
+      (uint32_t)(heap->options.heap_min_bytes >> MM_REGION_LOG2);
+  sizing->limit_regions = sizing->min_regions;
+  sizing->next_kind = MM_COLLECTION_EVACUATE;
+  sizing->reserve_regions = sizing->min_regions / FIRST_FRACTION;
+  if (heap->options.gc == MM_GC_EPSILON) {
+    sizing->limit_regions = sizing->max_regions;
+    sizing->reserve_regions = 0;
+  }
+}
+
+static uint32_t limit_for(const struct mm_sizing *sizing, uint32_t live)
+{
+  uint64_t limit = (uint64_t)GROWTH * live;
+  if (limit < sizing->min_regions)
+    limit = sizing->min_regions;
+  if (limit > sizing->max_regions)
+    limit = sizing->max_regions;
+  return (uint32_t)limit;
+}
+
+/* Is evacuation the cheaper plan?  See the formula in sizing_internal.h. */
+static bool evacuation_pays(uint32_t limit, uint32_t live, uint32_t small,
+                            uint32_t reserve)
+{
+  if (limit <= live + reserve)
+    return false;
+  uint64_t evacuation_frees = limit - live - reserve;
+  uint64_t compaction_frees = limit - live;
+  return compaction_frees <= COST_RATIO * evacuation_frees || small == 0;
+}
+
+static void note_futile(struct mm_heap *heap, enum mm_collection_kind kind,
+                        uint64_t live_bytes)
+{
+  uint64_t max_bytes = heap->options.heap_max_bytes;
+  bool is_futile = kind == MM_COLLECTION_COMPACT &&
+                   max_bytes - live_bytes < max_bytes / FUTILE_FRACTION;
+  heap->sizing.futile = is_futile ? heap->sizing.futile + 1 : 0;
+}
+
+void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
+                      bool was_short, uint64_t live_bytes)
+{
+  struct mm_sizing *sizing = &heap->sizing;
+  uint32_t live = heap->regions.used;
+  uint32_t small = small_regions(heap);
+  uint32_t reserve = small + small / MARGIN_FRACTION + MARGIN_REGIONS;
+  MM_ASSERT(live <= sizing->max_regions);
+  sizing->limit_regions = limit_for(sizing, live);
+  bool evacuates =
+      !was_short &&
+      evacuation_pays(sizing->limit_regions, live, small, reserve);
+  sizing->next_kind =
+      evacuates ? MM_COLLECTION_EVACUATE : MM_COLLECTION_COMPACT;
+  sizing->reserve_regions = evacuates ? reserve : 0;
+  sizing->was_short = was_short;
+  note_futile(heap, kind, live_bytes);
+}
+
+uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
+{
+  return heap->sizing.limit_regions - heap->sizing.reserve_regions;
+}
+
+enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap)
+{
+  const struct mm_sizing *sizing = &heap->sizing;
+  if (mm_is_stressed(heap))
+    return heap->stat.current.number % 2 == 0 ? MM_COLLECTION_EVACUATE
+                                              : MM_COLLECTION_COMPACT;
+  if (sizing->reserve_regions > mm_regions_free(&heap->regions))
+    return MM_COLLECTION_COMPACT;
+  return sizing->next_kind;
+}
+
+unsigned mm_sizing_workers(const struct mm_heap *heap)
+{
+  /* Under stress, both kinds use all workers now and then. */
+  if (mm_is_stressed(heap))
+    return heap->stat.current.number % 16 < 2 ? heap->workers->count : 1;
+  uint32_t wanted = 1 + small_regions(heap) / WORKER_REGIONS;
+  return at_most(wanted, heap->workers->count);
+}
+
+bool mm_sizing_is_futile(struct mm_heap *heap)
+{
+  if (heap->sizing.futile < FUTILE_MAX)
+    return false;
+  heap->sizing.futile = FUTILE_MAX - 1;
+  return true;
+}

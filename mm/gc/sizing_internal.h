@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How large the heap is, when the next collection comes, and which kind it is.
+ *
+ *   0      live        collect at           limit            heap_max
+ *   |-------|--------------|----- reserve ----|------------------|
+ *                            kept free for the copies
+ *
+ * After a collection that left L regions in use, F of them large or
+ * non-moving, S = L - F small:
+ *
+ *   limit    GROWTH * L, but at least heap_min and at most heap_max
+ *   H        limit - F, what small objects have to share
+ *
+ * An evacuation copies S regions and needs S more to copy into, so it frees
+ * H - 2S; a compaction marks, updates and moves the same objects at
+ * COST_RATIO times the cost, but needs no room and frees H - S.  Per region
+ * freed, and so per region allocated, they cost in proportion to
+ *
+ *   evacuation   S / (H - 2S)          compaction   COST_RATIO * S / (H - S)
+ *
+ * and the cheaper one is planned.  With one, S regions and a margin are kept
+ * free (reserve), predicting that as much survives the next time as did the
+ * last.  When the prediction fails, an evacuation may grow beyond the limit up
+ * to heap_max; if even that is not enough, what remains is kept in place and
+ * the next collection compacts.
+ */
+#ifndef MM_SIZING_INTERNAL_H
+#define MM_SIZING_INTERNAL_H
+
+#include "mm/gc/heap_internal.h"
+
+/* Before the first collection. */
+void mm_sizing_init(struct mm_heap *heap);
+
+/* After a collection of this kind left `live_bytes`. */
+void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
+                      bool was_short, uint64_t live_bytes);
+
+/* Regions that mutators may use before a collection has to run. */
+uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap);
+
+/* The kind that a collection now should have. */
+enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap);
+
+/* How many workers are worth waking. */
+unsigned mm_sizing_workers(const struct mm_heap *heap);
+
+/* Have collections left hardly any room, twice in a row?  Then an allocation
+   that needed one fails; the answer then counts as given. */
+bool mm_sizing_is_futile(struct mm_heap *heap);
+
+#endif

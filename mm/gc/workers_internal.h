@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The collector's workers: the thread that runs the collection is worker 0,
+ * the others are threads of the heap's own that park between goals.
+ *
+ *   parked --goal posted, index < active--> running --done--> parked
+ *
+ * A goal is a function that all active workers run.  Posting one raises
+ * `epoch` under the lock; a thread that wakes late compares it with the epoch
+ * it last saw, so no wake-up is lost.  mm_workers_run returns when the last
+ * one is done.
+ */
+#ifndef MM_WORKERS_INTERNAL_H
+#define MM_WORKERS_INTERNAL_H
+
+#include "mm/gc/deque_internal.h"
+#include "mm/gc/heap_internal.h"
+#include "mm/gc/trace_internal.h"
+
+struct mm_worker {
+  struct mm_heap *heap;
+  struct mm_workers *workers;
+  unsigned index;
+  bool is_thread; /* has a thread of its own, to be joined */
+  pthread_t thread;
+  struct mm_chunk buffer; /* to-space that it copies into */
+  struct mm_trace_stack stack;
+  struct mm_deque deque;
+  uint64_t moved_objects, moved_bytes; /* by copying or sliding */
+  uint64_t live_objects, live_bytes;   /* marked or kept where they are */
+  uint64_t kept_objects;
+  bool stack_overflowed;
+};
+
+typedef void mm_goal(struct mm_worker *worker);
+
+struct mm_workers {
+  struct mm_heap *heap;
+  unsigned count;
+  unsigned active;  /* of the running goal */
+  pthread_mutex_t lock;
+  pthread_cond_t posted, done;
+  uint64_t epoch;   /* atomic; of goals, written under the lock */
+  uint32_t running; /* atomic; threads still at it */
+  bool quit;
+  mm_goal *goal;
+  uint32_t idle;    /* atomic; workers that found nothing to trace */
+  uint32_t claimed; /* atomic; work handed out by number */
+  struct mm_worker each[];
+};
+
+/* Starts `count` - 1 threads. */
+enum mm_status mm_workers_create(struct mm_heap *heap, unsigned count,
+                                 struct mm_workers **workers);
+
+/* Ends and joins the threads.  Null is allowed. */
+void mm_workers_destroy(struct mm_workers *workers);
+
+/* Runs the goal on the first `active` workers; 1: by the caller alone. */
+void mm_workers_run(struct mm_workers *workers, unsigned active,
+                    mm_goal *goal);
+
+/* Zeroes the counts of all workers. */
+void mm_workers_reset(struct mm_workers *workers);
+
+/* The next number to work on, for goals that are handed out in pieces. */
+static inline uint32_t mm_worker_claim(struct mm_worker *worker)
+{
+  return __atomic_fetch_add(&worker->workers->claimed, 1, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The metadata space; see metadata_internal.h.
+ *
+ * The reservation is made as large as the address space below grants, from
+ * 512 MiB down to 16 MiB: a process with a limit on its address space still
+ * gets room for ten thousands of classes.
+ */
+#include "config.h"
+
+#include "mm/space/metadata_internal.h"
+
+#include "mm/alloc/native_internal.h"
+#include "mm/assert_internal.h"
+#include "mm/os/os_internal.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+enum { COMMIT_STEP_BYTES = 256 * 1024 };
+
+/* AddressSanitizer's shadow begins below 2 GiB. */
+#ifdef BAMBOO_ASAN
+#define HIGHEST ((uintptr_t)0x7fff0000)
+#define LOWEST ((uintptr_t)(16 * MIB))
+#define MOST_BYTES (64 * MIB)
+#else
+#define HIGHEST ((uintptr_t)0xffff0000)
+#define LOWEST ((uintptr_t)(256 * MIB)) /* above a program's own brk */
+#define MOST_BYTES (512 * MIB)
+#endif
+#define LEAST_BYTES (16 * MIB)
+
+static struct mm_metadata_space *space_of(struct mm_arena_source *source)
+{
+  return (struct mm_metadata_space *)((char *)source -
+                                      offsetof(struct mm_metadata_space,
+                                               source));
+}
+
+static enum mm_status commit_to(struct mm_metadata_space *space,
+                                uintptr_t need)
+{
+  if (need <= space->committed)
+    return MM_OK;
+  uint64_t bytes = need - space->committed + COMMIT_STEP_BYTES - 1;
+  bytes -= bytes % COMMIT_STEP_BYTES;
+  if (bytes > space->end - space->committed)
+    bytes = space->end - space->committed;
+  enum mm_status status = mm_os_commit(space->committed, bytes);
+  if (status != MM_OK)
+    return status;
+  space->committed += bytes;
+  mm_native_charge(MM_PURPOSE_METADATA, (int64_t)bytes);
+  return MM_OK;
+}
+
+static void *take(struct mm_arena_source *source, size_t bytes)
+{
+  struct mm_metadata_space *space = space_of(source);
+  if (bytes > space->end - space->cursor ||
+      commit_to(space, space->cursor + bytes) != MM_OK)
+    return NULL;
+  void *chunk = (void *)space->cursor;
+  space->cursor += bytes;
+  return chunk;
+}
+
+/* Chunks come back only when the whole reservation goes. */
+static void give(struct mm_arena_source *source, void *chunk, size_t bytes)
+{
+  MM_ASSERT((uintptr_t)chunk + bytes <= space_of(source)->cursor);
+  (void)source;
+  (void)chunk;
+  (void)bytes;
+}
+
+enum mm_status mm_metadata_init(struct mm_heap *heap)
+{
+  struct mm_metadata_space *space = &heap->metadata;
+  uint64_t bytes = MOST_BYTES;
+  enum mm_status status = MM_NO_MEMORY;
+  for (; status != MM_OK && bytes >= LEAST_BYTES; bytes /= 2)
+    status = mm_os_reserve_between(bytes, 2 * MIB, 16 * MIB, LOWEST, HIGHEST,
+                                   &space->base);
+  if (status != MM_OK)
+    return status;
+  space->cursor = space->committed = space->base;
+  space->end = space->base + 2 * bytes;
+  space->source = (struct mm_arena_source){take, give};
+  space->arena = mm_arena_create(&space->source);
+  pthread_mutex_init(&space->lock, NULL);
+  if (space->arena)
+    return MM_OK;
+  mm_metadata_destroy(heap);
+  return MM_NO_MEMORY;
+}
+
+void mm_metadata_destroy(struct mm_heap *heap)
+{
+  struct mm_metadata_space *space = &heap->metadata;
+  if (!space->base)
+    return;
+  mm_arena_destroy(space->arena);
+  mm_native_charge(MM_PURPOSE_METADATA,
+                   -(int64_t)(space->committed - space->base));
+  mm_os_release((void *)space->base, space->end - space->base);
+  pthread_mutex_destroy(&space->lock);
+  space->base = 0;
+}
+
+void *mm_metadata_alloc(struct mm_heap *heap, size_t bytes)
+{
+  struct mm_metadata_space *space = &heap->metadata;
+  pthread_mutex_lock(&space->lock);
+  void *block = mm_arena_alloc(space->arena, bytes);
+  pthread_mutex_unlock(&space->lock);
+  return block;
+}

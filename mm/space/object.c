@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The object space: cutting chunks off regions; see object_internal.h.
+ */
+#include "config.h"
+
+#include "mm/space/object_internal.h"
+
+#include "mm/alloc/filler_internal.h"
+
+#include <string.h>
+
+/* A rest smaller than this is not worth a look. */
+enum { PARTIAL_MIN_BYTES = 1024 };
+
+void mm_object_space_reset(struct mm_heap *heap)
+{
+  heap->objects = (struct mm_object_space){
+      .tlab_region = MM_NO_REGION,
+      .medium_region = MM_NO_REGION,
+      .partial_first = MM_NO_REGION,
+  };
+}
+
+static size_t rest_bytes(const struct mm_heap *heap, uint32_t index)
+{
+  if (index == MM_NO_REGION)
+    return 0;
+  return mm_region_end(&heap->regions, index) -
+         heap->regions.table[index].top;
+}
+
+void mm_object_offer_rest(struct mm_heap *heap, uint32_t index)
+{
+  if (rest_bytes(heap, index) < PARTIAL_MIN_BYTES)
+    return;
+  struct mm_region *region = &heap->regions.table[index];
+  MM_ASSERT(region->kind == MM_REGION_SMALL);
+  MM_ASSERT(!(region->flags & MM_REGION_PARTIAL));
+  region->flags |= MM_REGION_PARTIAL;
+  region->next = heap->objects.partial_first;
+  heap->objects.partial_first = index;
+}
+
+/* The next region on offer, or MM_NO_REGION. */
+static uint32_t take_partial(struct mm_heap *heap)
+{
+  uint32_t index = heap->objects.partial_first;
+  if (index == MM_NO_REGION)
+    return index;
+  struct mm_region *region = &heap->regions.table[index];
+  MM_ASSERT(region->flags & MM_REGION_PARTIAL);
+  region->flags &= (uint8_t)~MM_REGION_PARTIAL;
+  heap->objects.partial_first = region->next;
+  region->next = MM_NO_REGION;
+  return index;
+}
+
+static enum mm_status take_region(struct mm_heap *heap, uint32_t limit,
+                                  uint32_t *index)
+{
+  if (heap->regions.used >= limit)
+    return MM_NO_MEMORY;
+  return mm_region_take(&heap->regions, MM_REGION_SMALL, index);
+}
+
+static void zero(struct mm_region *region, uintptr_t at, uintptr_t end)
+{
+  if (at < region->zero_from)
+    memset((void *)at, 0,
+           (end < region->zero_from ? end : region->zero_from) - at);
+}
+
+static uintptr_t cut(struct mm_heap *heap, uint32_t index, size_t bytes,
+                     bool zeroed)
+{
+  struct mm_region *region = &heap->regions.table[index];
+  uintptr_t at = region->top;
+  MM_ASSERT(bytes <= mm_region_end(&heap->regions, index) - at);
+  region->top += bytes;
+  if (zeroed)
+    zero(region, at, region->top);
+  if (region->zero_from < region->top)
+    region->zero_from = region->top;
+  return at;
+}
+
+/* A region for TLABs with at least `min_bytes` left. */
+static enum mm_status find_tlab_region(struct mm_heap *heap, size_t min_bytes,
+                                       uint32_t limit)
+{
+  uint32_t index = heap->objects.tlab_region;
+  while (rest_bytes(heap, index) < min_bytes) {
+    index = take_partial(heap);
+    if (index == MM_NO_REGION)
+      break;
+  }
+  enum mm_status status = MM_OK;
+  if (index == MM_NO_REGION)
+    status = take_region(heap, limit, &index);
+  if (status == MM_OK)
+    heap->objects.tlab_region = index;
+  return status;
+}
+
+enum mm_status mm_object_chunk_cut(struct mm_heap *heap, size_t min_bytes,
+                                   size_t want_bytes, uint32_t limit,
+                                   bool zeroed, struct mm_chunk *chunk)
+{
+  MM_ASSERT(min_bytes <= want_bytes && want_bytes <= MM_REGION_BYTES);
+  enum mm_status status = find_tlab_region(heap, min_bytes, limit);
+  if (status != MM_OK)
+    return status;
+  uint32_t index = heap->objects.tlab_region;
+  size_t bytes = rest_bytes(heap, index);
+  if (bytes > want_bytes)
+    bytes = want_bytes;
+  chunk->start = chunk->cursor = cut(heap, index, bytes, zeroed);
+  chunk->limit = chunk->start + bytes;
+  return MM_OK;
+}
+
+size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_chunk *chunk)
+{
+  size_t filled = 0;
+  if (chunk->cursor != chunk->limit) {
+    struct mm_region *region = mm_region_of(&heap->regions, chunk->start);
+    MM_ASSERT(chunk->start <= chunk->cursor && chunk->limit <= region->top);
+    if (region->top == chunk->limit) {
+      region->top = chunk->cursor;
+    } else {
+      mm_fill(heap, chunk->cursor, chunk->limit);
+      filled = chunk->limit - chunk->cursor;
+    }
+  }
+  *chunk = (struct mm_chunk){0, 0, 0};
+  return filled;
+}
+
+enum mm_status mm_object_cut_medium(struct mm_heap *heap, size_t bytes,
+                                    uint32_t limit, bool zeroed,
+                                    uintptr_t *at)
+{
+  uint32_t index = heap->objects.medium_region;
+  if (rest_bytes(heap, index) < bytes) {
+    uint32_t fresh;
+    enum mm_status status = take_region(heap, limit, &fresh);
+    if (status != MM_OK)
+      return status;
+    if (index != MM_NO_REGION)
+      mm_object_offer_rest(heap, index);
+    heap->objects.medium_region = index = fresh;
+  }
+  *at = cut(heap, index, bytes, zeroed);
+  return MM_OK;
+}

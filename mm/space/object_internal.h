@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The object space: regions of objects of up to half a region, which the
+ * collector may move.
+ *
+ *   small region   [objects .. | chunk | chunk | ...           ]
+ *                  start                       top           end
+ *
+ * A region is filled from its start; what an allocator wants is cut off at
+ * top.  TLABs and the collector's buffers are chunks of one region that all
+ * threads share; objects too large for a TLAB share another one, whose rest
+ * goes on offer to TLABs once an object does not fit.  The rests of regions
+ * after a compaction are on offer in the same way (the partial regions).
+ *
+ * Invariants: a region on the list of partial ones has the flag and at least
+ * PARTIAL_MIN_BYTES left; [start, top) can be walked once every chunk that was
+ * cut has been filled or ended by mm_object_chunk_end.
+ *
+ * Locks: as region_internal.h.
+ */
+#ifndef MM_SPACE_OBJECT_INTERNAL_H
+#define MM_SPACE_OBJECT_INTERNAL_H
+
+#include "mm/gc/heap_internal.h"
+
+/* Objects larger than this are large objects. */
+enum { MM_SMALL_OBJECT_MAX_BYTES = MM_REGION_BYTES / 2 };
+
+/* No regions yet. */
+void mm_object_space_reset(struct mm_heap *heap);
+
+/*
+ * Cuts a chunk of `want` bytes, or of what a region has left if that is at
+ * least `min`; both at most half a region.  Takes a region when no more than
+ * `limit` are used then.  `zeroed`: the chunk has to be zero.
+ */
+enum mm_status mm_object_chunk_cut(struct mm_heap *heap, size_t min_bytes,
+                                   size_t want_bytes, uint32_t limit,
+                                   bool zeroed, struct mm_chunk *chunk);
+
+/* Ends a chunk: what was not used goes back to the region or is filled.
+   Returns the bytes that a filler took. */
+size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_chunk *chunk);
+
+/* Zeroed memory for one object that is too large for a TLAB. */
+enum mm_status mm_object_cut_medium(struct mm_heap *heap, size_t bytes,
+                                    uint32_t limit, bool zeroed,
+                                    uintptr_t *at);
+
+/* Puts what a region has left on offer, if that is worth it. */
+void mm_object_offer_rest(struct mm_heap *heap, uint32_t index);
+
+#endif
