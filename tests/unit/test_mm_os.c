@@ -266,8 +266,8 @@ int main(void)
   tcase_add_test(os, the_machine_has_pages_memory_and_processors);
   TCase *native = tcase_create("native memory and arenas");
   tcase_add_test(native, native_memory_is_counted_by_purpose);
-  tcase_add_test(
-      native, a_planned_failure_strikes_the_nth_allocation_and_all_after_it);
+  tcase_add_test(native,
+                 a_planned_failure_strikes_the_nth_allocation_and_all_after_it);
   tcase_add_test(native, arena_blocks_are_zero_aligned_and_apart);
   tcase_add_test(
       native, a_rewound_arena_gives_chunks_back_and_its_blocks_are_zero_again);

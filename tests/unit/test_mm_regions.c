@@ -17,11 +17,10 @@ static struct mm_region table[COUNT];
 static void setup(void)
 {
   uintptr_t base;
-  ck_assert_int_eq(
-      mm_os_reserve_between((uint64_t)COUNT * MM_REGION_BYTES, MM_REGION_BYTES,
-                            MM_REGION_BYTES, 1u << 28, (uintptr_t)2 << 30,
-                            &base),
-      MM_OK);
+  ck_assert_int_eq(mm_os_reserve_between((uint64_t)COUNT * MM_REGION_BYTES,
+                                         MM_REGION_BYTES, MM_REGION_BYTES,
+                                         1u << 28, (uintptr_t)2 << 30, &base),
+                   MM_OK);
   memset(table, 0, sizeof table);
   mm_regions_init(&regions, base, COUNT, table);
 }
@@ -201,8 +200,7 @@ START_TEST(random_use_matches_a_model)
   for (int step = 0; step < 4000; step++) {
     uint64_t choice = fixture_random(&seed) % 16;
     uint32_t span = (uint32_t)(fixture_random(&seed) % 5 + 1), index;
-    if (choice < 6 &&
-        mm_region_take_run(&regions, span, &index) == MM_OK) {
+    if (choice < 6 && mm_region_take_run(&regions, span, &index) == MM_OK) {
       taken[count++] = index;
       used += span;
     } else if (choice < 14 && count > 0) {
@@ -231,8 +229,8 @@ START_TEST(addresses_at_the_borders_belong_to_the_right_region)
   ck_assert(mm_regions_contain(&regions, end - 1));
   ck_assert(!mm_regions_contain(&regions, end));
   ck_assert_uint_eq(mm_region_index(&regions, end - 1), COUNT - 1);
-  ck_assert_uint_eq(
-      mm_region_index(&regions, regions.base + MM_REGION_BYTES), 1);
+  ck_assert_uint_eq(mm_region_index(&regions, regions.base + MM_REGION_BYTES),
+                    1);
 }
 END_TEST
 
