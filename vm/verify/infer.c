@@ -11,8 +11,8 @@
  * joins as it has writes, not instructions times registers.
  *
  * An instruction that can never be right ends its block.  When it was thought
- * right in an earlier round, what it left then stays joined in: that is
- * imprecise, not wrong.
+ * right in an earlier round, what it left then stays joined in: the types
+ * behind it may be wider than they need, never too narrow.
  */
 #include "config.h"
 
@@ -120,6 +120,7 @@ static void narrow(struct vm_verifier *v, uint32_t slot, uint32_t type)
     v->state[slot] = type;
 }
 
+/* After a check; strictly, after a finding nothing more is asked. */
 static void apply(struct vm_verifier *v, struct unseen *unseen)
 {
   const struct vm_vwrites *w = &v->writes;
@@ -231,6 +232,20 @@ static void run_to_fixed_point(struct vm_verifier *v, struct unseen *unseen)
   }
 }
 
+/*
+ * What is reached in the end: less than was reached on the way, when an
+ * instruction turned out bad late.  States are stable, so joining again
+ * changes none; that every block counts as new makes each run once.
+ */
+static void trace(struct vm_verifier *v, struct unseen *unseen)
+{
+  for (uint32_t i = 0; i < v->block_count; i++)
+    v->blocks[i].reached = false;
+  v->end_reached = false;
+  reach(v, 0, true);
+  run_to_fixed_point(v, unseen);
+}
+
 bool vm_verify_infer(struct vm_verifier *v)
 {
   struct unseen unseen = {0};
@@ -240,6 +255,7 @@ bool vm_verify_infer(struct vm_verifier *v)
   if (v->block_count > 0) {
     enter_function(v);
     run_to_fixed_point(v, &unseen);
+    trace(v, &unseen);
   } else {
     v->end_reached = true;
   }

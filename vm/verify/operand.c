@@ -37,18 +37,6 @@ bool vm_verify_reject(struct vm_verifier *v, const char *format, ...)
   return true;
 }
 
-/* The value is of no use.  Strictly, go on as if it had been the wanted one,
-   so that one mistake gives one message. */
-static bool misfit(struct vm_verifier *v, uint32_t reg, const char *wanted)
-{
-  if (!v->strict) {
-    v->is_bad = true;
-    return false;
-  }
-  if (v->is_final)
-    vm_verify_report_value(v, reg, wanted);
-  return true;
-}
 
 /* After the instruction the slot surely holds `type`. */
 static void refine(struct vm_verifier *v, uint32_t reg, uint32_t type)
@@ -60,9 +48,23 @@ static void refine(struct vm_verifier *v, uint32_t reg, uint32_t type)
   w->refined[w->refined_count++].type = type;
 }
 
+/* The value is of no use.  Strictly, nothing is asked of it any more, so that
+   one mistake gives one message. */
+static bool misfit(struct vm_verifier *v, uint32_t reg, const char *wanted)
+{
+  if (!v->strict) {
+    v->is_bad = true;
+    return false;
+  }
+  refine(v, reg, VT_NOTHING);
+  if (v->is_final)
+    vm_verify_report_value(v, reg, wanted);
+  return true;
+}
+
 static bool number_fits(uint32_t type, uint32_t want)
 {
-  return type == want ||
+  return type == want || type == VT_NOTHING ||
          (want == VT_B32 && (type == VT_I32 || type == VT_F32)) ||
          (want == VT_B64 && (type == VT_I64 || type == VT_F64));
 }
@@ -75,17 +77,14 @@ bool vm_verify_want_number(struct vm_verifier *v, uint32_t reg, uint32_t want)
                               type == VT_NULL;
   if (fits)
     return true;
-  if (v->strict)
-    refine(v, reg, want);
   return misfit(v, reg, vm_vtype_text(&v->types, want));
 }
 
 bool vm_verify_want_ref(struct vm_verifier *v, uint32_t reg)
 {
-  if (vm_vtype_fits_ref(vm_verify_type_of(v, reg)))
+  uint32_t type = vm_verify_type_of(v, reg);
+  if (vm_vtype_fits_ref(type) || type == VT_NOTHING)
     return true;
-  if (v->strict)
-    refine(v, reg, v->types.object);
   return misfit(v, reg, "a reference");
 }
 
@@ -137,19 +136,14 @@ void vm_verify_add_check(struct vm_verifier *v, uint32_t reg,
 bool vm_verify_want_class(struct vm_verifier *v, uint32_t reg, uint32_t want)
 {
   uint32_t type = vm_verify_type_of(v, reg);
-  if (!vm_vtype_fits_ref(type)) {
-    if (v->strict)
-      refine(v, reg, want);
-    return misfit(v, reg, vm_vtype_text(&v->types, want));
-  }
-  if (!vm_vtype_is_ref(type) ||
-      vm_vtypes_is_assignable(&v->types, type, want))
+  if (type == VT_NULL || type == VT_ZERO || type == VT_NOTHING ||
+      (vm_vtype_is_ref(type) &&
+       vm_vtypes_is_assignable(&v->types, type, want)))
     return true;
-  if (!v->strict) {
+  if (vm_vtype_is_ref(type) && !v->strict) {
     vm_verify_add_check(v, reg, VM_CHECK_CLASS, want, 0);
     return true;
   }
-  refine(v, reg, want);
   return misfit(v, reg, vm_vtype_text(&v->types, want));
 }
 

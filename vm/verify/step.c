@@ -32,9 +32,7 @@ static uint32_t copy_type(struct vm_verifier *v, uint32_t reg,
   bool is_ref = operand_type == VM_TYPE_REF;
   if (is_ref ? vm_vtype_is_ref(type) : vm_vtype_is_number(type))
     return type;
-  if (type == VT_ZERO || type == VT_NULL)
-    return is_ref ? VT_NULL : type;
-  return is_ref ? v->types.object : vm_vtype_of_operand(operand_type);
+  return is_ref && type != VT_NOTHING ? VT_NULL : type;
 }
 
 static void step_move(struct vm_verifier *v, const struct vm_insn *insn)
@@ -47,7 +45,9 @@ static void step_move(struct vm_verifier *v, const struct vm_insn *insn)
                                                   : insn->regs[1];
   if (!want(v, from, operand_type))
     return;
-  uint32_t type = copy_type(v, from, operand_type);
+  uint32_t type = v->strict && v->writes.refined_count > 0
+                      ? VT_NOTHING /* was told */
+                      : copy_type(v, from, operand_type);
   if (info->acc_out != VM_TYPE_NONE)
     vm_verify_set_acc(v, type);
   else
@@ -105,10 +105,10 @@ static void step_newobj(struct vm_verifier *v, const struct vm_insn *insn)
 {
   const struct vm_type_ref *ref = &v->module->types[insn->operand.index];
   uint32_t type = vm_vtypes_of(&v->types, ref);
-  if (ref->prim != VM_PRIM_REF || ref->dims > 0) {
-    if (!vm_verify_reject(v, "`%s` is not a record", ref->name))
-      return;
-    type = v->types.object;
+  if (!vm_vtype_is_ref(type) || vm_vtype_dims(&v->types, type) > 0) {
+    if (vm_verify_reject(v, "`%s` is not a record", ref->name))
+      vm_verify_set_reg(v, insn->regs[0], VT_NOTHING);
+    return;
   }
   struct vm_class *class = vm_vtypes_class(&v->types, type);
   if (class && !class->has_instances &&
@@ -121,10 +121,10 @@ static void step_newarr(struct vm_verifier *v, const struct vm_insn *insn)
 {
   const struct vm_type_ref *ref = &v->module->types[insn->operand.index];
   uint32_t type = vm_vtypes_of(&v->types, ref);
-  if (ref->dims == 0) {
-    if (!vm_verify_reject(v, "`%s` is not an array type", ref->name))
-      return;
-    type = v->types.object;
+  if (vm_vtype_dims(&v->types, type) == 0) {
+    if (vm_verify_reject(v, "`%s` is not an array type", ref->name))
+      vm_verify_set_reg(v, insn->regs[0], VT_NOTHING);
+    return;
   }
   if (vm_verify_want_number(v, insn->regs[1], VT_I32))
     vm_verify_set_reg(v, insn->regs[0], type);

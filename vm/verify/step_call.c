@@ -85,11 +85,11 @@ static void step_plain_call(struct vm_verifier *v, const struct vm_insn *insn,
 
 /* An array constructor takes a size for each of some dimensions. */
 static bool sizes_fit(struct vm_verifier *v,
-                      const struct vm_method_ref *method)
+                      const struct vm_method_ref *method, uint32_t dims)
 {
   const struct vm_type_ref *owner = type_at(v, method->owner);
   uint32_t sizes = method->param_count - 1;
-  if (sizes == 0 || sizes > owner->dims)
+  if (sizes == 0 || sizes > dims)
     return vm_verify_reject(v, "%s cannot be made with %u sizes", owner->name,
                             sizes);
   for (uint32_t i = 1; i <= sizes; i++)
@@ -98,22 +98,26 @@ static bool sizes_fit(struct vm_verifier *v,
   return true;
 }
 
+/* Constructors are not inherited, other methods are: initobj of one would make
+   an instance of whichever class declares it. */
 static bool constructor_is_sound(struct vm_verifier *v,
                                  const struct vm_method_ref *method)
 {
   const struct vm_type_ref *owner = type_at(v, method->owner);
+  uint32_t dims =
+      vm_vtype_dims(&v->types, vm_vtypes_of(&v->types, owner));
   if (method->param_count == 0)
     return false; /* was rejected already: it has no receiver */
-  if (v->strict && !method->is_ctor)
+  if (!method->is_ctor)
     return vm_verify_reject(v, "`%s.%s` is not a constructor", owner->name,
                             method->name);
   if (method->is_static)
     return vm_verify_reject(v, "`%s.%s` takes no new object", owner->name,
                             method->name);
-  if (method->is_array_ctor != (owner->dims > 0))
+  if (method->is_array_ctor != (dims > 0))
     return vm_verify_reject(v, "`%s.%s` is not a constructor", owner->name,
                             method->name);
-  return !method->is_array_ctor || sizes_fit(v, method);
+  return !method->is_array_ctor || sizes_fit(v, method, dims);
 }
 
 static void step_initobj(struct vm_verifier *v, const struct vm_insn *insn,

@@ -62,10 +62,12 @@ static bool flavour_fits(const struct vm_verifier *v,
 static bool field_is_sound(struct vm_verifier *v, const struct field_access *a)
 {
   const struct vm_type_ref *owner = &v->module->types[a->field->owner];
+  uint32_t owner_type = vm_vtypes_of(&v->types, owner);
   if (a->field->is_static != (a->object == NO_SLOT))
     return vm_verify_reject(v, "field `%s.%s` is %sstatic", owner->name,
                             a->field->name, a->field->is_static ? "" : "not ");
-  if (owner->prim != VM_PRIM_REF || owner->dims > 0)
+  if (!vm_vtype_is_ref(owner_type) ||
+      vm_vtype_dims(&v->types, owner_type) > 0)
     return vm_verify_reject(v, "`%s` has no fields", owner->name);
   if (!flavour_fits(v, a))
     return vm_verify_reject(v, "field `%s.%s` is of type %s", owner->name,
@@ -79,6 +81,9 @@ void vm_verify_step_field(struct vm_verifier *v, const struct vm_insn *insn)
   if (!field_is_sound(v, &a))
     return;
   uint32_t type = vm_vtypes_of(&v->types, a.type);
+  if (v->strict && (a.type->prim == VM_PRIM_REF) !=
+                       (a.operand_type == VM_TYPE_REF))
+    type = VT_NOTHING; /* was told */
   if (a.object != NO_SLOT &&
       !vm_verify_want_object(
           v, a.object,
@@ -86,6 +91,8 @@ void vm_verify_step_field(struct vm_verifier *v, const struct vm_insn *insn)
     return;
   if (v->strict && v->is_final)
     vm_verify_access_field(v, a.field, a.is_store);
+  if (a.is_store && type == VT_NOTHING)
+    return;
   if (a.is_store && a.type->prim == VM_PRIM_REF)
     vm_verify_want_class(v, a.value, type);
   else if (a.is_store)
@@ -208,20 +215,21 @@ static uint32_t element_type(struct vm_verifier *v, uint32_t reg)
   uint32_t type = vm_verify_type_of(v, reg);
   if (type == VT_NULL || type == VT_ZERO)
     return VT_NULL; /* never gets so far */
-  if (!vm_vtype_is_ref(type))
-    return v->types.object;
-  const struct vm_vtype *array = vm_vtype_get(&v->types, type);
-  bool holds_refs = array->dims > 1 ||
-                    (array->dims == 1 && array->prim == VM_PRIM_REF);
-  return holds_refs ? vm_vtypes_element(&v->types, type) : v->types.object;
+  if (vm_vtype_is_ref(type)) {
+    const struct vm_vtype *array = vm_vtype_get(&v->types, type);
+    if (array->dims > 1 || (array->dims == 1 && array->prim == VM_PRIM_REF))
+      return vm_vtypes_element(&v->types, type);
+  }
+  return v->strict ? VT_NOTHING /* was told */ : v->types.object;
 }
 
 /* Strictly the stored reference must fit what is known of the elements. */
 static void step_store_ref(struct vm_verifier *v, uint32_t array)
 {
   uint32_t acc = v->function->reg_count;
-  if (v->strict && vm_vtype_is_ref(vm_verify_type_of(v, array)))
-    vm_verify_want_class(v, acc, element_type(v, array));
+  uint32_t type = v->strict ? element_type(v, array) : VT_NULL;
+  if (vm_vtype_is_ref(type))
+    vm_verify_want_class(v, acc, type);
   else
     vm_verify_want_ref(v, acc);
 }

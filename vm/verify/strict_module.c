@@ -15,17 +15,6 @@
 
 /* --- Members of loaded classes --- */
 
-static const struct vm_field *find_field(const struct vm_class *class,
-                                         const char *name, bool is_static)
-{
-  for (; class; class = class->base)
-    for (uint32_t i = 0; i < class->field_count; i++)
-      if (class->fields[i].is_static == is_static &&
-          strcmp(class->fields[i].name, name) == 0)
-        return &class->fields[i];
-  return NULL;
-}
-
 /* Same name, parameters (but for the receiver) and return type? */
 static bool same_method(const struct vm_module *module,
                         const struct vm_method_ref *ref,
@@ -71,7 +60,7 @@ static void check_access(struct vm_verifier *v, uint32_t flags,
 {
   uint32_t access = flags & VM_FLAG_ACCESS_MASK;
   const struct vm_class *self =
-      vm_class_find(v->vm, v->module->types[v->method->owner].name);
+      vm_lookup_class(v->vm, v->module, v->method->owner);
   if (!self || self == owner)
     return;
   if (access == VM_FLAG_PRIVATE)
@@ -84,10 +73,9 @@ static void check_access(struct vm_verifier *v, uint32_t flags,
 
 static struct vm_class *find_owner(struct vm_verifier *v, uint32_t type)
 {
-  const char *name = v->module->types[type].name;
-  struct vm_class *class = vm_class_find(v->vm, name);
+  struct vm_class *class = vm_lookup_class(v->vm, v->module, type);
   if (!class)
-    warn(v, name, "", "is in none of the files given");
+    warn(v, v->module->types[type].name, "", "is in none of the files given");
   return class;
 }
 
@@ -97,7 +85,8 @@ void vm_verify_access_field(struct vm_verifier *v,
   const struct vm_class *class = find_owner(v, ref->owner);
   if (!class)
     return;
-  const struct vm_field *field = find_field(class, ref->name, ref->is_static);
+  const struct vm_field *field = vm_lookup_field(
+      v->vm, v->module, (uint32_t)(ref - v->module->fields));
   if (!field) {
     warn(v, class->name, ref->name, "is a field of none of the files given");
     return;
@@ -116,7 +105,8 @@ void vm_verify_access_method(struct vm_verifier *v,
   const struct vm_class *class = find_owner(v, ref->owner);
   if (!class || ref->is_array_ctor)
     return;
-  const struct vm_method *method = find_method(class, v->module, ref);
+  const struct vm_method *method = vm_lookup_method(
+      v->vm, v->module, (uint32_t)(ref - v->module->methods));
   if (method)
     check_access(v, method->flags, method->owner, method->name);
   else

@@ -119,6 +119,13 @@ static inline const struct vm_vtype *vm_vtype_get(const struct vm_vtypes *types,
   return &types->table[type - VT_FIRST_REF];
 }
 
+/* Dimensions by name; 0 for what is no reference. */
+static inline uint32_t vm_vtype_dims(const struct vm_vtypes *types,
+                                     uint32_t type)
+{
+  return vm_vtype_is_ref(type) ? vm_vtype_get(types, type)->dims : 0;
+}
+
 /* What a type is called in messages; references: their name. */
 const char *vm_vtype_text(const struct vm_vtypes *types, uint32_t type);
 
