@@ -14,12 +14,12 @@ struct array {
   struct vm_token name;
   enum vm_prim prim; /* VM_PRIM_REF: strings */
   int64_t count;
-  bool has_header;   /* else the values are only skipped */
+  bool has_header; /* else the values are only skipped */
   struct vm_vec bytes;
 };
 
-static bool put_bytes(struct vm_asm *a, struct vm_vec *bytes,
-                      const void *value, unsigned width)
+static bool put_bytes(struct vm_asm *a, struct vm_vec *bytes, const void *value,
+                      unsigned width)
 {
   void *to = vm_vec_push(a, bytes, width);
   if (to != NULL)
@@ -50,7 +50,9 @@ static bool parse_value(struct vm_asm *a, const struct vm_token *token,
 static bool parse_element_type(struct vm_asm *a, struct vm_lexer *lexer,
                                struct array *array)
 {
-  struct vm_token span;
+  struct vm_token span = vm_lex_peek(lexer);
+  if (vm_token_is(&span, '{'))
+    return vm_asm_expected(a, &span, "the type of the elements");
   if (!vm_asm_parse_type(a, lexer, VM_TYPE_LISTED, &array->def.type, &span))
     return false;
   const struct vm_type_ref *type = &vm_asm_type_at(a, array->def.type)->ref;
@@ -75,8 +77,7 @@ static bool parse_name(struct vm_asm *a, struct vm_lexer *lexer,
     vm_asm_error(a, name, "malformed name `%s`", vm_quote_token(name).text);
     return false;
   }
-  uint32_t found = vm_names_find(&a->array_names, 0, name->start,
-                                 name->length);
+  uint32_t found = vm_names_find(&a->array_names, 0, name->start, name->length);
   if (found == VM_NO_NAME)
     return true;
   vm_asm_error(a, name, "array `%s` is defined twice",

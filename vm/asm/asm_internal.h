@@ -28,7 +28,7 @@
 #define VM_NONE UINT32_MAX
 
 enum {
-  VM_DIMS_MAX = 255,        /* "[]" behind one type */
+  VM_DIMS_MAX = 255, /* "[]" behind one type */
 };
 
 /* A vector that grows inside an arena; items are zeroed. */
@@ -56,6 +56,7 @@ struct asm_record {
   struct vm_record_def def;
   struct vm_token name;
   struct vm_token base;
+  bool has_meta;
   struct vm_vec fields; /* struct asm_field */
 };
 
@@ -92,9 +93,9 @@ struct vm_asm {
   bool no_memory;
   bool seen_directive, seen_language;
   uint64_t suggest_budget;
-  struct mm_arena *arena;   /* the module's */
-  struct mm_arena *scratch; /* this assembly's */
-  struct mm_arena *local;   /* one body's */
+  struct mm_arena *arena;         /* the module's */
+  struct mm_arena *scratch;       /* this assembly's */
+  struct mm_arena *local;         /* one body's */
   struct vm_names type_names;     /* records, primitives, unions -> type */
   struct vm_names field_names;    /* scope: record * 2 + static */
   struct vm_names function_names; /* -> overloads */
@@ -133,7 +134,8 @@ struct vm_quoted vm_quote_token(const struct vm_token *token);
 void vm_asm_report(struct vm_asm *a, enum vm_severity severity,
                    const struct vm_token *at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-#define vm_asm_error(a, at, ...) vm_asm_report(a, VM_DIAG_ERROR, at, __VA_ARGS__)
+#define vm_asm_error(a, at, ...)                                               \
+  vm_asm_report(a, VM_DIAG_ERROR, at, __VA_ARGS__)
 
 /* Reports that `wanted` should stand where `found` does; returns false. */
 bool vm_asm_expected(struct vm_asm *a, const struct vm_token *found,
@@ -192,8 +194,12 @@ void vm_asm_check_mentions(struct vm_asm *a);
 
 /* Metadata (metadata.c) */
 
-enum vm_meta_on { VM_META_RECORD, VM_META_FIELD, VM_META_FUNCTION,
-                  VM_META_PARAMETER };
+enum vm_meta_on {
+  VM_META_RECORD,
+  VM_META_FIELD,
+  VM_META_FUNCTION,
+  VM_META_PARAMETER
+};
 struct vm_meta {
   uint32_t flags;
   bool is_present;
@@ -238,18 +244,18 @@ bool vm_asm_parse_function_name(struct vm_asm *a, struct vm_lexer *lexer,
 struct asm_insn {
   struct vm_insn insn;
   struct vm_token mnemonic;
-  struct vm_token label;     /* jumps */
-  uint32_t written;          /* registers written, ignored ones too */
-  uint32_t columns[4];       /* of the registers */
+  struct vm_token label; /* jumps */
+  uint32_t written;      /* registers written, ignored ones too */
+  uint32_t columns[4];   /* of the registers */
   uint8_t widths[4];
-  uint8_t argument_mask;     /* bit i: regs[i] is the number of an aN */
+  uint8_t argument_mask; /* bit i: regs[i] is the number of an aN */
 };
 
 struct asm_body {
   struct asm_function *function;
-  struct vm_names labels;  /* -> instruction index */
-  struct vm_vec insns;     /* struct asm_insn */
-  struct vm_vec catches;   /* struct asm_catch, in body.c */
+  struct vm_names labels; /* -> instruction index */
+  struct vm_vec insns;    /* struct asm_insn */
+  struct vm_vec catches;  /* struct asm_catch, in body.c */
   uint32_t local_count;
 };
 

@@ -78,12 +78,14 @@ static bool begin(struct vm_asm *a, struct vm_diags *diags)
   a->local = mm_arena_create(NULL);
   if (a->arena == NULL || a->scratch == NULL || a->local == NULL)
     return false;
-  struct vm_names *names[] = {&a->type_names,     &a->field_names,
-                              &a->function_names, &a->signatures,
-                              &a->constructors,   &a->array_names,
-                              &a->string_names};
-  struct vm_vec *vecs[] = {&a->types,     &a->strings,   &a->arrays,
-                           &a->fields,    &a->records,   &a->functions,
+  /* The first block keeps a chunk in the arena when it is rewound. */
+  if (mm_arena_alloc(a->local, 1) == NULL)
+    return false;
+  struct vm_names *names[] = {
+      &a->type_names,   &a->field_names, &a->function_names, &a->signatures,
+      &a->constructors, &a->array_names, &a->string_names};
+  struct vm_vec *vecs[] = {&a->types,     &a->strings, &a->arrays,
+                           &a->fields,    &a->records, &a->functions,
                            &a->overloads, &a->mentions};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
     vm_names_init(names[i], a->scratch);
@@ -183,8 +185,8 @@ static void assemble(struct vm_asm *a, struct vm_module *module)
   keep_types(a, module);
   keep_records(a, module);
   keep_functions(a, module);
-  module->strings = keep(a, &a->strings, sizeof *module->strings,
-                         &module->string_count);
+  module->strings =
+      keep(a, &a->strings, sizeof *module->strings, &module->string_count);
   module->arrays =
       keep(a, &a->arrays, sizeof *module->arrays, &module->array_count);
   module->fields =

@@ -110,7 +110,9 @@ bool vm_asm_integer(struct vm_asm *a, const struct vm_token *token,
   if (result == NUMBER_TOO_BIG)
     vm_asm_error(a, token, "`%s` does not fit 64 bits",
                  vm_quote_token(token).text);
-  else if (token->kind == VM_TOK_NAME && is_decimal_float(token))
+  else if (is_decimal_float(token) &&
+           (memchr(token->start, '.', token->length) ||
+            memchr(token->start, 'e', token->length)))
     vm_asm_error(a, token, "`%s` is not an integer",
                  vm_quote_token(token).text);
   else if (token->kind == VM_TOK_NAME && token->length > 0 &&
@@ -172,8 +174,7 @@ bool vm_asm_float(struct vm_asm *a, const struct vm_token *token, bool wide,
   if (token->kind != VM_TOK_NAME)
     return vm_asm_expected(a, token, "a number");
   if (!is_decimal_float(token)) {
-    vm_asm_error(a, token, "malformed number `%s`",
-                 vm_quote_token(token).text);
+    vm_asm_error(a, token, "malformed number `%s`", vm_quote_token(token).text);
     return false;
   }
   if (!parse_decimal(a, token, &value))
@@ -261,8 +262,7 @@ bool vm_asm_string(struct vm_asm *a, const struct vm_token *token,
     *index = found;
     return true;
   }
-  struct vm_string_const *string =
-      vm_vec_push(a, &a->strings, sizeof *string);
+  struct vm_string_const *string = vm_vec_push(a, &a->strings, sizeof *string);
   if (string == NULL)
     return false;
   string->bytes = text;

@@ -18,18 +18,18 @@
    F field   c function and then 0 to 2 or 4 registers   C function
    p position of the accumulator */
 static const char *const form_letters[] = {
-    [VM_FORM_NONE] = "",          [VM_FORM_V] = "v",
-    [VM_FORM_V_V] = "vv",         [VM_FORM_V_IMM] = "vi",
-    [VM_FORM_V_V_IMM] = "vvi",    [VM_FORM_IMM] = "i",
-    [VM_FORM_F32] = "f",          [VM_FORM_F64] = "d",
-    [VM_FORM_V_F32] = "vf",       [VM_FORM_V_F64] = "vd",
-    [VM_FORM_LABEL] = "l",        [VM_FORM_V_LABEL] = "vl",
-    [VM_FORM_STRING] = "s",       [VM_FORM_V_ARRAY] = "va",
-    [VM_FORM_TYPE] = "t",         [VM_FORM_V_TYPE] = "vr",
-    [VM_FORM_V_V_TYPE] = "vvn",   [VM_FORM_FIELD] = "F",
-    [VM_FORM_V_FIELD] = "vF",     [VM_FORM_V_V_FIELD] = "vvF",
-    [VM_FORM_CALL2] = "c",        [VM_FORM_CALL4] = "c",
-    [VM_FORM_CALL_RANGE] = "Cv",  [VM_FORM_CALL_ACC2] = "Cvp",
+    [VM_FORM_NONE] = "",           [VM_FORM_V] = "v",
+    [VM_FORM_V_V] = "vv",          [VM_FORM_V_IMM] = "vi",
+    [VM_FORM_V_V_IMM] = "vvi",     [VM_FORM_IMM] = "i",
+    [VM_FORM_F32] = "f",           [VM_FORM_F64] = "d",
+    [VM_FORM_V_F32] = "vf",        [VM_FORM_V_F64] = "vd",
+    [VM_FORM_LABEL] = "l",         [VM_FORM_V_LABEL] = "vl",
+    [VM_FORM_STRING] = "s",        [VM_FORM_V_ARRAY] = "va",
+    [VM_FORM_TYPE] = "t",          [VM_FORM_V_TYPE] = "vr",
+    [VM_FORM_V_V_TYPE] = "vvn",    [VM_FORM_FIELD] = "F",
+    [VM_FORM_V_FIELD] = "vF",      [VM_FORM_V_V_FIELD] = "vvF",
+    [VM_FORM_CALL2] = "c",         [VM_FORM_CALL4] = "c",
+    [VM_FORM_CALL_RANGE] = "Cv",   [VM_FORM_CALL_ACC2] = "Cvp",
     [VM_FORM_CALL_ACC4] = "Cvvvp",
 };
 
@@ -249,8 +249,7 @@ static bool find_field_record(struct vm_asm *a, const struct vm_token *name,
   field->start = dot + 1;
   field->column += owner.length + 1;
   field->length -= owner.length + 1;
-  uint32_t found =
-      vm_names_find(&a->type_names, 0, owner.start, owner.length);
+  uint32_t found = vm_names_find(&a->type_names, 0, owner.start, owner.length);
   uint32_t type =
       found != VM_NO_NAME ? a->type_names.entries[found].value : VM_NONE;
   *record = type != VM_NONE ? vm_asm_type_at(a, type)->record : VM_NONE;
@@ -269,8 +268,9 @@ static void unknown_field(struct vm_asm *a, const struct vm_token *field,
   struct vm_token owner = VM_ITEM(struct asm_record, &a->records, record)->name;
   if (vm_names_find(&a->field_names, other, field->start, field->length) !=
       VM_NO_NAME) {
-    vm_asm_error(a, field, "field `%s` of `%s` is %s, and `%s` wants one "
-                           "that is %s",
+    vm_asm_error(a, field,
+                 "field `%s` of `%s` is %s, and `%s` wants one "
+                 "that is %s",
                  vm_quote_token(field).text, vm_quote_token(&owner).text,
                  is_static ? "not static" : "static", vm_op_table[op].text,
                  is_static ? "static" : "not");
@@ -353,9 +353,9 @@ static bool count_arguments(struct vm_asm *a, struct asm_insn *insn)
 {
   enum vm_op op = (enum vm_op)insn->insn.op;
   uint8_t form = vm_op_table[op].form;
-  uint32_t params = VM_ITEM(struct asm_function, &a->functions,
-                            insn->insn.operand.index)
-                        ->ref.param_count;
+  uint32_t params =
+      VM_ITEM(struct asm_function, &a->functions, insn->insn.operand.index)
+          ->ref.param_count;
   uint32_t wanted = params, given = insn->written;
   if (vm_op_is_initobj(op) && wanted > 0)
     wanted--;
@@ -373,8 +373,7 @@ static bool count_arguments(struct vm_asm *a, struct asm_insn *insn)
   }
   if (given > insn->written && insn->insn.acc_pos < params)
     wanted--;
-  insn->insn.nregs =
-      (uint8_t)(wanted < insn->written ? wanted : insn->written);
+  insn->insn.nregs = (uint8_t)(wanted < insn->written ? wanted : insn->written);
   return true;
 }
 
@@ -433,8 +432,7 @@ bool vm_asm_operands(struct vm_asm *a, struct asm_body *body,
     struct vm_token token = vm_lex_peek(lexer);
     char where[64];
     if (vm_token_ends_line(&token)) {
-      vm_asm_error(a, &insn->mnemonic, "`%s` lacks %s",
-                   vm_op_table[op].text,
+      vm_asm_error(a, &insn->mnemonic, "`%s` lacks %s", vm_op_table[op].text,
                    i == 0 ? "its operands" : "an operand");
       return false;
     }

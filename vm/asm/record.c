@@ -52,15 +52,14 @@ static bool add_field(struct vm_asm *a, uint32_t record,
                       const struct asm_field *field)
 {
   struct asm_record *owner = record_at(a, record);
-  uint64_t scope = (uint64_t)record * 2 +
-                   ((field->def.flags & VM_FLAG_STATIC) != 0);
+  uint64_t scope =
+      (uint64_t)record * 2 + ((field->def.flags & VM_FLAG_STATIC) != 0);
   uint32_t found = vm_names_find(&a->field_names, scope, field->name.start,
                                  field->name.length);
   if (found != VM_NO_NAME) {
     uint32_t index = a->field_names.entries[found].value;
     duplicate(a, &field->name,
-              &VM_ITEM(struct asm_field, &owner->fields, index)->name,
-              "field");
+              &VM_ITEM(struct asm_field, &owner->fields, index)->name, "field");
     return false;
   }
   if (vm_names_add(&a->field_names, scope, field->name.start,
@@ -164,8 +163,9 @@ static bool check_name(struct vm_asm *a, uint32_t type,
     return false;
   }
   if (strcmp(found->ref.name, "_GLOBAL") == 0) {
-    vm_asm_error(a, span, "`_GLOBAL` is the owner of functions without a "
-                          "record and cannot be declared");
+    vm_asm_error(a, span,
+                 "`_GLOBAL` is the owner of functions without a "
+                 "record and cannot be declared");
     return false;
   }
   if (found->record != VM_NONE) {
@@ -175,8 +175,8 @@ static bool check_name(struct vm_asm *a, uint32_t type,
   return true;
 }
 
-static bool parse_name(struct vm_asm *a, struct vm_lexer *lexer,
-                       uint32_t *type, struct vm_token *span)
+static bool parse_name(struct vm_asm *a, struct vm_lexer *lexer, uint32_t *type,
+                       struct vm_token *span)
 {
   *span = vm_lex_peek(lexer);
   if (span->kind != VM_TOK_NAME) {
@@ -226,11 +226,11 @@ static bool parse_header(struct vm_asm *a, struct vm_lexer *lexer,
     return false;
   record->def.flags = meta.flags;
   record->base = meta.base;
+  record->has_meta = meta.is_present;
   /* There is nothing of an array that a program could define. */
   if (vm_asm_type_at(a, record->def.type)->ref.dims > 0)
     record->def.flags |= VM_FLAG_EXTERNAL;
-  return meta.base.kind == VM_TOK_EOF ||
-         set_base(a, &meta.base, &record->def);
+  return meta.base.kind == VM_TOK_EOF || set_base(a, &meta.base, &record->def);
 }
 
 /* Behind `}`.  `.record R {} <external>` is an idiom of published programs;
@@ -240,7 +240,9 @@ static void finish_line(struct vm_asm *a, struct vm_lexer *lexer,
 {
   struct vm_token token = vm_lex_peek(lexer);
   struct vm_meta meta;
-  if (vm_token_is(&token, '<') && record_at(a, record)->fields.count == 0) {
+  const struct asm_record *found = record_at(a, record);
+  if (vm_token_is(&token, '<') && found->fields.count == 0 &&
+      !found->has_meta) {
     if (!vm_asm_parse_meta(a, lexer, VM_META_RECORD, &meta)) {
       vm_lex_skip_rest(lexer);
       return;
