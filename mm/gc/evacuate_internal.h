@@ -7,12 +7,23 @@
 #ifndef MM_EVACUATE_INTERNAL_H
 #define MM_EVACUATE_INTERNAL_H
 
-#include "mm/gc/heap_internal.h"
+#include "mm/gc/workers_internal.h"
 
 /*
  * Runs on `active` workers.  World stopped, TLABs retired.  Never fails: what
  * finds no room stays where it is.  Returns whether everything found room.
  */
 bool mm_evacuate(struct mm_heap *heap, unsigned active);
+
+/* Between evacuate.c and evacuate_trace.c: visits the roots (worker 0) and
+   traces until no worker has anything left. */
+void mm_evacuate_goal(struct mm_worker *worker);
+
+/* Visits the slots of an object that is safe already, and what follows.  A
+   lone worker's. */
+void mm_evacuate_rescan(void *worker, struct mm_ref ref);
+
+/* Gives back the rest of a worker's buffer. */
+void mm_evacuate_end_buffer(struct mm_worker *worker);
 
 #endif

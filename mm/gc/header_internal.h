@@ -62,6 +62,12 @@ static inline struct mm_ref mm_header_target(uint64_t header)
   return (struct mm_ref){(uint32_t)header};
 }
 
+/* Where a visited object is. */
+static inline struct mm_ref mm_header_place(struct mm_ref ref, uint64_t header)
+{
+  return mm_header_is_forwarded(header) ? mm_header_target(header) : ref;
+}
+
 static inline uint64_t mm_header_forwarding(struct mm_ref target)
 {
   return (uint64_t)MM_MARK_FORWARDED << 32 | target.bits;

@@ -36,7 +36,7 @@ struct fifo {
   unsigned next, held;
 };
 
-static void push_slot(void *context, struct mm_ref *slot)
+static ALWAYS_INLINE void push_slot(void *context, struct mm_ref *slot)
 {
   struct mm_worker *worker = context;
   if (!mm_is_null(*slot))
