@@ -145,6 +145,76 @@ static void compare_checks(const struct vm_verified *v, uint32_t insn,
   ck_assert_int_eq(count > 0, (v->flags[insn] & VM_INSN_CHECKED) != 0);
 }
 
+/* --- Maps --- */
+
+/* The item of the comment that begins with `kind`, or null. */
+static char *find_item(char *copy, const char *kind)
+{
+  size_t length = strlen(kind);
+  for (char *item, *at = copy; (item = next_item(&at)) != NULL;)
+    if (starts(item, kind) && (item[length] == ' ' || item[length] == '\0'))
+      return item + length;
+  return NULL;
+}
+
+/* "v0" is 0, "a0" local_count, "acc" reg_count. */
+static uint32_t slot_named(const struct vm_function_def *f, const char *name)
+{
+  if (strcmp(name, "acc") == 0)
+    return f->reg_count;
+  uint32_t number = (uint32_t)strtoul(name + 1, NULL, 10);
+  return name[0] == 'v' ? number : f->local_count + number;
+}
+
+static void compare_map(const struct vm_function_def *f, uint32_t insn,
+                        const struct expected *e, const char *kind,
+                        const uint64_t *map)
+{
+  char copy[sizeof e->text], *names;
+  memcpy(copy, e->text, sizeof copy);
+  if (!(names = find_item(copy, kind)))
+    return;
+  bool wanted[64] = {false};
+  ck_assert_uint_lt(f->reg_count, 64);
+  for (char *name = strtok(names, " "); name; name = strtok(NULL, " "))
+    wanted[slot_named(f, name)] = true;
+  for (uint32_t slot = 0; slot <= f->reg_count; slot++)
+    ck_assert_msg(vm_map_has(map, slot) == wanted[slot],
+                  "%s:%u: %s: slot %u %s", path, f->insns[insn].line, kind,
+                  slot, wanted[slot] ? "is missing" : "is too much");
+}
+
+static void compare_maps(const struct vm_function_def *f)
+{
+  const struct vm_verified *v = f->verified;
+  for (uint32_t i = 0; i < f->insn_count; i++) {
+    uint32_t line = f->insns[i].line;
+    struct expected e = expected_of(line);
+    char copy[sizeof e.text];
+    compare_map(f, i, &e, "map", vm_map_before(v, i));
+    compare_map(f, i, &e, "call", vm_map_call(v, i));
+    memcpy(copy, e.text, sizeof copy);
+    ck_assert_msg(find_item(copy, "acc") == NULL ||
+                      (v->flags[i] & VM_INSN_ACC_LIVE),
+                  "%s:%u: acc is dead", path, line);
+    memcpy(copy, e.text, sizeof copy);
+    ck_assert_msg(!find_item(copy, "leader") == !(v->flags[i] & VM_INSN_LEADER),
+                  "%s:%u: leader", path, line);
+  }
+}
+
+static void compare_entry(const struct vm_function_def *f)
+{
+  const struct vm_verified *v = f->verified;
+  struct expected e = expected_of(f->line);
+  char *entry = find_item(e.text, "entry");
+  bool acc = entry && strstr(entry, "acc") != NULL;
+  bool any = entry && strstr(entry, "v0") != NULL;
+  ck_assert_msg(v->entry_acc_live == acc, "%s:%u: acc", path, f->line);
+  ck_assert_msg(v->entry_any == any, "%s:%u: v0", path, f->line);
+  ck_assert(!any || vm_map_has(v->entry_live, 0));
+}
+
 static void compare_function(const struct vm_function_def *f)
 {
   const struct vm_verified *v = f->verified;
@@ -193,6 +263,19 @@ static void compare_strict(void)
   }
   free(found);
 }
+
+START_TEST(maps_hold_the_references_that_are_live)
+{
+  open_file("maps.pa");
+  compare_lenient();
+  for (uint32_t i = 0; i < module->function_count; i++)
+    if (module->functions[i].insns) {
+      compare_maps(&module->functions[i]);
+      compare_entry(&module->functions[i]);
+    }
+  vm_diags_destroy(&diags);
+}
+END_TEST
 
 static void compare(const char *name)
 {
@@ -247,5 +330,6 @@ int main(void)
   tcase_add_test(tests, arguments_and_results_fit_the_declaration);
   tcase_add_test(tests, control_stays_where_it_may_be);
   tcase_add_test(tests, access_and_final_are_respected);
+  tcase_add_test(tests, maps_hold_the_references_that_are_live);
   return machine_main("verify_files", tests);
 }
