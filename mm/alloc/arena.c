@@ -4,7 +4,10 @@
  *
  * Invariants: `newest` is null or a chunk whose `used` is between the size of
  * its head and its size, both multiples of 16; `bytes` is the sum of the
- * chunks' sizes and of the arena itself.
+ * chunks' sizes, the spare one's among them, and of the arena itself.
+ *
+ * A rewind keeps one chunk: code that marks, allocates and rewinds in a loop
+ * would otherwise take a large chunk each time round.
  */
 #include "config.h"
 
@@ -30,6 +33,7 @@ struct mm_arena_chunk {
 struct mm_arena {
   struct mm_arena_source *source; /* null: native memory */
   struct mm_arena_chunk *newest;
+  struct mm_arena_chunk *spare; /* the largest that a rewind left over */
   size_t next_chunk_bytes;
   size_t bytes;
 };
@@ -40,7 +44,7 @@ static void *take_bytes(struct mm_arena_source *source, size_t bytes)
 {
   if (source)
     return source->take(source, bytes);
-  return mm_native_alloc(MM_PURPOSE_ARENA, bytes);
+  return mm_native_alloc_dirty(MM_PURPOSE_ARENA, bytes);
 }
 
 static void give_bytes(struct mm_arena_source *source, void *at, size_t bytes)
@@ -62,23 +66,36 @@ struct mm_arena *mm_arena_create(struct mm_arena_source *source)
   return arena;
 }
 
-/* Adds a chunk with room for `bytes`. */
-static struct mm_arena_chunk *add_chunk(struct mm_arena *arena, size_t bytes)
+/* A chunk that is not in the arena's row, with room for `bytes`. */
+static struct mm_arena_chunk *find_chunk(struct mm_arena *arena, size_t bytes)
 {
+  struct mm_arena_chunk *chunk = arena->spare;
+  if (chunk && bytes <= chunk->bytes - CHUNK_HEAD_BYTES) {
+    arena->spare = NULL;
+    return chunk;
+  }
   size_t chunk_bytes = arena->next_chunk_bytes;
   if (bytes > chunk_bytes - CHUNK_HEAD_BYTES)
     chunk_bytes = bytes + CHUNK_HEAD_BYTES;
-  struct mm_arena_chunk *chunk = take_bytes(arena->source, chunk_bytes);
+  chunk = take_bytes(arena->source, chunk_bytes);
   if (!chunk)
     return NULL;
   MM_ASSERT(((uintptr_t)chunk & (ALIGN - 1)) == 0);
-  chunk->older = arena->newest;
   chunk->bytes = chunk_bytes;
-  chunk->used = CHUNK_HEAD_BYTES;
-  arena->newest = chunk;
   arena->bytes += chunk_bytes;
   if (arena->next_chunk_bytes < LAST_CHUNK_BYTES)
     arena->next_chunk_bytes *= 2;
+  return chunk;
+}
+
+static struct mm_arena_chunk *add_chunk(struct mm_arena *arena, size_t bytes)
+{
+  struct mm_arena_chunk *chunk = find_chunk(arena, bytes);
+  if (!chunk)
+    return NULL;
+  chunk->older = arena->newest;
+  chunk->used = CHUNK_HEAD_BYTES;
+  arena->newest = chunk;
   return chunk;
 }
 
@@ -106,12 +123,25 @@ struct mm_arena_mark mm_arena_mark(const struct mm_arena *arena)
   return mark;
 }
 
+static void give_chunk(struct mm_arena *arena, struct mm_arena_chunk *chunk)
+{
+  if (!chunk)
+    return;
+  arena->bytes -= chunk->bytes;
+  give_bytes(arena->source, chunk, chunk->bytes);
+}
+
+/* Takes the newest chunk off; the larger of it and the spare one is kept. */
 static void drop_newest(struct mm_arena *arena)
 {
   struct mm_arena_chunk *chunk = arena->newest;
   arena->newest = chunk->older;
-  arena->bytes -= chunk->bytes;
-  give_bytes(arena->source, chunk, chunk->bytes);
+  if (arena->spare && arena->spare->bytes >= chunk->bytes) {
+    give_chunk(arena, chunk);
+    return;
+  }
+  give_chunk(arena, arena->spare);
+  arena->spare = chunk;
 }
 
 void mm_arena_rewind(struct mm_arena *arena, struct mm_arena_mark mark)
@@ -135,5 +165,6 @@ void mm_arena_destroy(struct mm_arena *arena)
     return;
   while (arena->newest)
     drop_newest(arena);
+  give_chunk(arena, arena->spare);
   mm_native_free(MM_PURPOSE_ARENA, arena, sizeof(*arena));
 }

@@ -35,14 +35,21 @@ static bool fails_now(void)
   return left == 1;
 }
 
-void *mm_native_alloc(enum mm_purpose purpose, size_t bytes)
+static void *charged(enum mm_purpose purpose, void *at, size_t bytes)
 {
-  if (fails_now())
-    return NULL;
-  void *at = calloc(1, bytes);
   if (at)
     mm_native_charge(purpose, (int64_t)bytes);
   return at;
+}
+
+void *mm_native_alloc(enum mm_purpose purpose, size_t bytes)
+{
+  return fails_now() ? NULL : charged(purpose, calloc(1, bytes), bytes);
+}
+
+void *mm_native_alloc_dirty(enum mm_purpose purpose, size_t bytes)
+{
+  return fails_now() ? NULL : charged(purpose, malloc(bytes), bytes);
 }
 
 void mm_native_free(enum mm_purpose purpose, void *at, size_t bytes)

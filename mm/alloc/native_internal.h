@@ -21,6 +21,9 @@ enum mm_purpose {
 /* Zeroed memory, aligned for any type; null when there is none. */
 void *mm_native_alloc(enum mm_purpose purpose, size_t bytes);
 
+/* The same with any content. */
+void *mm_native_alloc_dirty(enum mm_purpose purpose, size_t bytes);
+
 /* Null is allowed.  `bytes` and `purpose` as they were asked for. */
 void mm_native_free(enum mm_purpose purpose, void *at, size_t bytes);
 

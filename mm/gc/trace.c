@@ -26,7 +26,7 @@ enum {
 static bool set_capacity(struct mm_trace_stack *stack, size_t capacity)
 {
   uint64_t *entries =
-      mm_native_alloc(MM_PURPOSE_TRACE, capacity * sizeof(*entries));
+      mm_native_alloc_dirty(MM_PURPOSE_TRACE, capacity * sizeof(*entries));
   if (!entries)
     return false;
   size_t count = stack->next - stack->oldest;
