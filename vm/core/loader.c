@@ -234,24 +234,33 @@ static bool define_chain(struct vm *vm, struct vm_pending *pending,
   return ok;
 }
 
-static void forget_settled(struct vm_pending **link)
+/* Takes settled records off the list; how many. */
+static uint32_t forget_settled(struct vm_pending **link)
 {
+  uint32_t count = 0;
   while (*link) {
-    if ((*link)->state == PENDING)
+    if ((*link)->state == PENDING) {
       link = &(*link)->next;
-    else
+    } else {
       *link = (*link)->next;
+      count++;
+    }
   }
+  return count;
 }
 
+/* A record of an earlier file may find its base only now, and be that of
+   another: again, as long as there is progress.  Each round but the last
+   settles what waited for another file, so rounds are few. */
 static bool define_all(struct vm *vm, struct vm_diags *diags)
 {
   struct vm_pending **list = &vm_core_of(vm)->pending;
   bool ok = true;
-  for (struct vm_pending *p = *list; p; p = p->next)
-    if (p->state == PENDING)
-      ok = define_chain(vm, p, diags) && ok;
-  forget_settled(list);
+  do {
+    for (struct vm_pending *p = *list; p; p = p->next)
+      if (p->state == PENDING)
+        ok = define_chain(vm, p, diags) && ok;
+  } while (forget_settled(list) > 0 && *list);
   return ok;
 }
 
