@@ -20,11 +20,11 @@ static bool call_hook(struct vm_thread *thread, union vm_slot *args,
 }
 
 static const struct vm_native_def test_methods[] = {
-  {"void Test.hook()", call_hook, 0},
+    {"void Test.hook()", call_hook, 0},
 };
 
 static const struct vm_library_class test_class = {
-  .name = "Test", .methods = test_methods, .method_count = 1};
+    .name = "Test", .methods = test_methods, .method_count = 1};
 
 void core_hook(bool (*hook)(struct vm_thread *thread))
 {
@@ -92,8 +92,8 @@ void core_run_uncaught(const char *part)
 {
   int status;
   ck_assert_int_eq(run(&status), VM_UNCAUGHT);
-  ck_assert_msg(strstr(machine.err_text, part) != NULL,
-                "`%s' is not in\n%s", part, machine.err_text);
+  ck_assert_msg(strstr(machine.err_text, part) != NULL, "`%s' is not in\n%s",
+                part, machine.err_text);
 }
 
 void core_run_prints(const char *expected)
