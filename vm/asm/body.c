@@ -28,8 +28,7 @@ struct asm_catch {
 bool vm_asm_find_label(struct vm_asm *a, const struct asm_body *body,
                        const struct vm_token *label, uint32_t *insn)
 {
-  uint32_t found =
-      vm_names_find(&body->labels, 0, label->start, label->length);
+  uint32_t found = vm_names_find(&body->labels, 0, label->start, label->length);
   if (found != VM_NO_NAME) {
     *insn = body->labels.entries[found].value;
     return true;
@@ -77,8 +76,7 @@ static bool parse_catch_type(struct vm_asm *a, struct vm_lexer *lexer,
   if (!vm_asm_parse_type(a, lexer, VM_TYPE_OPERAND, type, &span))
     return false;
   if (vm_asm_type_at(a, *type)->ref.prim != VM_PRIM_REF) {
-    vm_asm_error(a, &span, "`%s` cannot be thrown",
-                 vm_quote_token(&span).text);
+    vm_asm_error(a, &span, "`%s` cannot be thrown", vm_quote_token(&span).text);
     return false;
   }
   return vm_asm_expect(a, lexer, ',', "behind the record");
@@ -136,10 +134,10 @@ static void set_group(struct vm_asm *a, const struct asm_body *body,
                       struct vm_names *groups, struct asm_catch *item)
 {
   const struct vm_token *labels = item->labels;
-  uint64_t begin = vm_names_find(&body->labels, 0, labels[0].start,
-                                 labels[0].length);
-  uint64_t end = vm_names_find(&body->labels, 0, labels[1].start,
-                               labels[1].length);
+  uint64_t begin =
+      vm_names_find(&body->labels, 0, labels[0].start, labels[0].length);
+  uint64_t end =
+      vm_names_find(&body->labels, 0, labels[1].start, labels[1].length);
   uint32_t found = vm_names_find(groups, begin << 32 | end, "", 0);
   if (found == VM_NO_NAME)
     found = vm_names_add(groups, begin << 32 | end, "", 0, 0);
@@ -195,8 +193,7 @@ static enum vm_op return_of(const struct vm_type_ref *type)
     return VM_OP_RETURN_VOID;
   if (type->prim == VM_PRIM_REF)
     return VM_OP_RETURN_OBJ;
-  return vm_prim_table[type->prim].bytes == 8 ? VM_OP_RETURN_64
-                                              : VM_OP_RETURN;
+  return vm_prim_table[type->prim].bytes == 8 ? VM_OP_RETURN_64 : VM_OP_RETURN;
 }
 
 static void check_return(struct vm_asm *a, const struct asm_body *body,

@@ -112,8 +112,7 @@ static bool parse_list(struct vm_asm *a, struct vm_lexer *lexer,
 static bool find_listed(struct vm_asm *a, struct callee *callee,
                         const struct vm_vec *text)
 {
-  uint32_t *results[] = {&callee->instance_function,
-                         &callee->static_function};
+  uint32_t *results[] = {&callee->instance_function, &callee->static_function};
   for (uint32_t is_static = 0; is_static < 2; is_static++) {
     uint32_t found =
         vm_names_find(&a->signatures, is_static, text->items, text->count);
@@ -136,8 +135,8 @@ static bool find_listed(struct vm_asm *a, struct callee *callee,
 }
 
 /* Virtual calls and initobj want an instance function, calls a static one. */
-static bool choose(struct vm_asm *a, enum vm_op op,
-                   const struct callee *callee, uint32_t *function)
+static bool choose(struct vm_asm *a, enum vm_op op, const struct callee *callee,
+                   uint32_t *function)
 {
   bool wants_instance = vm_op_is_virtual_call(op) || vm_op_is_initobj(op);
   uint32_t first =
@@ -145,8 +144,7 @@ static bool choose(struct vm_asm *a, enum vm_op op,
   uint32_t second =
       wants_instance ? callee->static_function : callee->instance_function;
   if (first == VM_NONE && vm_op_is_virtual_call(op)) {
-    vm_asm_error(a, &callee->at,
-                 "`%s` is static and cannot be called by `%s`",
+    vm_asm_error(a, &callee->at, "`%s` is static and cannot be called by `%s`",
                  vm_quote_token(&callee->name).text, vm_op_table[op].text);
     return false;
   }
@@ -172,6 +170,5 @@ bool vm_asm_callee(struct vm_asm *a, struct vm_lexer *lexer, enum vm_op op,
   vm_vec_init(&text, a->local);
   return vm_asm_expect(a, lexer, '(', "and the types of the parameters") &&
          parse_list(a, lexer, &callee.name, &text) &&
-         find_listed(a, &callee, &text) &&
-         choose(a, op, &callee, function);
+         find_listed(a, &callee, &text) && choose(a, op, &callee, function);
 }

@@ -153,7 +153,7 @@ void vm_asm_declare(struct vm_asm *a)
   vm_lex_init(&lexer, a->source, a->source_bytes);
   if (a->source_bytes >= 3 && memcmp(a->source, "\xef\xbb\xbf", 3) == 0)
     lexer.next += 3; /* a byte order mark */
-  for (;;) {
+  while (!a->no_memory) {
     struct vm_token token = vm_lex_peek(&lexer);
     if (vm_token_ends_line(&token)) {
       if (!vm_lex_next_line(&lexer))

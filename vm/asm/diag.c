@@ -144,8 +144,7 @@ static const char *find_line(struct vm_diags *diags, const char *source,
   }
   while (diags->seen_line < line) {
     const char *from = source + diags->seen_offset;
-    const char *newline =
-        memchr(from, '\n', source_bytes - diags->seen_offset);
+    const char *newline = memchr(from, '\n', source_bytes - diags->seen_offset);
     if (newline == NULL)
       return NULL;
     diags->seen_offset = (size_t)(newline - source) + 1;
@@ -295,8 +294,8 @@ static void print_source(const struct vm_diag *diag, FILE *out, bool color)
     return;
   unsigned before = characters_of(line, diag->column - first);
   size_t rest = strlen(line);
-  const char *at = line + (diag->column - first < rest ? diag->column - first
-                                                       : rest);
+  const char *at =
+      line + (diag->column - first < rest ? diag->column - first : rest);
   unsigned wide = characters_of(at, diag->width);
   put_repeated(' ', before + 4 + (diag->cut_left ? 3 : 0), out);
   fputs(color ? "\033[1;32m^" : "^", out);

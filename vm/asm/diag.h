@@ -31,8 +31,8 @@ struct vm_diag {
   uint32_t line, column; /* 1-based; 0: the file as a whole */
   uint32_t width;        /* bytes to underline, at least 1 */
   char *text;
-  char *source_line;       /* the line or a part of it; or null */
-  uint32_t source_column;  /* 1-based column of its first byte */
+  char *source_line;        /* the line or a part of it; or null */
+  uint32_t source_column;   /* 1-based column of its first byte */
   bool cut_left, cut_right; /* the line goes on there */
   struct vm_diag *next;
 };

@@ -277,8 +277,8 @@ static void print_meta(unsigned on, uint32_t flags,
 
 /* Instructions -------------------------------------------------------------*/
 
-static void print_register(const struct vm_function_def *function,
-                           uint16_t reg, FILE *out)
+static void print_register(const struct vm_function_def *function, uint16_t reg,
+                           FILE *out)
 {
   if (reg < function->local_count)
     fprintf(out, "v%u", reg);
@@ -299,8 +299,7 @@ static void print_parameters(const struct vm_module *module,
 }
 
 static void print_callee(const struct vm_module *module,
-                         const struct index *index, uint32_t method,
-                         FILE *out)
+                         const struct index *index, uint32_t method, FILE *out)
 {
   uint32_t function = function_of(module, index, method);
   if (function == module->function_count) {
@@ -589,8 +588,8 @@ static void print_array(const struct vm_module *module,
                         const struct vm_array_const *array, FILE *out)
 {
   enum vm_prim prim = (enum vm_prim)module->types[array->type].prim;
-  fprintf(out, ".array %s %s %u {", array->name,
-          type_name(module, array->type), array->count);
+  fprintf(out, ".array %s %s %u {", array->name, type_name(module, array->type),
+          array->count);
   for (uint32_t i = 0; i < array->count; i++) {
     uint64_t bits = element_bits(prim, array->data, i);
     fputc(' ', out);

@@ -130,8 +130,8 @@ static bool parse_header(struct vm_asm *a, struct vm_lexer *lexer,
   struct vm_meta meta;
   uint32_t owner;
   vm_vec_init(&types, a->local);
-  if (!vm_asm_parse_type(a, lexer, VM_TYPE_DECLARED,
-                         &function->ref.return_type, &span) ||
+  if (!vm_asm_parse_type(a, lexer, VM_TYPE_DECLARED, &function->ref.return_type,
+                         &span) ||
       !vm_asm_parse_function_name(a, lexer, &function->name, &owner))
     return false;
   function->def.line = function->name.line;
@@ -181,9 +181,8 @@ static bool delimit_body(struct vm_asm *a, struct vm_lexer *lexer,
 /* A body has to be there or not, by the metadata. */
 static bool check_body(struct vm_asm *a, const struct asm_function *function)
 {
-  uint32_t bodiless =
-      function->def.flags &
-      (VM_FLAG_EXTERNAL | VM_FLAG_NATIVE | VM_FLAG_NOIMPL);
+  uint32_t bodiless = function->def.flags &
+                      (VM_FLAG_EXTERNAL | VM_FLAG_NATIVE | VM_FLAG_NOIMPL);
   if (function->has_body && bodiless != 0)
     vm_asm_error(a, &function->name,
                  "a function marked `%s` cannot have a body",
@@ -221,9 +220,8 @@ static struct asm_overloads *overloads_of(struct vm_asm *a, const char *name)
 static void mark_broken(struct vm_asm *a, const struct asm_function *function)
 {
   struct asm_overloads *overloads =
-      function->def.text_name != NULL
-          ? overloads_of(a, function->def.text_name)
-          : NULL;
+      function->def.text_name != NULL ? overloads_of(a, function->def.text_name)
+                                      : NULL;
   if (overloads != NULL)
     overloads->is_broken = true;
 }
@@ -292,8 +290,7 @@ static bool find_owner(struct vm_asm *a, struct asm_function *function)
 }
 
 /* The one shape that a function of an array type can have. */
-static bool is_array_ctor(struct vm_asm *a,
-                          const struct asm_function *function)
+static bool is_array_ctor(struct vm_asm *a, const struct asm_function *function)
 {
   const struct vm_method_ref *ref = &function->ref;
   uint32_t wanted = VM_FLAG_CTOR | VM_FLAG_EXTERNAL;
@@ -401,8 +398,8 @@ static bool check_duplicates(struct vm_asm *a, uint32_t index)
     return true;
   /* Their names are all the same when the program runs. */
   const char *types = strstr(function->signature, ":(");
-  uint64_t scope = (uint64_t)ref->owner * 4 + ref->is_ctor * 2u +
-                   ref->is_static;
+  uint64_t scope =
+      (uint64_t)ref->owner * 4 + ref->is_ctor * 2u + ref->is_static;
   return claim(a, &a->constructors, scope, types, (uint32_t)strlen(types),
                index, "`%s` is a second constructor with these parameters");
 }

@@ -10,11 +10,11 @@ enum { BLANK = 1, PUNCT = 2, ANGLE = 4, OTHER_END = 8 };
 
 /* What ends a name, by byte. */
 static const uint8_t classes[256] = {
-    [' '] = BLANK,     ['\t'] = BLANK,     ['\r'] = BLANK,
-    ['\v'] = BLANK,    ['\f'] = BLANK,     [','] = PUNCT,
-    [':'] = PUNCT,     ['{'] = PUNCT,      ['}'] = PUNCT,
-    ['('] = PUNCT,     [')'] = PUNCT,      ['='] = PUNCT,
-    ['['] = PUNCT,     [']'] = PUNCT,      ['<'] = PUNCT | ANGLE,
+    [' '] = BLANK,         ['\t'] = BLANK,     ['\r'] = BLANK,
+    ['\v'] = BLANK,        ['\f'] = BLANK,     [','] = PUNCT,
+    [':'] = PUNCT,         ['{'] = PUNCT,      ['}'] = PUNCT,
+    ['('] = PUNCT,         [')'] = PUNCT,      ['='] = PUNCT,
+    ['['] = PUNCT,         [']'] = PUNCT,      ['<'] = PUNCT | ANGLE,
     ['>'] = PUNCT | ANGLE, ['\n'] = OTHER_END, ['#'] = OTHER_END,
     ['"'] = OTHER_END,
 };

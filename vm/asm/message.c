@@ -11,8 +11,8 @@ struct vm_quoted vm_quote(const char *text, size_t length)
 {
   struct vm_quoted quoted;
   size_t room = sizeof quoted.text - 4, count = length < room ? length : room;
-  while (count < length && count > 0 && ((unsigned char)text[count] & 0xc0) ==
-                                            0x80)
+  while (count < length && count > 0 &&
+         ((unsigned char)text[count] & 0xc0) == 0x80)
     count--;
   for (size_t i = 0; i < count; i++) {
     unsigned char c = (unsigned char)text[i];
@@ -30,11 +30,16 @@ struct vm_quoted vm_quote_token(const struct vm_token *token)
 void vm_asm_report(struct vm_asm *a, enum vm_severity severity,
                    const struct vm_token *at, const char *format, ...)
 {
-  struct vm_diag_place place = {a->file,    at->start - (at->column - 1),
+  struct vm_diag_place place = {a->file,
+                                at->start - (at->column - 1),
                                 a->source + a->source_bytes,
-                                at->line,   at->column,
+                                at->line,
+                                at->column,
                                 at->length};
   va_list arguments;
+  /* What follows from a lack of memory is not the text's fault. */
+  if (a->no_memory)
+    return;
   va_start(arguments, format);
   vm_diag_add_at(a->diags, severity, &place, format, arguments);
   va_end(arguments);

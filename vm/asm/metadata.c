@@ -32,9 +32,8 @@ static bool may_stand(const struct meta_key *key, enum vm_meta_on on)
   return on == VM_META_PARAMETER || (key->on & 1u << on) != 0;
 }
 
-static const struct meta_key *find_key(struct vm_asm *a,
-                                       const struct vm_token *token,
-                                       enum vm_meta_on on)
+static const struct meta_key *
+find_key(struct vm_asm *a, const struct vm_token *token, enum vm_meta_on on)
 {
   static const char *const places[] = {"a record", "a field", "a function",
                                        "a parameter"};

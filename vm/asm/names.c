@@ -109,8 +109,7 @@ uint32_t vm_names_add(struct vm_names *names, uint64_t scope, const char *text,
     return VM_NO_NAME;
   uint64_t hash = hash_of(names, scope, text, length);
   uint32_t index = names->count++;
-  names->entries[index] =
-      (struct vm_name){text, length, value, scope, hash};
+  names->entries[index] = (struct vm_name){text, length, value, scope, hash};
   put_slot(names, hash, index);
   return index;
 }

@@ -75,7 +75,7 @@ void vm_suggest_offer(struct vm_suggest *suggest, const char *text,
 void vm_suggest_offer_names(struct vm_suggest *suggest,
                             const struct vm_names *names, uint64_t scope)
 {
-  for (uint32_t i = 0; i < names->count && *suggest->budget > 0; i++)
+  for (uint32_t i = 0; i<names->count && * suggest->budget> 0; i++)
     if (names->entries[i].scope == scope)
       vm_suggest_offer(suggest, names->entries[i].text,
                        names->entries[i].length);

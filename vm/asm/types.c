@@ -27,8 +27,7 @@ static bool is_name_start(char c)
   return !is_digit(c) && c != '.' && (unsigned char)c > ' ' && c != 0x7f;
 }
 
-bool vm_name_is_valid(const char *text, uint32_t length,
-                      enum vm_name_kind kind)
+bool vm_name_is_valid(const char *text, uint32_t length, enum vm_name_kind kind)
 {
   bool at_start = true;
   for (uint32_t i = 0; i < length; i++) {
@@ -171,8 +170,7 @@ void vm_asm_check_mentions(struct vm_asm *a)
   }
 }
 
-bool vm_asm_parse_dims(struct vm_asm *a, struct vm_lexer *lexer,
-                       uint32_t *type)
+bool vm_asm_parse_dims(struct vm_asm *a, struct vm_lexer *lexer, uint32_t *type)
 {
   struct vm_token token = vm_lex_peek(lexer);
   while (vm_token_is(&token, '[')) {
@@ -199,8 +197,7 @@ static void stretch(struct vm_token *span, const struct vm_lexer *lexer)
 /* A named type with its dimensions; the name's token is taken already. */
 static bool finish_named(struct vm_asm *a, struct vm_lexer *lexer,
                          enum vm_type_use use, const char *name,
-                         uint32_t length, uint32_t *type,
-                         struct vm_token *span)
+                         uint32_t length, uint32_t *type, struct vm_token *span)
 {
   if (!vm_name_is_valid(name, length, VM_NAME_PREFIXED)) {
     vm_asm_error(a, span, "malformed name `%s`", vm_quote(name, length).text);
@@ -240,8 +237,8 @@ static bool union_part(struct vm_asm *a, struct vm_lexer *lexer,
   struct vm_token token = vm_lex_next(lexer);
   uint32_t type;
   if (token.kind != VM_TOK_NAME || (is_first && token.start[0] != 'U'))
-    return vm_asm_expected(
-        a, &token, is_first ? "`U` and a type" : "a type of the union");
+    return vm_asm_expected(a, &token,
+                           is_first ? "`U` and a type" : "a type of the union");
   if (is_first && token.length == 1) {
     vm_asm_error(a, &token, "a union has at least one type");
     return false;
