@@ -142,8 +142,8 @@ static union vm_slot slot_r(struct mm_ref value)
   return slot;
 }
 
-static union vm_slot call(const char *record, const char *name,
-                          union vm_slot a, union vm_slot b)
+static union vm_slot call(const char *record, const char *name, union vm_slot a,
+                          union vm_slot b)
 {
   union vm_slot args[4] = {a, b};
   union vm_slot result = {.u64 = 0xa5a5a5a5a5a5a5a5};
@@ -205,8 +205,7 @@ START_TEST(strings_print_as_utf8)
   check_print("printString", slot_r(machine_string("")), "");
   check_print("printString", slot_r(machine_string("h\xc3\xa9\n")),
               "h\xc3\xa9\n");
-  check_print("printString",
-              slot_r(machine_string("\xed\xa0\xbc\xed\xbe\x8b")),
+  check_print("printString", slot_r(machine_string("\xed\xa0\xbc\xed\xbe\x8b")),
               "\xf0\x9f\x8e\x8b");
   ck_assert(fails("IO", "printString", none, none));
   machine_expect("panda.NullPointerException", NULL);
@@ -251,7 +250,8 @@ START_TEST(absolute_values_keep_the_least_integer)
   ck_assert_int_eq(call("Math", "absI64", slot_i(-7), none).i64, 7);
   ck_assert(!signbit(call("Math", "absF64", slot_d(-0.0), none).f64));
   ck_assert(!signbit(call("Math", "absF32", slot_f(-2.5f), none).f32));
-  ck_assert_uint_eq(call("Math", "absF32", slot_f(-2.5f), none).u64, 0x40200000);
+  ck_assert_uint_eq(call("Math", "absF32", slot_f(-2.5f), none).u64,
+                    0x40200000);
 }
 END_TEST
 
@@ -458,8 +458,7 @@ START_TEST(non_movable_objects_stay_where_they_are)
   struct mm_ref mirror =
       vm_class_mirror(machine.thread, machine.vm->known.object);
   mm_scope_open(&machine.thread->mutator, &scope, held, 1);
-  held[0] =
-      call("Object", "createNonMovable", slot_r(mirror), none).ref;
+  held[0] = call("Object", "createNonMovable", slot_r(mirror), none).ref;
   struct mm_ref before = held[0];
   ck_assert_str_eq(vm_class_of(before)->name, "panda.Object");
   machine_collect();
@@ -524,8 +523,8 @@ int main(void)
   tcase_add_test(tests, text_converts_as_c_does_it);
   tcase_add_test(tests, the_clock_always_advances);
   tcase_add_test(tests, exit_marks_the_machine_and_throws_nothing);
-  tcase_add_loop_test_raise_signal(tests, a_failed_assertion_aborts,
-                                   SIGABRT, 0, 3);
+  tcase_add_loop_test_raise_signal(tests, a_failed_assertion_aborts, SIGABRT, 0,
+                                   3);
   tcase_add_test(tests, compile_method_tells_what_is_wrong_with_a_name);
   tcase_add_test(tests, coroutine_hooks_answer_for_one_worker);
   tcase_add_test(tests, exceptions_keep_message_and_cause);

@@ -51,8 +51,8 @@ static void check_utf8(struct mm_ref string, const char *bytes, size_t length)
 static struct mm_ref wide_string(const uint16_t *units, uint32_t count)
 {
   struct mm_ref string =
-      mm_alloc_slow(&machine.thread->mutator,
-                    &machine.vm->known.string->layout, count << 1 | 1);
+      mm_alloc_slow(&machine.thread->mutator, &machine.vm->known.string->layout,
+                    count << 1 | 1);
   ck_assert(!mm_is_null(string));
   memcpy((char *)mm_address(string) + MM_STRING_BASE, units, count * 2);
   return string;
@@ -194,8 +194,8 @@ START_TEST(equal_contents_intern_to_the_same_string)
   ck_assert(!mm_same(first, intern("other")));
   ck_assert(!mm_same(first, machine_string("same")));
   /* the same units by another spelling */
-  ck_assert(mm_same(intern("\xf0\x90\x80\x80"),
-                    intern("\xed\xa0\x80\xed\xb0\x80")));
+  ck_assert(
+      mm_same(intern("\xf0\x90\x80\x80"), intern("\xed\xa0\x80\xed\xb0\x80")));
 }
 END_TEST
 
@@ -270,8 +270,7 @@ int main(void)
   tcase_add_test(tests, encoding_in_pieces_gives_the_same_bytes);
   tcase_add_test(tests, the_hash_is_that_of_the_units);
   tcase_add_test(tests, equality_goes_by_units_not_by_width);
-  tcase_add_test(tests,
-                 a_text_too_long_for_a_string_throws_and_does_not_wrap);
+  tcase_add_test(tests, a_text_too_long_for_a_string_throws_and_does_not_wrap);
   tcase_add_test(tests, equal_contents_intern_to_the_same_string);
   tcase_add_test(tests, interning_again_allocates_nothing);
   tcase_add_test(tests, the_table_grows_and_follows_its_strings);

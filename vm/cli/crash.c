@@ -92,8 +92,7 @@ static void put_command(void)
 
 static void put_method(const struct vm *vm)
 {
-  const struct vm_frame *frame =
-      vm->main_thread ? vm->main_thread->top : NULL;
+  const struct vm_frame *frame = vm->main_thread ? vm->main_thread->top : NULL;
   while (frame && !frame->method)
     frame = frame->caller;
   if (!frame)
@@ -152,8 +151,7 @@ void cli_crash_install(int argc, char **argv)
   static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
   stack_t stack = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
   struct sigaction action = {.sa_sigaction = handle,
-                             .sa_flags =
-                                 SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+                             .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
   word_count = argc;
   words = argv;
   environment_options = getenv("BAMBOO_OPTIONS");

@@ -40,11 +40,16 @@ static const char *const operand_texts[] = {
 };
 
 static const char *const type_texts[] = {
-    [VM_TYPE_NONE] = "-",        [VM_TYPE_B32] = "b32",
-    [VM_TYPE_I32] = "i32",       [VM_TYPE_F32] = "f32",
-    [VM_TYPE_B64] = "b64",       [VM_TYPE_I64] = "i64",
-    [VM_TYPE_F64] = "f64",       [VM_TYPE_REF] = "reference",
-    [VM_TYPE_ANY] = "an argument", [VM_TYPE_SAME] = "unchanged",
+    [VM_TYPE_NONE] = "-",
+    [VM_TYPE_B32] = "b32",
+    [VM_TYPE_I32] = "i32",
+    [VM_TYPE_F32] = "f32",
+    [VM_TYPE_B64] = "b64",
+    [VM_TYPE_I64] = "i64",
+    [VM_TYPE_F64] = "f64",
+    [VM_TYPE_REF] = "reference",
+    [VM_TYPE_ANY] = "an argument",
+    [VM_TYPE_SAME] = "unchanged",
     [VM_TYPE_RESULT] = "the result",
 };
 

@@ -13,233 +13,12 @@
 
 #include "vm/cli/options.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mm/stat/log.h"
 #include "vm/asm/nearest.h"
-#include "vm/cli/profiles.h"
+#include "vm/cli/special.h"
 #include "vm/cli/values.h"
-
-/* What is wrong with a word, in one line. */
-struct problem {
-  char text[256];
-};
-
-static bool wrong(struct problem *problem, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static bool wrong(struct problem *problem, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(problem->text, sizeof problem->text, format, arguments);
-  va_end(arguments);
-  return false;
-}
-
-/* --- Values that are not plain --- */
-
-/* A name for a number; the table ends with a null name. */
-struct choice {
-  const char *name;
-  int value;
-  bool available;
-};
-
-static const struct choice gc_choices[] = {
-    {"stw", MM_GC_STW, true},
-    {"epsilon", MM_GC_EPSILON, true},
-    {"concurrent", MM_GC_CONCURRENT, false},
-    {0},
-};
-
-static const struct choice tenured_choices[] = {
-    {"regions", MM_TENURED_REGIONS, true},
-    {"freelist", MM_TENURED_FREELIST, false},
-    {0},
-};
-
-static const struct choice jit_choices[] = {
-    {"off", 0, true},
-    {"on", 1, false},
-    {"always", 2, false},
-    {0},
-};
-
-/* "stw or epsilon": what there is, for messages. */
-static const char *list_choices(const struct choice *choices, char *text,
-                                size_t text_bytes)
-{
-  size_t used = 0;
-  text[0] = 0;
-  for (; choices->name; choices++)
-    if (choices->available && used < text_bytes)
-      used += (size_t)snprintf(text + used, text_bytes - used, "%s%s",
-                               used ? " or " : "", choices->name);
-  return text;
-}
-
-static bool read_choice(const struct choice *choices, const char *value,
-                        int *number, struct problem *problem)
-{
-  char list[80];
-  const struct choice *choice = choices;
-  while (choice->name && strcmp(choice->name, value) != 0)
-    choice++;
-  if (choice->name && choice->available) {
-    *number = choice->value;
-    return true;
-  }
-  list_choices(choices, list, sizeof list);
-  return choice->name
-             ? wrong(problem, "`%s' is not available in this version; choose %s",
-                     value, list)
-             : wrong(problem, "there is no `%s'; choose %s", value, list);
-}
-
-static bool read_profile(struct cli_settings *settings, const char *value,
-                         struct problem *problem)
-{
-  const struct cli_profile *profile = cli_profile_find(value);
-  int gc = 0, tenured = 0;
-  if (!profile)
-    return wrong(problem,
-                 "there is no profile `%s' in this version; "
-                 "`bamboo profiles' lists them",
-                 value);
-  if (!read_choice(gc_choices, profile->gc, &gc, problem) ||
-      !read_choice(tenured_choices, profile->tenured, &tenured, problem))
-    return false;
-  settings->vm.mm.gc = (enum mm_gc)gc;
-  settings->vm.mm.tenured = (enum mm_tenured)tenured;
-  settings->vm.mm.generational = strcmp(profile->generational, "on") == 0;
-  return true;
-}
-
-/* Takes "HEAD:FILE" apart: the head goes to `head`, the file is returned,
-   null when there is none. */
-static bool split_file(const char *value, char *head, size_t head_bytes,
-                       const char **file, struct problem *problem)
-{
-  const char *colon = strchr(value, ':');
-  size_t length = colon ? (size_t)(colon - value) : strlen(value);
-  if (length >= head_bytes)
-    return wrong(problem, "`%s' is not understood", value);
-  if (colon && !colon[1])
-    return wrong(problem, "a file has to follow the colon");
-  memcpy(head, value, length);
-  head[length] = 0;
-  *file = colon ? colon + 1 : NULL;
-  return true;
-}
-
-static bool read_log(struct cli_settings *settings, const char *value,
-                     struct problem *problem)
-{
-  char level[16] = "info";
-  const char *file = NULL;
-  int number = 0;
-  if (value && !split_file(value, level, sizeof level, &file, problem))
-    return false;
-  if (!mm_log_level_parse(level, &number))
-    return wrong(problem,
-                 "there is no level `%s'; choose off, error, warning, info, "
-                 "debug or trace",
-                 level);
-  settings->vm.mm.log_level = number;
-  settings->log_file = file;
-  return true;
-}
-
-static bool read_stats(struct cli_settings *settings, const char *value,
-                       struct problem *problem)
-{
-  char format[16] = "text";
-  const char *file = NULL;
-  if (value && !split_file(value, format, sizeof format, &file, problem))
-    return false;
-  bool is_json = strcmp(format, "json") == 0;
-  if (!is_json && strcmp(format, "text") != 0)
-    return wrong(problem, "there is no `%s'; choose text or json", format);
-  settings->stats = is_json ? CLI_STATS_JSON : CLI_STATS_TEXT;
-  settings->stats_file = file;
-  return true;
-}
-
-static bool is_item(const char *item, size_t length, const char *name)
-{
-  return strlen(name) == length && memcmp(item, name, length) == 0;
-}
-
-static bool read_stress_item(struct cli_settings *settings, const char *item,
-                             size_t length, struct problem *problem)
-{
-  static const char *const later[] = {"barrier", "phase"};
-  char count[24];
-  uint64_t *where = NULL;
-  const char *colon = memchr(item, ':', length);
-  size_t name_length = colon ? (size_t)(colon - item) : length;
-  for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
-    if (is_item(item, name_length, later[i]))
-      return wrong(problem,
-                   "`%s' is not available in this version; choose alloc:N or "
-                   "poll:N",
-                   later[i]);
-  if (is_item(item, name_length, "alloc"))
-    where = &settings->vm.mm.stress_alloc;
-  else if (is_item(item, name_length, "poll"))
-    where = &settings->vm.mm.stress_poll;
-  else
-    return wrong(problem, "`%.*s' is not understood; choose alloc:N or poll:N",
-                 (int)length, item);
-  size_t count_length = colon ? length - name_length - 1 : 0;
-  uint64_t number = 0;
-  if (count_length < sizeof count) {
-    memcpy(count, item + length - count_length, count_length);
-    count[count_length] = 0;
-  }
-  if (!count_length || count_length >= sizeof count ||
-      !cli_read_number(count, &number) || number == 0)
-    return wrong(problem, "%.*s wants a number above 0, as in %.*s:100",
-                 (int)name_length, item, (int)name_length, item);
-  *where = number;
-  return true;
-}
-
-static bool read_stress(struct cli_settings *settings, const char *value,
-                        struct problem *problem)
-{
-  size_t length = 0;
-  const char *item;
-  while ((item = cli_next_item(&value, &length)))
-    if (!read_stress_item(settings, item, length, problem))
-      return false;
-  return true;
-}
-
-static bool read_verify(struct cli_settings *settings, const char *value,
-                        struct problem *problem)
-{
-  unsigned verify = 0;
-  size_t length = 0;
-  const char *item;
-  if (!value)
-    value = "before,after,mark";
-  while ((item = cli_next_item(&value, &length)))
-    if (is_item(item, length, "before"))
-      verify |= MM_VERIFY_BEFORE;
-    else if (is_item(item, length, "after"))
-      verify |= MM_VERIFY_AFTER;
-    else if (is_item(item, length, "mark"))
-      verify |= MM_VERIFY_MARK;
-    else
-      return wrong(problem, "there is no `%.*s'; choose before, after or mark",
-                   (int)length, item);
-  settings->vm.mm.verify = verify;
-  return true;
-}
 
 /* --- The table --- */
 
@@ -255,16 +34,13 @@ enum kind {
   KIND_CUSTOM,
 };
 
-typedef bool read_custom(struct cli_settings *settings, const char *value,
-                         struct problem *problem);
-
 struct option {
   enum cli_command command;
   const char *name, *argument;
   enum kind kind;
   size_t offset;
-  const struct choice *choices;
-  read_custom *custom;
+  const struct cli_choice *choices;
+  cli_read_special *custom;
   const char *fallback, *help;
 };
 
@@ -334,7 +110,7 @@ enum {
 static const struct option *find_option(const char *name, size_t length)
 {
   for (size_t i = 0; i < OPTION_COUNT; i++)
-    if (is_item(name, length, options[i].name))
+    if (cli_is_item(name, length, options[i].name))
       return &options[i];
   return NULL;
 }
@@ -351,42 +127,45 @@ static bool takes_value(const struct option *option)
 
 /* --- Reading words --- */
 
-static bool read_size(void *field, const char *value, struct problem *problem)
+static bool read_size(void *field, const char *value,
+                      struct cli_problem *problem)
 {
   return cli_read_size(value, field) ||
-         wrong(problem, "`%s' is no size; write it as in 512K, 64M or 2G",
-               value);
+         cli_wrong(problem, "`%s' is no size; write it as in 512K, 64M or 2G",
+                   value);
 }
 
 static bool read_number(void *field, const char *value,
-                        struct problem *problem)
+                        struct cli_problem *problem)
 {
   return cli_read_number(value, field) ||
-         wrong(problem, "`%s' is no number", value);
+         cli_wrong(problem, "`%s' is no number", value);
 }
 
-static bool read_count(void *field, const char *value, struct problem *problem)
+static bool read_count(void *field, const char *value,
+                       struct cli_problem *problem)
 {
   uint64_t number = 0;
   if (!cli_read_number(value, &number) || number == 0 || number > UINT16_MAX)
-    return wrong(problem, "`%s' is no number from 1 to %d", value, UINT16_MAX);
+    return cli_wrong(problem, "`%s' is no number from 1 to %d", value,
+                     UINT16_MAX);
   *(unsigned *)field = (unsigned)number;
   return true;
 }
 
 static bool read_switch(void *field, const char *value,
-                        struct problem *problem)
+                        struct cli_problem *problem)
 {
   bool on = strcmp(value, "on") == 0;
   if (!on && strcmp(value, "off") != 0)
-    return wrong(problem, "`%s' is neither on nor off", value);
+    return cli_wrong(problem, "`%s' is neither on nor off", value);
   *(bool *)field = on;
   return true;
 }
 
 /* Puts the value where the option says. */
 static bool apply(struct cli_settings *settings, const struct option *option,
-                  const char *value, struct problem *problem)
+                  const char *value, struct cli_problem *problem)
 {
   void *field = (char *)settings + option->offset;
   switch (option->kind) {
@@ -403,7 +182,7 @@ static bool apply(struct cli_settings *settings, const struct option *option,
     *(bool *)field = option->kind == KIND_YES;
     return true;
   case KIND_CHOICE:
-    return read_choice(option->choices, value, field, problem);
+    return cli_read_choice(option->choices, value, field, problem);
   case KIND_TEXT:
     *(const char **)field = value;
     return true;
@@ -414,50 +193,51 @@ static bool apply(struct cli_settings *settings, const struct option *option,
 }
 
 static bool unknown_option(const char *name, size_t length,
-                           struct problem *problem)
+                           struct cli_problem *problem)
 {
   char word[64];
   for (size_t i = 0; i < LATER_COUNT; i++)
-    if (is_item(name, length, later_options[i].name))
-      return wrong(problem,
-                   "--%s is not available in this version: it comes with %s",
-                   later_options[i].name, later_options[i].needs);
+    if (cli_is_item(name, length, later_options[i].name))
+      return cli_wrong(
+          problem, "--%s is not available in this version: it comes with %s",
+          later_options[i].name, later_options[i].needs);
   snprintf(word, sizeof word, "%.*s", (int)length, name);
   const char *near = vm_nearest(word, option_names, NAME_COUNT);
-  return near ? wrong(problem, "unknown option `--%s'; did you mean `--%s'?",
-                      word, near)
-              : wrong(problem, "unknown option `--%s'", word);
+  return near
+             ? cli_wrong(problem, "unknown option `--%s'; did you mean `--%s'?",
+                         word, near)
+             : cli_wrong(problem, "unknown option `--%s'", word);
 }
 
 /* A word that begins with "--", without these two dashes. */
 static bool read_long(struct cli_settings *settings, enum cli_command command,
                       const char *word, bool is_default,
-                      struct problem *problem)
+                      struct cli_problem *problem)
 {
   const char *equals = strchr(word, '=');
   size_t length = equals ? (size_t)(equals - word) : strlen(word);
   const char *value = equals ? equals + 1 : NULL;
   const struct option *option = find_option(word, length);
-  struct problem about;
+  struct cli_problem about;
   if (!option)
     return unknown_option(word, length, problem);
   if (option->command != command)
-    return is_default || wrong(problem, "--%s is an option of `bamboo %s'",
-                               option->name,
-                               cli_commands[option->command].name);
+    return is_default ||
+           cli_wrong(problem, "--%s is an option of `bamboo %s'", option->name,
+                     cli_commands[option->command].name);
   if (value && !takes_value(option))
-    return wrong(problem, "--%s takes no value", option->name);
+    return cli_wrong(problem, "--%s takes no value", option->name);
   if ((!value && wants_value(option)) || (value && !*value))
-    return wrong(problem, "--%s wants a value: --%s%s", option->name,
-                 option->name, option->argument);
+    return cli_wrong(problem, "--%s wants a value: --%s%s", option->name,
+                     option->name, option->argument);
   if (apply(settings, option, value, &about))
     return true;
-  return wrong(problem, "--%s: %.200s", option->name, about.text);
+  return cli_wrong(problem, "--%s: %.200s", option->name, about.text);
 }
 
 static bool read_word(struct cli_settings *settings, enum cli_command command,
                       const char *word, bool is_default,
-                      struct problem *problem)
+                      struct cli_problem *problem)
 {
   if (strcmp(word, "-W") == 0)
     word = "--warnings";
@@ -467,7 +247,7 @@ static bool read_word(struct cli_settings *settings, enum cli_command command,
   }
   if (word[0] == '-' && word[1] == '-')
     return read_long(settings, command, word + 2, is_default, problem);
-  return wrong(problem, "unknown option `%.64s'", word);
+  return cli_wrong(problem, "unknown option `%.64s'", word);
 }
 
 /* Defaults from the environment, blanks between them. */
@@ -475,7 +255,7 @@ static int read_environment(struct cli_settings *settings,
                             enum cli_command command)
 {
   const char *text = getenv("BAMBOO_OPTIONS");
-  struct problem problem;
+  struct cli_problem problem;
   char *rest = NULL;
   if (!text)
     return CLI_OK;
@@ -499,7 +279,7 @@ static bool is_operand(const char *word)
 static int read_words(struct cli_settings *settings, enum cli_command command,
                       int argc, char **argv)
 {
-  struct problem problem;
+  struct cli_problem problem;
   for (int i = 0; i < argc; i++) {
     if (strcmp(argv[i], "--") == 0) {
       settings->program_args = argv + i + 1;

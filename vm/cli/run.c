@@ -123,8 +123,8 @@ static int run_loaded(struct session *session)
 static int load_and_run(struct session *session)
 {
   struct mm_error error = {{0}};
-  enum mm_status created = vm_create(&session->settings.vm, interp_engine(),
-                                     &session->vm, &error);
+  enum mm_status created =
+      vm_create(&session->settings.vm, interp_engine(), &session->vm, &error);
   if (created != MM_OK)
     return cli_create_error(CLI_RUN, created, &error);
   cli_crash_watch(session->vm);
@@ -165,8 +165,7 @@ int cli_command_run(int argc, char **argv)
 {
   struct session session = {.vm = NULL};
   cli_crash_install(argc, argv);
-  int status =
-      cli_settings_read(&session.settings, CLI_RUN, argc, argv);
+  int status = cli_settings_read(&session.settings, CLI_RUN, argc, argv);
   if (status == CLI_OK)
     status = run(&session);
   int log_status = close_output(session.log, "gc-log");

@@ -174,13 +174,13 @@ static void deflate(struct vm_thread *thread, struct mm_ref object)
 {
   uint32_t mark = load_mark(object);
   uint32_t hash = monitor_of(thread, mark)->hash;
-  store_mark(object, hash ? payload_mark(MM_MARK_HASHED, hash)
-                          : MM_MARK_UNLOCKED);
+  store_mark(object,
+             hash ? payload_mark(MM_MARK_HASHED, hash) : MM_MARK_UNLOCKED);
   free_slot(table_of(thread), mark >> MM_MARK_PAYLOAD_SHIFT);
 }
 
 void vm_monitor_visit_weak(struct vm_monitor_table *table,
-                            struct mm_weak_visitor *visitor)
+                           struct mm_weak_visitor *visitor)
 {
   for (uint32_t i = 0; i < table->capacity; i++) {
     struct mm_ref *object = &table->monitors[i].object;
@@ -309,8 +309,7 @@ static uint32_t hash_of_light(struct vm_thread *thread, struct mm_ref object)
   return hash;
 }
 
-static uint32_t hash_of_inflated(struct vm_thread *thread,
-                                 struct mm_ref object)
+static uint32_t hash_of_inflated(struct vm_thread *thread, struct mm_ref object)
 {
   struct monitor *monitor = monitor_of(thread, load_mark(object));
   if (!monitor->hash)

@@ -31,7 +31,7 @@ size_t vm_monitor_count(const struct vm_monitor_table *table);
 /* Frees the monitors of objects that died, follows those that moved.  World
    stopped, allocates nothing. */
 void vm_monitor_visit_weak(struct vm_monitor_table *table,
-                            struct mm_weak_visitor *visitor);
+                           struct mm_weak_visitor *visitor);
 
 /*
  * The operations.  False: an exception is pending, NullPointerException for
