@@ -137,6 +137,8 @@ static ALWAYS_INLINE void tracer_begin(struct tracer *tracer,
   tracer->parallel = parallel;
   tracer->base = worker->heap->regions.base;
   tracer->traces = worker->heap->traces;
+  tracer->entries = NULL;
+  tracer->next = tracer->capacity = 0;
   MM_ASSERT(parallel || worker->stack.oldest == 0);
   tracer_load(tracer);
 }
