@@ -64,9 +64,8 @@ static void link_all(struct vm_intern_table *table)
     link_entry(table, i);
 }
 
-struct vm_intern_table *vm_intern_create(struct vm *vm)
+struct vm_intern_table *vm_intern_create(void)
 {
-  (void)vm;
   struct vm_intern_table *table = calloc(1, sizeof *table);
   if (!table)
     return NULL;

@@ -12,11 +12,10 @@
 
 #include <stddef.h>
 
-struct vm;
 struct vm_intern_table;
 
 /* An empty table; null when there is no memory. */
-struct vm_intern_table *vm_intern_create(struct vm *vm);
+struct vm_intern_table *vm_intern_create(void);
 void vm_intern_destroy(struct vm_intern_table *table);
 
 /* How many strings it holds. */

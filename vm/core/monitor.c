@@ -81,9 +81,8 @@ static uint32_t payload_mark(uint32_t state, uint32_t payload)
 
 /* --- The table --- */
 
-struct vm_monitor_table *vm_monitor_create(struct vm *vm)
+struct vm_monitor_table *vm_monitor_create(void)
 {
-  (void)vm;
   return calloc(1, sizeof(struct vm_monitor_table));
 }
 

@@ -22,7 +22,7 @@
 struct vm_monitor_table;
 
 /* An empty table; null when there is no memory. */
-struct vm_monitor_table *vm_monitor_create(struct vm *vm);
+struct vm_monitor_table *vm_monitor_create(void);
 void vm_monitor_destroy(struct vm_monitor_table *table);
 
 /* How many objects are locked by a monitor of the table. */

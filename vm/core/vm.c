@@ -50,8 +50,8 @@ static bool create_tables(struct vm *vm)
 {
   vm_core_of(vm)->arena = mm_arena_create(NULL);
   vm->class_table = vm_class_table_create();
-  vm->intern = vm_intern_create(vm);
-  vm->monitors = vm_monitor_create(vm);
+  vm->intern = vm_intern_create();
+  vm->monitors = vm_monitor_create();
   return vm_core_of(vm)->arena && vm->class_table && vm->intern &&
          vm->monitors;
 }

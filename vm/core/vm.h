@@ -31,7 +31,6 @@ enum vm_error_kind {
 struct vm_options {
   struct mm_options mm;
   size_t stack_bytes; /* VM stack of a thread */
-  bool strict;        /* verify as severely as Panda's own verifier */
   bool fuse;          /* fuse instruction sequences (on; off for tests) */
   FILE *out, *err;    /* of the program; stdout, stderr */
 };
