@@ -38,7 +38,9 @@ struct mm_arena {
   size_t bytes;
 };
 
-enum { CHUNK_HEAD_BYTES = (sizeof(struct mm_arena_chunk) + ALIGN - 1) & -ALIGN };
+enum {
+  CHUNK_HEAD_BYTES = (sizeof(struct mm_arena_chunk) + ALIGN - 1) & -ALIGN
+};
 
 static void *take_bytes(struct mm_arena_source *source, size_t bytes)
 {

@@ -11,8 +11,8 @@
 #include "mm/space/object_internal.h"
 
 enum {
-  TLAB_REFILLS = 64,     /* wanted between two collections */
-  LOSS_FRACTION = 8,     /* a tail above 1/8 of a TLAB is not given up */
+  TLAB_REFILLS = 64, /* wanted between two collections */
+  LOSS_FRACTION = 8, /* a tail above 1/8 of a TLAB is not given up */
 };
 
 _Static_assert(MM_TLAB_MIN_BYTES * 2 >= MM_TLAB_OBJECT_MAX_BYTES,
@@ -36,8 +36,8 @@ void mm_tlab_retire(struct mm_mutator *mutator)
   if (mutator->tlab_start == mutator->tlab_end)
     return;
   struct mm_heap *heap = mutator->heap;
-  struct mm_chunk chunk = {mutator->tlab_start, mutator->tlab_cursor,
-                           mutator->tlab_end};
+  struct mm_bump chunk = {mutator->tlab_start, mutator->tlab_cursor,
+                          mutator->tlab_end};
   count_allocated(mutator, chunk.cursor - chunk.start);
   size_t lost = mm_object_chunk_end(heap, &chunk);
   mm_stat_count(&heap->stat, MM_COUNT_TLAB_WASTE_BYTES, lost);
@@ -61,7 +61,7 @@ static enum mm_status refill(struct mm_mutator *mutator, size_t bytes,
   size_t want = mutator->tlab_bytes;
   if (want < bytes)
     want = bytes;
-  struct mm_chunk chunk;
+  struct mm_bump chunk;
   enum mm_status status =
       mm_object_chunk_cut(heap, bytes, want, limit, true, &chunk);
   if (status != MM_OK)
@@ -78,9 +78,9 @@ static enum mm_status refill(struct mm_mutator *mutator, size_t bytes,
 static enum mm_status alloc_beside(struct mm_mutator *mutator, size_t bytes,
                                    uint32_t limit, uintptr_t *at)
 {
-  struct mm_chunk chunk;
-  enum mm_status status = mm_object_chunk_cut(mutator->heap, bytes, bytes,
-                                              limit, true, &chunk);
+  struct mm_bump chunk;
+  enum mm_status status =
+      mm_object_chunk_cut(mutator->heap, bytes, bytes, limit, true, &chunk);
   if (status != MM_OK)
     return status;
   count_allocated(mutator, bytes);

@@ -198,8 +198,7 @@ void mm_poll_slow(struct mm_mutator *mutator)
   uint64_t every = heap->options.stress_poll;
   if (every == 0)
     return;
-  uint64_t count =
-      __atomic_add_fetch(&heap->stress_polls, 1, __ATOMIC_RELAXED);
+  uint64_t count = __atomic_add_fetch(&heap->stress_polls, 1, __ATOMIC_RELAXED);
   if (count % every == 0)
     while (!mm_collect_once(mutator, MM_CAUSE_STRESS, MM_EFFORT_PLANNED, true))
       ;

@@ -64,8 +64,7 @@ mm_region_each_marked(struct mm_heap *heap, uint32_t index,
   for (uint32_t i = 0; i < MM_REGION_MARK_WORDS; i++) {
     for (uint64_t word = words[i]; word; word &= word - 1)
       visit(context,
-            (struct mm_ref){first + 64 * i +
-                            (uint32_t)__builtin_ctzll(word)});
+            (struct mm_ref){first + 64 * i + (uint32_t)__builtin_ctzll(word)});
   }
 }
 

@@ -96,8 +96,7 @@ static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
 
 static void give_memory_back(struct mm_heap *heap)
 {
-  uint32_t trimmed =
-      mm_regions_trim(&heap->regions, heap->sizing.limit_regions);
+  uint32_t trimmed = mm_regions_trim(&heap->regions, heap->sizing.keep_regions);
   mm_stat_count(&heap->stat, MM_COUNT_UNCOMMITTED_BYTES,
                 (uint64_t)trimmed << MM_REGION_LOG2);
   for (unsigned i = 0; i < heap->workers->count; i++)

@@ -59,8 +59,7 @@ static bool is_small(const struct mm_heap *heap, uint32_t index)
 
 /* The regions [*from, *to) that this worker slides within: as many small ones
    as the others have. */
-static void row_of(const struct mm_worker *worker, uint32_t *from,
-                   uint32_t *to)
+static void row_of(const struct mm_worker *worker, uint32_t *from, uint32_t *to)
 {
   const struct mm_heap *heap = worker->heap;
   uint64_t small = 0, seen = 0, active = worker->workers->active;
@@ -128,8 +127,8 @@ static void target_enter(struct target *target, uint32_t region)
 {
   const struct mm_regions *regions = &target->heap->regions;
   target->region = region;
-  target->granule = (uint32_t)(mm_region_start(regions, region) >>
-                               MM_REF_SHIFT);
+  target->granule =
+      (uint32_t)(mm_region_start(regions, region) >> MM_REF_SHIFT);
   target->end = target->granule + MM_REGION_GRANULES - 1;
 }
 
@@ -141,8 +140,8 @@ static bool target_fits(const struct target *target, uint32_t granules)
 
 static void target_leave(struct target *target)
 {
-  target->heap->regions.table[target->region].top =
-      (uintptr_t)target->granule << MM_REF_SHIFT;
+  target->heap->regions.table[target->region].top = (uintptr_t)target->granule
+                                                    << MM_REF_SHIFT;
 }
 
 static void target_next(struct target *target)
@@ -205,8 +204,8 @@ static struct mm_ref target_of(const struct mm_heap *heap, struct mm_ref ref)
   uint64_t granule = mm_granule_of(heap, ref);
   const struct mm_block *block = &heap->blocks[granule / BLOCK_GRANULES];
   uint64_t before = ((uint64_t)1 << granule % BLOCK_GRANULES) - 1;
-  return (struct mm_ref){
-      block->target + (uint32_t)__builtin_popcountll(block->live & before)};
+  return (struct mm_ref){block->target +
+                         (uint32_t)__builtin_popcountll(block->live & before)};
 }
 
 static bool moves(const struct mm_heap *heap, struct mm_ref ref)
@@ -279,8 +278,7 @@ static void move_object(void *context, struct mm_ref ref)
 {
   struct run *run = context;
   uintptr_t from = (uintptr_t)mm_address(ref);
-  uintptr_t to =
-      (uintptr_t)mm_address(target_of(run->worker->heap, ref));
+  uintptr_t to = (uintptr_t)mm_address(target_of(run->worker->heap, ref));
   size_t bytes = mm_size_with(mm_address(ref), mm_layout_of(ref));
   if (from != run->from + run->bytes || to != run->to + run->bytes) {
     move_run(run);
@@ -340,8 +338,7 @@ static void verify_marks(struct mm_heap *heap)
 {
   uint64_t missing = mm_verify_marks(heap, stderr);
   if (missing)
-    mm_fatal(heap, "marking missed %llu objects",
-             (unsigned long long)missing);
+    mm_fatal(heap, "marking missed %llu objects", (unsigned long long)missing);
 }
 
 static void visit_weak(struct mm_heap *heap)
@@ -392,8 +389,8 @@ static void phase(struct mm_heap *heap, enum mm_phase which,
 }
 
 /* Runs one phase on the workers. */
-static void phase_on(struct mm_heap *heap, enum mm_phase which,
-                     unsigned active, mm_goal *goal)
+static void phase_on(struct mm_heap *heap, enum mm_phase which, unsigned active,
+                     mm_goal *goal)
 {
   mm_stat_phase_begin(&heap->stat, which);
   mm_workers_run(heap->workers, active, goal);

@@ -23,7 +23,7 @@ enum { MM_DEQUE_ENTRIES = 1024 };
 struct mm_deque {
   int64_t top; /* atomic; only grows */
   char other_cache_line[64 - sizeof(int64_t)];
-  int64_t bottom; /* atomic; written by the owner */
+  int64_t bottom;                     /* atomic; written by the owner */
   uint64_t entries[MM_DEQUE_ENTRIES]; /* relaxed atomics */
 };
 
@@ -82,8 +82,7 @@ static inline bool mm_deque_steal(struct mm_deque *deque, uint64_t *entry)
   int64_t bottom = __atomic_load_n(&deque->bottom, __ATOMIC_SEQ_CST);
   if (top >= bottom)
     return false;
-  uint64_t got =
-      __atomic_load_n(mm_deque_entry(deque, top), __ATOMIC_RELAXED);
+  uint64_t got = __atomic_load_n(mm_deque_entry(deque, top), __ATOMIC_RELAXED);
   if (!mm_deque_win(deque, top))
     return false;
   *entry = got;

@@ -125,8 +125,7 @@ static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
   struct mm_ref ref = *slot;
   bool lives = true;
   uint8_t trace =
-      heap->traces[mm_region_index(&heap->regions,
-                                   (uintptr_t)mm_address(ref))];
+      heap->traces[mm_region_index(&heap->regions, (uintptr_t)mm_address(ref))];
   if (trace == MM_TRACE_MARK) {
     lives = mm_is_marked(heap, ref);
   } else if (trace == MM_TRACE_MOVE) {

@@ -64,10 +64,17 @@ static void unlock_space(struct mm_worker *worker)
     pthread_mutex_unlock(&worker->heap->space_lock);
 }
 
+/* What a buffer holds are copies, nothing else. */
+static void end_buffer(struct mm_worker *worker)
+{
+  worker->moved_bytes += mm_bump_used(&worker->buffer);
+  mm_object_chunk_end(worker->heap, &worker->buffer);
+}
+
 void mm_evacuate_end_buffer(struct mm_worker *worker)
 {
   lock_space(worker);
-  mm_object_chunk_end(worker->heap, &worker->buffer);
+  end_buffer(worker);
   unlock_space(worker);
 }
 
@@ -79,7 +86,7 @@ static enum mm_status refill(struct mm_worker *worker, size_t bytes)
   if (want < bytes)
     want = bytes;
   lock_space(worker);
-  mm_object_chunk_end(heap, &worker->buffer);
+  end_buffer(worker);
   enum mm_status status = mm_object_chunk_cut(
       heap, bytes, want, heap->regions.count, false, &worker->buffer);
   unlock_space(worker);
@@ -92,8 +99,8 @@ static enum mm_status find_room_apart(struct mm_worker *worker, size_t bytes,
 {
   struct mm_heap *heap = worker->heap;
   lock_space(worker);
-  enum mm_status status = mm_object_cut_medium(
-      heap, bytes, heap->regions.count, false, to);
+  enum mm_status status =
+      mm_object_cut_medium(heap, bytes, heap->regions.count, false, to);
   unlock_space(worker);
   return status;
 }
@@ -102,10 +109,11 @@ static enum mm_status find_room_apart(struct mm_worker *worker, size_t bytes,
 
 struct tracer {
   struct mm_worker *worker;
-  bool parallel; /* a constant where this is inlined */
+  bool parallel;  /* a constant where this is inlined */
   uintptr_t base; /* of the heap */
   const uint8_t *traces;
   uintptr_t cursor, limit; /* the buffer's */
+  uint64_t copied;         /* objects, since tracer_load */
   uint64_t *entries;       /* the stack's, from here on: alone only */
   size_t next, capacity;
 };
@@ -115,6 +123,7 @@ static ALWAYS_INLINE void tracer_load(struct tracer *tracer)
   const struct mm_worker *worker = tracer->worker;
   tracer->cursor = worker->buffer.cursor;
   tracer->limit = worker->buffer.limit;
+  tracer->copied = 0;
   if (tracer->parallel)
     return;
   tracer->entries = worker->stack.entries;
@@ -126,6 +135,7 @@ static ALWAYS_INLINE void tracer_save(struct tracer *tracer)
 {
   struct mm_worker *worker = tracer->worker;
   worker->buffer.cursor = tracer->cursor;
+  worker->moved_objects += tracer->copied;
   if (!tracer->parallel)
     worker->stack.next = tracer->next;
 }
@@ -209,9 +219,8 @@ static ALWAYS_INLINE bool install(struct mm_ref ref, uint64_t *seen,
 }
 
 /* Copies to `to`.  False: another worker was first; *place is its choice. */
-static ALWAYS_INLINE bool copy_to(struct mm_worker *worker, uintptr_t to,
-                                  struct mm_ref ref, uint64_t header,
-                                  size_t bytes, bool parallel,
+static ALWAYS_INLINE bool copy_to(uintptr_t to, struct mm_ref ref,
+                                  uint64_t header, size_t bytes, bool parallel,
                                   struct mm_ref *place)
 {
   struct mm_ref copy = mm_ref_at((void *)to);
@@ -222,8 +231,6 @@ static ALWAYS_INLINE bool copy_to(struct mm_worker *worker, uintptr_t to,
     *place = mm_header_place(ref, seen);
     return false;
   }
-  worker->moved_objects++;
-  worker->moved_bytes += bytes;
   *place = copy;
   return true;
 }
@@ -247,8 +254,14 @@ static bool keep(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
   return true;
 }
 
+static void count_apart(struct mm_worker *worker, size_t bytes)
+{
+  worker->moved_objects++;
+  worker->moved_bytes += bytes;
+}
+
 /* The buffer is full, or the object too large for it.  True: the object at
-   *place was not visited before and has to be pushed. */
+ *place was not visited before and has to be pushed. */
 static __attribute__((noinline)) bool
 evacuate_slow(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
               size_t bytes, struct mm_ref *place)
@@ -257,17 +270,21 @@ evacuate_slow(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
   uintptr_t to;
   if (bytes > MM_TLAB_OBJECT_MAX_BYTES &&
       find_room_apart(worker, bytes, &to) == MM_OK) {
-    mine = copy_to(worker, to, ref, header, bytes, parallel, place);
-    if (!mine)
+    mine = copy_to(to, ref, header, bytes, parallel, place);
+    if (mine)
+      count_apart(worker, bytes);
+    else
       mm_fill(worker->heap, to, to + bytes);
     return mine;
   }
   if (refill(worker, bytes) != MM_OK)
     return keep(worker, ref, header, bytes, place);
   to = worker->buffer.cursor;
-  mine = copy_to(worker, to, ref, header, bytes, parallel, place);
-  if (mine)
+  mine = copy_to(to, ref, header, bytes, parallel, place);
+  if (mine) {
     worker->buffer.cursor = to + bytes;
+    worker->moved_objects++;
+  }
   return mine;
 }
 
@@ -279,10 +296,12 @@ static ALWAYS_INLINE struct mm_ref evacuate(struct tracer *tracer,
   struct mm_ref place;
   bool mine;
   if (__builtin_expect(bytes <= tracer->limit - tracer->cursor, 1)) {
-    mine = copy_to(tracer->worker, tracer->cursor, ref, header, bytes,
-                   tracer->parallel, &place);
-    if (mine)
+    mine =
+        copy_to(tracer->cursor, ref, header, bytes, tracer->parallel, &place);
+    if (mine) {
       tracer->cursor += bytes;
+      tracer->copied++;
+    }
   } else {
     struct mm_ref slow_place;
     tracer_save(tracer);

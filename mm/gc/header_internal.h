@@ -76,8 +76,7 @@ static inline uint64_t mm_header_forwarding(struct mm_ref target)
 static inline uint64_t mm_header_keeping(uint64_t header)
 {
   uint32_t mark = mm_header_mark(header);
-  mark = mark == MM_MARK_UNLOCKED ? MM_MARK_KEPT_UNLOCKED
-                                  : mark | MM_MARK_KEPT;
+  mark = mark == MM_MARK_UNLOCKED ? MM_MARK_KEPT_UNLOCKED : mark | MM_MARK_KEPT;
   return (uint64_t)mark << 32 | (uint32_t)header;
 }
 

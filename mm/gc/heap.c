@@ -53,8 +53,7 @@ static uint64_t heap_bytes(const struct mm_heap *heap)
   return (uint64_t)heap->regions.count << MM_REGION_LOG2;
 }
 
-static enum mm_status reserve_heap(struct mm_heap *heap,
-                                   struct mm_error *error)
+static enum mm_status reserve_heap(struct mm_heap *heap, struct mm_error *error)
 {
   uint64_t bytes = heap->options.heap_max_bytes;
   uintptr_t base;
@@ -62,8 +61,8 @@ static enum mm_status reserve_heap(struct mm_heap *heap,
       bytes, GROUP_BYTES, HEAP_STEP, HEAP_LOWEST, HEAP_HIGHEST, &base);
   /* A crowded address space may have room between the metadata and 4 GiB. */
   if (status != MM_OK)
-    status = mm_os_reserve_between(bytes, GROUP_BYTES, GROUP_BYTES,
-                                   64 * MIB, HEAP_HIGHEST, &base);
+    status = mm_os_reserve_between(bytes, GROUP_BYTES, GROUP_BYTES, 64 * MIB,
+                                   HEAP_HIGHEST, &base);
   if (status != MM_OK) {
     mm_error_set(error,
                  "cannot reserve %lluM of address space for the heap; choose "
@@ -140,8 +139,9 @@ static enum mm_status start_workers(struct mm_heap *heap,
   enum mm_status status =
       mm_workers_create(heap, heap->options.workers, &heap->workers);
   if (status != MM_OK)
-    mm_error_set(error, "cannot start %u collector threads; choose a smaller "
-                        "--gc-workers",
+    mm_error_set(error,
+                 "cannot start %u collector threads; choose a smaller "
+                 "--gc-workers",
                  heap->options.workers - 1);
   return status;
 }

@@ -23,6 +23,7 @@
 #define MM_HEAP_INTERNAL_H
 
 #include "mm/alloc/arena.h"
+#include "mm/alloc/bump_internal.h"
 #include "mm/mm.h"
 #include "mm/space/region_internal.h"
 #include "mm/stat/stat_internal.h"
@@ -42,11 +43,6 @@ struct mm_block {
   uint32_t own_granules; /* of the objects that start in the block */
 };
 
-/* A chunk of a region that an allocator fills: start <= cursor <= limit. */
-struct mm_chunk {
-  uintptr_t start, cursor, limit;
-};
-
 /* Where objects of up to half a region go; see object_internal.h. */
 struct mm_object_space {
   uint32_t tlab_region;   /* TLABs are cut from it; or MM_NO_REGION */
@@ -64,7 +60,8 @@ struct mm_metadata_space {
   pthread_mutex_t lock;
   struct mm_arena_source source;
   struct mm_arena *arena;
-  uintptr_t base, cursor, committed, end;
+  struct mm_bump memory; /* the whole reservation */
+  uintptr_t committed;   /* usable up to here */
 };
 
 struct mm_workers;
@@ -74,6 +71,7 @@ struct mm_sizing {
   uint32_t min_regions, max_regions;
   uint32_t limit_regions;   /* soft limit of the heap's size */
   uint32_t reserve_regions; /* of it kept free for evacuation */
+  uint32_t keep_regions;    /* so many stay committed */
   enum mm_collection_kind next_kind;
   bool was_short;  /* the last evacuation ran out of room */
   unsigned futile; /* collections in a row that left hardly room */

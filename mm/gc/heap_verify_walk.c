@@ -51,7 +51,7 @@ const char *mm_verify_layout_fault(const struct mm_heap *heap, uint32_t word)
     return "its header is poison";
   if (word == 0)
     return "it has no class";
-  if (word < metadata->base || word >= metadata->committed ||
+  if (word < metadata->memory.start || word >= metadata->committed ||
       metadata->committed - word < sizeof(struct mm_layout))
     return "its class is not in the metadata";
   if (word % _Alignof(struct mm_layout) != 0)

@@ -104,8 +104,7 @@ static ALWAYS_INLINE void drain(struct mm_worker *worker, bool parallel)
     uint64_t entry = 0;
     if (mm_trace_pop_own(worker, parallel, &entry))
       prefetch(worker->heap, entry);
-    else if (fifo.held == 0 &&
-             !(parallel && mm_trace_find(worker, &entry)))
+    else if (fifo.held == 0 && !(parallel && mm_trace_find(worker, &entry)))
       return;
     entry = fifo_pass(&fifo, entry);
     if (entry != 0)

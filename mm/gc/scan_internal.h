@@ -115,9 +115,8 @@ mm_scan_object(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
   if (layout->kind == MM_KIND_PLAIN)
     mm_scan_plain(at, layout, visit, context);
   else if (layout->kind == MM_KIND_REF_ARRAY)
-    mm_scan_elements(at, 0,
-                     *(uint32_t *)((char *)at + MM_ARRAY_LENGTH_OFFSET), visit,
-                     context);
+    mm_scan_elements(at, 0, *(uint32_t *)((char *)at + MM_ARRAY_LENGTH_OFFSET),
+                     visit, context);
 }
 
 #endif

@@ -18,6 +18,7 @@ enum {
   FIRST_FRACTION = 4,   /* of the limit reserved before anything is known */
   FUTILE_FRACTION = 64, /* a collection that leaves less is futile */
   FUTILE_MAX = 2,       /* in a row */
+  KEEP_FRACTION = 4,    /* of what is above the limit goes back */
   WORKER_REGIONS = 8,   /* small regions in use per worker worth waking */
 };
 
@@ -60,6 +61,16 @@ static uint32_t limit_for(const struct mm_sizing *sizing, uint32_t live)
   return (uint32_t)limit;
 }
 
+/* How many of the committed regions stay so. */
+static uint32_t keep_for(const struct mm_sizing *sizing, uint32_t committed)
+{
+  uint32_t limit = sizing->limit_regions;
+  if (committed <= limit)
+    return limit;
+  uint32_t excess = committed - limit;
+  return committed - (excess + KEEP_FRACTION - 1) / KEEP_FRACTION;
+}
+
 /* Is evacuation the cheaper plan?  See the formula in sizing_internal.h. */
 static bool evacuation_pays(uint32_t limit, uint32_t live, uint32_t small,
                             uint32_t reserve)
@@ -89,9 +100,9 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
   uint32_t reserve = small + small / MARGIN_FRACTION + MARGIN_REGIONS;
   MM_ASSERT(live <= sizing->max_regions);
   sizing->limit_regions = limit_for(sizing, live);
-  bool evacuates =
-      !was_short &&
-      evacuation_pays(sizing->limit_regions, live, small, reserve);
+  sizing->keep_regions = keep_for(sizing, heap->regions.committed);
+  bool evacuates = !was_short &&
+                   evacuation_pays(sizing->limit_regions, live, small, reserve);
   sizing->next_kind =
       evacuates ? MM_COLLECTION_EVACUATE : MM_COLLECTION_COMPACT;
   sizing->reserve_regions = evacuates ? reserve : 0;

@@ -24,6 +24,10 @@
  * last.  When the prediction fails, an evacuation may grow beyond the limit up
  * to heap_max; if even that is not enough, what remains is kept in place and
  * the next collection compacts.
+ *
+ * Memory above the limit goes back to the system, a quarter of it per
+ * collection: a program whose live set swings would otherwise fault in again
+ * and again what a collection has just given back.
  */
 #ifndef MM_SIZING_INTERNAL_H
 #define MM_SIZING_INTERNAL_H

@@ -28,8 +28,7 @@ static inline bool mm_trace_pop_own(struct mm_worker *worker, bool parallel,
   size_t count = stack->next - stack->oldest;
   if (count == 0)
     return false;
-  if (parallel && count > MM_TRACE_SPARE &&
-      mm_deque_count(&worker->deque) == 0)
+  if (parallel && count > MM_TRACE_SPARE && mm_deque_count(&worker->deque) == 0)
     mm_trace_share(worker);
   *entry = stack->entries[--stack->next & (stack->capacity - 1)];
   return true;

@@ -23,7 +23,7 @@ struct mm_worker {
   unsigned index;
   bool is_thread; /* has a thread of its own, to be joined */
   pthread_t thread;
-  struct mm_chunk buffer; /* to-space that it copies into */
+  struct mm_bump buffer; /* to-space that it copies into */
   struct mm_trace_stack stack;
   struct mm_deque deque;
   uint64_t moved_objects, moved_bytes; /* by copying or sliding */
@@ -37,7 +37,7 @@ typedef void mm_goal(struct mm_worker *worker);
 struct mm_workers {
   struct mm_heap *heap;
   unsigned count;
-  unsigned active;  /* of the running goal */
+  unsigned active; /* of the running goal */
   pthread_mutex_t lock;
   pthread_cond_t posted, done;
   uint64_t epoch;   /* atomic; of goals, written under the lock */
@@ -57,8 +57,7 @@ enum mm_status mm_workers_create(struct mm_heap *heap, unsigned count,
 void mm_workers_destroy(struct mm_workers *workers);
 
 /* Runs the goal on the first `active` workers; 1: by the caller alone. */
-void mm_workers_run(struct mm_workers *workers, unsigned active,
-                    mm_goal *goal);
+void mm_workers_run(struct mm_workers *workers, unsigned active, mm_goal *goal);
 
 /* Zeroes the counts of all workers. */
 void mm_workers_reset(struct mm_workers *workers);

@@ -75,8 +75,7 @@ static enum mm_status status_of_errno(void)
 /* Maps at exactly `at`; false when something else is there. */
 static bool reserve_at(uintptr_t at, uint64_t bytes, bool *refused)
 {
-  int flags =
-      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
   void *got = mmap((void *)at, bytes, PROT_NONE, flags, -1, 0);
   if (got == (void *)at)
     return true;

@@ -32,20 +32,19 @@ enum { COMMIT_STEP_BYTES = 256 * 1024 };
 
 static struct mm_metadata_space *space_of(struct mm_arena_source *source)
 {
-  return (struct mm_metadata_space *)((char *)source -
-                                      offsetof(struct mm_metadata_space,
-                                               source));
+  return (
+      struct mm_metadata_space *)((char *)source -
+                                  offsetof(struct mm_metadata_space, source));
 }
 
-static enum mm_status commit_to(struct mm_metadata_space *space,
-                                uintptr_t need)
+static enum mm_status commit_to(struct mm_metadata_space *space, uintptr_t need)
 {
   if (need <= space->committed)
     return MM_OK;
   uint64_t bytes = need - space->committed + COMMIT_STEP_BYTES - 1;
   bytes -= bytes % COMMIT_STEP_BYTES;
-  if (bytes > space->end - space->committed)
-    bytes = space->end - space->committed;
+  if (bytes > space->memory.limit - space->committed)
+    bytes = space->memory.limit - space->committed;
   enum mm_status status = mm_os_commit(space->committed, bytes);
   if (status != MM_OK)
     return status;
@@ -57,18 +56,16 @@ static enum mm_status commit_to(struct mm_metadata_space *space,
 static void *take(struct mm_arena_source *source, size_t bytes)
 {
   struct mm_metadata_space *space = space_of(source);
-  if (bytes > space->end - space->cursor ||
-      commit_to(space, space->cursor + bytes) != MM_OK)
+  if (bytes > mm_bump_left(&space->memory) ||
+      commit_to(space, space->memory.cursor + bytes) != MM_OK)
     return NULL;
-  void *chunk = (void *)space->cursor;
-  space->cursor += bytes;
-  return chunk;
+  return (void *)mm_bump_alloc(&space->memory, bytes);
 }
 
 /* Chunks come back only when the whole reservation goes. */
 static void give(struct mm_arena_source *source, void *chunk, size_t bytes)
 {
-  MM_ASSERT((uintptr_t)chunk + bytes <= space_of(source)->cursor);
+  MM_ASSERT((uintptr_t)chunk + bytes <= space_of(source)->memory.cursor);
   (void)source;
   (void)chunk;
   (void)bytes;
@@ -78,14 +75,15 @@ enum mm_status mm_metadata_init(struct mm_heap *heap)
 {
   struct mm_metadata_space *space = &heap->metadata;
   uint64_t bytes = MOST_BYTES;
+  uintptr_t base;
   enum mm_status status = MM_NO_MEMORY;
   for (; status != MM_OK && bytes >= LEAST_BYTES; bytes /= 2)
-    status = mm_os_reserve_between(bytes, 2 * MIB, 16 * MIB, LOWEST, HIGHEST,
-                                   &space->base);
+    status =
+        mm_os_reserve_between(bytes, 2 * MIB, 16 * MIB, LOWEST, HIGHEST, &base);
   if (status != MM_OK)
     return status;
-  space->cursor = space->committed = space->base;
-  space->end = space->base + 2 * bytes;
+  mm_bump_init(&space->memory, base, base + 2 * bytes);
+  space->committed = base;
   space->source = (struct mm_arena_source){take, give};
   space->arena = mm_arena_create(&space->source);
   pthread_mutex_init(&space->lock, NULL);
@@ -98,14 +96,14 @@ enum mm_status mm_metadata_init(struct mm_heap *heap)
 void mm_metadata_destroy(struct mm_heap *heap)
 {
   struct mm_metadata_space *space = &heap->metadata;
-  if (!space->base)
+  uintptr_t base = space->memory.start;
+  if (base == 0)
     return;
   mm_arena_destroy(space->arena);
-  mm_native_charge(MM_PURPOSE_METADATA,
-                   -(int64_t)(space->committed - space->base));
-  mm_os_release((void *)space->base, space->end - space->base);
+  mm_native_charge(MM_PURPOSE_METADATA, -(int64_t)(space->committed - base));
+  mm_os_release((void *)base, space->memory.limit - base);
   pthread_mutex_destroy(&space->lock);
-  space->base = 0;
+  mm_bump_init(&space->memory, 0, 0);
 }
 
 void *mm_metadata_alloc(struct mm_heap *heap, size_t bytes)

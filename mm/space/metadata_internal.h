@@ -3,7 +3,7 @@
  * The metadata space: an arena over a reservation below 4 GiB, so that the
  * address of a class fits the class word of its instances.
  *
- *   base              cursor   committed                        end
+ *   memory.start      cursor   committed                      limit
  *   | chunk | chunk | chunk |.......|      reserved             |
  *
  * Its own lock: any thread, at any time.  Freed as a whole with the heap.

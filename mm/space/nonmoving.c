@@ -73,8 +73,7 @@ static enum mm_status next_region(struct mm_heap *heap, uint32_t limit)
   if (regions->used >= limit)
     return MM_NO_MEMORY;
   uint32_t index, old = heap->nonmoving.region;
-  enum mm_status status =
-      mm_region_take(regions, MM_REGION_NONMOVING, &index);
+  enum mm_status status = mm_region_take(regions, MM_REGION_NONMOVING, &index);
   if (status != MM_OK)
     return status;
   heap->nonmoving.region = index;

@@ -26,8 +26,7 @@ static size_t rest_bytes(const struct mm_heap *heap, uint32_t index)
 {
   if (index == MM_NO_REGION)
     return 0;
-  return mm_region_end(&heap->regions, index) -
-         heap->regions.table[index].top;
+  return mm_region_end(&heap->regions, index) - heap->regions.table[index].top;
 }
 
 void mm_object_offer_rest(struct mm_heap *heap, uint32_t index)
@@ -105,7 +104,7 @@ static enum mm_status find_tlab_region(struct mm_heap *heap, size_t min_bytes,
 
 enum mm_status mm_object_chunk_cut(struct mm_heap *heap, size_t min_bytes,
                                    size_t want_bytes, uint32_t limit,
-                                   bool zeroed, struct mm_chunk *chunk)
+                                   bool zeroed, struct mm_bump *chunk)
 {
   MM_ASSERT(min_bytes <= want_bytes && want_bytes <= MM_REGION_BYTES);
   enum mm_status status = find_tlab_region(heap, min_bytes, limit);
@@ -115,31 +114,31 @@ enum mm_status mm_object_chunk_cut(struct mm_heap *heap, size_t min_bytes,
   size_t bytes = rest_bytes(heap, index);
   if (bytes > want_bytes)
     bytes = want_bytes;
-  chunk->start = chunk->cursor = cut(heap, index, bytes, zeroed);
-  chunk->limit = chunk->start + bytes;
+  uintptr_t start = cut(heap, index, bytes, zeroed);
+  mm_bump_init(chunk, start, start + bytes);
   return MM_OK;
 }
 
-size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_chunk *chunk)
+size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_bump *chunk)
 {
   size_t filled = 0;
-  if (chunk->cursor != chunk->limit) {
+  mm_bump_check(chunk);
+  if (mm_bump_left(chunk) != 0) {
     struct mm_region *region = mm_region_of(&heap->regions, chunk->start);
-    MM_ASSERT(chunk->start <= chunk->cursor && chunk->limit <= region->top);
+    MM_ASSERT(chunk->limit <= region->top);
     if (region->top == chunk->limit) {
       region->top = chunk->cursor;
     } else {
       mm_fill(heap, chunk->cursor, chunk->limit);
-      filled = chunk->limit - chunk->cursor;
+      filled = mm_bump_left(chunk);
     }
   }
-  *chunk = (struct mm_chunk){0, 0, 0};
+  mm_bump_init(chunk, 0, 0);
   return filled;
 }
 
 enum mm_status mm_object_cut_medium(struct mm_heap *heap, size_t bytes,
-                                    uint32_t limit, bool zeroed,
-                                    uintptr_t *at)
+                                    uint32_t limit, bool zeroed, uintptr_t *at)
 {
   uint32_t index = heap->objects.medium_region;
   if (rest_bytes(heap, index) < bytes) {

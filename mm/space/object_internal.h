@@ -36,16 +36,15 @@ void mm_object_space_reset(struct mm_heap *heap);
  */
 enum mm_status mm_object_chunk_cut(struct mm_heap *heap, size_t min_bytes,
                                    size_t want_bytes, uint32_t limit,
-                                   bool zeroed, struct mm_chunk *chunk);
+                                   bool zeroed, struct mm_bump *chunk);
 
 /* Ends a chunk: what was not used goes back to the region or is filled.
    Returns the bytes that a filler took. */
-size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_chunk *chunk);
+size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_bump *chunk);
 
 /* Zeroed memory for one object that is too large for a TLAB. */
 enum mm_status mm_object_cut_medium(struct mm_heap *heap, size_t bytes,
-                                    uint32_t limit, bool zeroed,
-                                    uintptr_t *at);
+                                    uint32_t limit, bool zeroed, uintptr_t *at);
 
 /* Puts what a region has left on offer, if that is worth it. */
 void mm_object_offer_rest(struct mm_heap *heap, uint32_t index);

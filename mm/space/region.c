@@ -36,8 +36,8 @@ bool mm_region_is_walkable(enum mm_region_kind kind)
   return kind_walkable[kind];
 }
 
-void mm_regions_init(struct mm_regions *regions, uintptr_t base,
-                     uint32_t count, struct mm_region *table)
+void mm_regions_init(struct mm_regions *regions, uintptr_t base, uint32_t count,
+                     struct mm_region *table)
 {
   *regions = (struct mm_regions){
       .base = base,

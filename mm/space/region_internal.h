@@ -62,44 +62,48 @@ struct mm_regions {
   uint32_t count;      /* of the reservation: heap_max */
   uint32_t fresh_from; /* walks over the table end here */
   uint32_t open_to;
-  uint32_t used;       /* not free */
+  uint32_t used; /* not free */
   uint32_t committed;
   uint32_t free_first, free_last; /* warm .. cold (not committed) */
   struct mm_region *table;
 };
 
 /* An empty table over `count` regions from `base` on; `table` is zero. */
-void mm_regions_init(struct mm_regions *regions, uintptr_t base,
-                     uint32_t count, struct mm_region *table);
+void mm_regions_init(struct mm_regions *regions, uintptr_t base, uint32_t count,
+                     struct mm_region *table);
 
 /* As reports show it: "small", "large", ... */
 const char *mm_region_kind_name(enum mm_region_kind kind);
 bool mm_region_is_walkable(enum mm_region_kind kind);
 
 static inline uintptr_t mm_region_start(const struct mm_regions *regions,
-                                        uint32_t index) {
+                                        uint32_t index)
+{
   return regions->base + ((uintptr_t)index << MM_REGION_LOG2);
 }
 
 static inline uintptr_t mm_region_end(const struct mm_regions *regions,
-                                      uint32_t index) {
+                                      uint32_t index)
+{
   return mm_region_start(regions, index) + MM_REGION_BYTES;
 }
 
 /* Is the address inside the reservation?  Then mm_region_index is valid. */
 static inline bool mm_regions_contain(const struct mm_regions *regions,
-                                      uintptr_t address) {
-  return address - regions->base <
-         (uintptr_t)regions->count << MM_REGION_LOG2;
+                                      uintptr_t address)
+{
+  return address - regions->base < (uintptr_t)regions->count << MM_REGION_LOG2;
 }
 
 static inline uint32_t mm_region_index(const struct mm_regions *regions,
-                                       uintptr_t address) {
+                                       uintptr_t address)
+{
   return (uint32_t)((address - regions->base) >> MM_REGION_LOG2);
 }
 
 static inline struct mm_region *mm_region_of(const struct mm_regions *regions,
-                                             uintptr_t address) {
+                                             uintptr_t address)
+{
   return &regions->table[mm_region_index(regions, address)];
 }
 
@@ -126,7 +130,8 @@ void mm_region_free_poisoned(struct mm_regions *regions, uint32_t index);
 uint32_t mm_regions_trim(struct mm_regions *regions, uint32_t keep);
 
 /* Regions that are not in use. */
-static inline uint32_t mm_regions_free(const struct mm_regions *regions) {
+static inline uint32_t mm_regions_free(const struct mm_regions *regions)
+{
   return regions->count - regions->used;
 }
 

@@ -256,7 +256,7 @@ static void plant_header(uint32_t class_word, uint32_t mark_word,
 
 START_TEST(wrong_class_words_are_found)
 {
-  uint32_t metadata = (uint32_t)f.heap->metadata.base;
+  uint32_t metadata = (uint32_t)f.heap->metadata.memory.start;
   plant_header(metadata - 16, 0, "its class is not in the metadata");
   plant_header((uint32_t)f.heap->metadata.committed, 0,
                "its class is not in the metadata");
