@@ -75,7 +75,8 @@ START_TEST(a_large_instance_has_a_map_of_its_own)
   char text[4096] = ".record R {\n";
   size_t length = strlen(text);
   for (int i = 0; i < 70; i++)
-    length += (size_t)snprintf(text + length, sizeof text - length, "R f%d\n", i);
+    length +=
+        (size_t)snprintf(text + length, sizeof text - length, "R f%d\n", i);
   snprintf(text + length, sizeof text - length, "}\n");
   core_load("t.pa", text);
   const struct mm_layout *layout = &core_class("R")->layout;
@@ -192,30 +193,30 @@ START_TEST(assignability_follows_the_rule)
     const char *from, *to;
     bool yes;
   } cases[] = {
-    {"A", "A", true},
-    {"A", "panda.Object", true},
-    {"B", "A", true},
-    {"A", "B", false},
-    {"C", "A", true},
-    {"D", "A", false},
-    {"i32[]", "panda.Object", true},
-    {"B[]", "A[]", true},
-    {"A[]", "B[]", false},
-    {"B[]", "panda.Object[]", true},
-    {"B[][]", "panda.Object[]", true},
-    {"B[][]", "A[][]", true},
-    {"B[][]", "A[]", false},
-    {"A[]", "A[][]", false},
-    {"i32[][]", "panda.Object[]", true},
-    {"i32[]", "panda.Object[]", false},
-    {"i32[]", "i64[]", false},
-    {"i32[]", "u32[]", false},
-    {"i32[][]", "i64[][]", false},
-    {"panda.Object", "A", false},
-    {"panda.Object", "i32[]", false},
-    {"A", "A[]", false},
-    {"A[]", "A", false},
-    {"panda.String[]", "panda.Object[]", true},
+      {"A", "A", true},
+      {"A", "panda.Object", true},
+      {"B", "A", true},
+      {"A", "B", false},
+      {"C", "A", true},
+      {"D", "A", false},
+      {"i32[]", "panda.Object", true},
+      {"B[]", "A[]", true},
+      {"A[]", "B[]", false},
+      {"B[]", "panda.Object[]", true},
+      {"B[][]", "panda.Object[]", true},
+      {"B[][]", "A[][]", true},
+      {"B[][]", "A[]", false},
+      {"A[]", "A[][]", false},
+      {"i32[][]", "panda.Object[]", true},
+      {"i32[]", "panda.Object[]", false},
+      {"i32[]", "i64[]", false},
+      {"i32[]", "u32[]", false},
+      {"i32[][]", "i64[][]", false},
+      {"panda.Object", "A", false},
+      {"panda.Object", "i32[]", false},
+      {"A", "A[]", false},
+      {"A[]", "A", false},
+      {"panda.String[]", "panda.Object[]", true},
   };
   core_load("t.pa", ".record A {}\n.record B <extends=A> {}\n"
                     ".record C <extends=B> {}\n.record D {}\n");
@@ -240,11 +241,11 @@ END_TEST
 
 START_TEST(what_has_no_instances_is_not_instantiated)
 {
-  struct vm_class *not[] = {machine.vm->known.class_, machine.vm->known.global,
-                            core_class("i32[]")};
-  for (size_t i = 0; i < sizeof not / sizeof not[0]; i++) {
-    ck_assert(mm_is_null(vm_new_object(machine.thread, not[i])));
-    machine_expect("panda.InstantiationError", not[i]->name);
+  struct vm_class * not [] = {machine.vm->known.class_,
+                              machine.vm->known.global, core_class("i32[]")};
+  for (size_t i = 0; i < sizeof not / sizeof not [0]; i++) {
+    ck_assert(mm_is_null(vm_new_object(machine.thread, not [i])));
+    machine_expect("panda.InstantiationError", not [i] -> name);
   }
 }
 END_TEST
@@ -280,8 +281,8 @@ END_TEST
 START_TEST(all_sizes_are_checked_before_anything_is_made)
 {
   const int32_t sizes[] = {INT32_MAX, INT32_MAX, -5};
-  ck_assert(mm_is_null(vm_new_multi_array(
-      machine.thread, core_class("i32[][][]"), 3, sizes)));
+  ck_assert(mm_is_null(
+      vm_new_multi_array(machine.thread, core_class("i32[][][]"), 3, sizes)));
   machine_expect("panda.NegativeArraySizeException", "size = -5");
 }
 END_TEST

@@ -15,12 +15,15 @@
 
 START_TEST(a_base_is_initialised_before_its_subclass)
 {
-  core_load("t.pa", CORE_PRELUDE
-            ".record B <extends=A> {\ni32 x <static>\n}\n.record A {}\n"
-            ".function void A.cctor() <cctor> {\n" SAYS("A") "return.void\n}\n"
-            ".function void B.cctor() <cctor> {\n" SAYS("B") "return.void\n}\n"
-            ".function void main() {\nldstatic B.x\nldstatic B.x\n"
-            "newobj v0, A\nreturn.void\n}\n");
+  core_load(
+      "t.pa", CORE_PRELUDE
+      ".record B <extends=A> {\ni32 x <static>\n}\n.record A {}\n"
+      ".function void A.cctor() <cctor> {\n" SAYS(
+          "A") "return.void\n}\n"
+               ".function void B.cctor() <cctor> {\n" SAYS(
+                   "B") "return.void\n}\n"
+                        ".function void main() {\nldstatic B.x\nldstatic B.x\n"
+                        "newobj v0, A\nreturn.void\n}\n");
   core_run_prints("A B ");
 }
 END_TEST
@@ -61,17 +64,26 @@ END_TEST
 
 START_TEST(a_broken_class_stays_broken)
 {
-  core_load("t.pa", CORE_PRELUDE EXCEPTIONS
-            ".record A {\ni32 x <static>\n}\n"
-            ".function void A.cctor() <cctor> {\n" SAYS("run")
-            "movi v1, 0\nldai 1\ndiv2 v1\nreturn.void\n}\n"
-            ".function void use() {\nb:\nldstatic A.x\nreturn.void\ne:\n"
-            "wrapped:\n" SAYS("wrapped") "return.void\n"
-            "missing:\n" SAYS("missing") "return.void\n"
-            ".catch panda.ExceptionInInitializerError, b, e, wrapped\n"
-            ".catch panda.NoClassDefFoundError, b, e, missing\n}\n"
-            ".function void main() {\ncall use\ncall use\ncall use\n"
-            "return.void\n}\n");
+  core_load(
+      "t.pa", CORE_PRELUDE EXCEPTIONS
+      ".record A {\ni32 x <static>\n}\n"
+      ".function void A.cctor() <cctor> {\n" SAYS(
+          "run") "movi v1, 0\nldai 1\ndiv2 v1\nreturn.void\n}\n"
+                 ".function void use() {\nb:\nldstatic A.x\nreturn.void\ne:\n"
+                 "wrapped:\n" SAYS(
+                     "wrapped") "return.void\n"
+                                "missing:\n" SAYS(
+                                    "missing") "return.void\n"
+                                               ".catch "
+                                               "panda."
+                                               "ExceptionInInitializerError, "
+                                               "b, e, wrapped\n"
+                                               ".catch "
+                                               "panda.NoClassDefFoundError, b, "
+                                               "e, missing\n}\n"
+                                               ".function void main() {\ncall "
+                                               "use\ncall use\ncall use\n"
+                                               "return.void\n}\n");
   core_run_prints("run wrapped missing missing ");
 }
 END_TEST
@@ -95,17 +107,22 @@ END_TEST
 
 START_TEST(extending_a_final_record_is_found_at_initialisation)
 {
-  core_load("t.pa", CORE_PRELUDE EXCEPTIONS
-            ".function panda.String panda.VerifyError.getMessage("
-            "panda.VerifyError a0) <external>\n"
-            ".record F <final> {}\n.record G <extends=F> {}\n"
-            ".function void F.cctor() <cctor> {\n" SAYS("F") "return.void\n}\n"
-            ".function void main() {\nb:\nnewobj v0, G\nreturn.void\ne:\nh:\n"
-            "sta.obj v0\ncall panda.VerifyError.getMessage, v0\nsta.obj v0\n"
-            "call IO.printString, v0\nagain:\nnewobj v0, G\nreturn.void\n"
-            "again_end:\nh2:\n" SAYS(" then missing") "return.void\n"
-            ".catch panda.VerifyError, b, e, h\n"
-            ".catch panda.NoClassDefFoundError, again, again_end, h2\n}\n");
+  core_load(
+      "t.pa", CORE_PRELUDE EXCEPTIONS
+      ".function panda.String panda.VerifyError.getMessage("
+      "panda.VerifyError a0) <external>\n"
+      ".record F <final> {}\n.record G <extends=F> {}\n"
+      ".function void F.cctor() <cctor> {\n" SAYS(
+          "F") "return.void\n}\n"
+               ".function void main() {\nb:\nnewobj v0, "
+               "G\nreturn.void\ne:\nh:\n"
+               "sta.obj v0\ncall panda.VerifyError.getMessage, v0\nsta.obj v0\n"
+               "call IO.printString, v0\nagain:\nnewobj v0, G\nreturn.void\n"
+               "again_end:\nh2:\n" SAYS(
+                   " then missing") "return.void\n"
+                                    ".catch panda.VerifyError, b, e, h\n"
+                                    ".catch panda.NoClassDefFoundError, again, "
+                                    "again_end, h2\n}\n");
   core_run_prints("G then missing ");
 }
 END_TEST
@@ -148,9 +165,10 @@ END_TEST
 
 START_TEST(the_entry_points_class_is_initialised_first)
 {
-  core_load("t.pa", CORE_PRELUDE
-            ".function void init() <cctor> {\n" SAYS("first") "return.void\n}\n"
-            ".function void main() {\n" SAYS("main") "return.void\n}\n");
+  core_load("t.pa", CORE_PRELUDE ".function void init() <cctor> {\n" SAYS(
+                        "first") "return.void\n}\n"
+                                 ".function void main() {\n" SAYS(
+                                     "main") "return.void\n}\n");
   core_run_prints("first main ");
 }
 END_TEST
@@ -168,8 +186,7 @@ START_TEST(exit_in_an_initialiser_ends_the_program)
             ".function i32 main() {\nb:\nldstatic A.x\nreturn\ne:\nh:\n"
             "ldai 1\nreturn\n.catchall b, e, h\n}\n");
   ck_assert_int_eq(
-      vm_run(machine.vm, "_GLOBAL::main", 0, NULL, &status, &error),
-      VM_EXITED);
+      vm_run(machine.vm, "_GLOBAL::main", 0, NULL, &status, &error), VM_EXITED);
   ck_assert_int_eq(status, 17);
 }
 END_TEST
