@@ -230,8 +230,7 @@ void vm_diags_sort(struct vm_diags *diags, struct vm_diag **from)
 
 /* Printing -----------------------------------------------------------------*/
 
-/* Length of the UTF-8 character at `text`, or 0 when it is malformed. */
-static unsigned utf8_length(const char *text)
+unsigned vm_utf8_length(const char *text)
 {
   unsigned char lead = (unsigned char)text[0];
   unsigned length = lead < 0x80   ? 1
@@ -250,7 +249,7 @@ static unsigned utf8_length(const char *text)
    a tab one blank.  Returns how many bytes it was. */
 static unsigned put_character(const char *text, FILE *out)
 {
-  unsigned length = utf8_length(text);
+  unsigned length = vm_utf8_length(text);
   unsigned char c = (unsigned char)text[0];
   if (length == 0 || (c < 0x20 && c != '\t' && c != '\r') || c == 0x7f)
     fputc('?', out);
@@ -265,7 +264,7 @@ static unsigned characters_of(const char *text, size_t bytes)
 {
   unsigned count = 0;
   for (size_t i = 0; i < bytes && text[i] != '\0'; count++) {
-    unsigned length = utf8_length(text + i);
+    unsigned length = vm_utf8_length(text + i);
     i += length > 0 ? length : 1;
   }
   return count;

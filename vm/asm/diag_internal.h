@@ -29,4 +29,8 @@ void vm_diag_add_at(struct vm_diags *diags, enum vm_severity severity,
  */
 void vm_diags_sort(struct vm_diags *diags, struct vm_diag **from);
 
+/* Length of the UTF-8 character at `text`, or 0 when it is malformed.  The
+   text ends with a zero. */
+unsigned vm_utf8_length(const char *text);
+
 #endif

@@ -14,11 +14,15 @@ struct vm_quoted vm_quote(const char *text, size_t length)
   while (count < length && count > 0 &&
          ((unsigned char)text[count] & 0xc0) == 0x80)
     count--;
-  for (size_t i = 0; i < count; i++) {
-    unsigned char c = (unsigned char)text[i];
-    quoted.text[i] = c < 0x20 || c == 0x7f ? '?' : text[i];
-  }
+  memcpy(quoted.text, text, count);
   strcpy(quoted.text + count, count < length ? "..." : "");
+  for (size_t i = 0; i < count;) {
+    char *c = &quoted.text[i];
+    unsigned bytes = vm_utf8_length(c);
+    if (bytes == 0 || (unsigned char)*c < 0x20 || *c == 0x7f)
+      *c = '?';
+    i += bytes > 0 ? bytes : 1;
+  }
   return quoted;
 }
 

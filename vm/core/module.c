@@ -46,16 +46,15 @@ void vm_module_destroy(struct vm_module *module)
 /* The check ----------------------------------------------------------------*/
 
 /* Each step returns null or what is wrong. */
-#define REQUIRE(condition, message) \
-  do {                              \
-    if (!(condition))               \
-      return message;               \
+#define REQUIRE(condition, message)                                            \
+  do {                                                                         \
+    if (!(condition))                                                          \
+      return message;                                                          \
   } while (0)
 
 static bool is_value(const struct vm_module *module, uint32_t type)
 {
-  return type < module->type_count &&
-         module->types[type].prim != VM_PRIM_VOID;
+  return type < module->type_count && module->types[type].prim != VM_PRIM_VOID;
 }
 
 static bool is_reference(const struct vm_module *module, uint32_t type)
@@ -63,18 +62,31 @@ static bool is_reference(const struct vm_module *module, uint32_t type)
   return type < module->type_count && module->types[type].prim == VM_PRIM_REF;
 }
 
+/* Is an array's name that of its element and "[]"? */
+static bool is_array_name(const char *name, const char *element)
+{
+  size_t length = strlen(element);
+  return strncmp(name, element, length) == 0 &&
+         strcmp(name + length, "[]") == 0;
+}
+
 static const char *check_types(const struct vm_module *module)
 {
   for (uint32_t i = 0; i < module->type_count; i++) {
     const struct vm_type_ref *type = &module->types[i];
     REQUIRE(type->name != NULL, "a type has no name");
-    REQUIRE(type->prim < VM_PRIM_COUNT, "a type of no known kind");
-    if (type->dims == 0)
+    size_t length = strlen(type->name);
+    if (type->dims == 0) {
+      REQUIRE(type->prim == vm_prim_find(type->name, length) &&
+                  (length == 0 || type->name[length - 1] != ']'),
+              "a type of another kind than its name says");
       continue;
+    }
     /* An element stands in front of its array, so there are no cycles. */
     REQUIRE(type->prim == VM_PRIM_REF, "an array that is no reference");
     REQUIRE(type->element < i && is_value(module, type->element) &&
-                module->types[type->element].dims == type->dims - 1,
+                module->types[type->element].dims == type->dims - 1 &&
+                is_array_name(type->name, module->types[type->element].name),
             "an array type with a wrong element type");
   }
   return NULL;
@@ -101,8 +113,11 @@ static const char *check_array(const struct vm_module *module,
 static const char *check_constants(const struct vm_module *module)
 {
   const char *wrong = NULL;
-  for (uint32_t i = 0; i < module->string_count; i++)
-    REQUIRE(module->strings[i].bytes != NULL, "a string has no text");
+  for (uint32_t i = 0; i < module->string_count; i++) {
+    const struct vm_string_const *string = &module->strings[i];
+    REQUIRE(string->bytes != NULL && string->bytes[string->length_bytes] == 0,
+            "a string has no text, or another length than its text");
+  }
   for (uint32_t i = 0; i < module->array_count && wrong == NULL; i++)
     wrong = check_array(module, &module->arrays[i]);
   return wrong;
@@ -135,8 +150,8 @@ static const char *check_method(const struct vm_module *module,
           "a method has no parameters");
   for (uint32_t i = 0; i < method->param_count; i++)
     REQUIRE(is_value(module, method->params[i]), "a parameter of no type");
-  REQUIRE(method->is_static || (method->param_count > 0 &&
-                                method->params[0] == method->owner),
+  REQUIRE(method->is_static ||
+              (method->param_count > 0 && method->params[0] == method->owner),
           "an instance method without its receiver");
   return method->is_array_ctor ? check_array_ctor(module, method) : NULL;
 }
@@ -323,8 +338,8 @@ static const char *check_function(const struct vm_module *module,
   REQUIRE(function->method < module->method_count,
           "a function of a method out of range");
   uint32_t params = module->methods[function->method].param_count;
-  bool has_body = (function->flags & (VM_FLAG_EXTERNAL | VM_FLAG_NATIVE |
-                                      VM_FLAG_NOIMPL)) == 0;
+  bool has_body = (function->flags &
+                   (VM_FLAG_EXTERNAL | VM_FLAG_NATIVE | VM_FLAG_NOIMPL)) == 0;
   REQUIRE(function->local_count <= VM_REG_COUNT_MAX &&
               function->reg_count == function->local_count + params &&
               function->reg_count <= VM_REG_COUNT_MAX,
