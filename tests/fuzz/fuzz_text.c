@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libFuzzer over the text of programs: the input is the program.
+ *
+ *   tests/fuzz/fuzz_text -max_len=20000 CORPUS programs tests/verify
+ */
+#include "config.h"
+
+#include "tests/fuzz/fuzz_inline.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
+{
+  struct fuzz f = {.state = size_bytes};
+  if (fuzz_case_in_child(&f, (const char *)data, size_bytes, false, 200000))
+    abort();
+  return 0;
+}
