@@ -4,7 +4,8 @@
  * there is accepted and ignored: each refusal names the option and what there
  * is instead.
  *
- *   heap_max   default a quarter of the machine's memory, at most 24 GiB
+ *   heap_max   default a quarter of the machine's memory, or of the address
+ *              space that the process may take, at most 24 GiB
  *              (with AddressSanitizer 1 GiB: its shadow leaves no more below
  *              2 GiB); at least 1 MiB; rounded up to regions of 256 KiB
  *   heap_min   default 64 MiB, or heap_max if that is less
@@ -98,6 +99,9 @@ static uint64_t default_heap_max(void)
   uint64_t bytes = mm_os_physical_bytes() / MEMORY_FRACTION;
   if (bytes > HEAP_MAX_DEFAULT_MOST)
     bytes = HEAP_MAX_DEFAULT_MOST;
+  uint64_t limit = mm_os_address_space_bytes() / MEMORY_FRACTION;
+  if (bytes > limit)
+    bytes = limit;
   return bytes < HEAP_MAX_LEAST ? HEAP_MAX_LEAST : bytes;
 }
 

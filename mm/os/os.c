@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -50,6 +51,14 @@ uint64_t mm_os_physical_bytes(void)
   if (version_2 < bytes)
     bytes = version_2;
   return version_1 < bytes ? version_1 : bytes;
+}
+
+uint64_t mm_os_address_space_bytes(void)
+{
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return UINT64_MAX;
+  return limit.rlim_cur;
 }
 
 unsigned mm_os_processors(void)

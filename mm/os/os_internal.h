@@ -22,6 +22,9 @@ size_t mm_os_page_bytes(void);
 /* Memory of the machine, or of the control group if that has less. */
 uint64_t mm_os_physical_bytes(void);
 
+/* Address space that this process may take (ulimit -v); UINT64_MAX: any. */
+uint64_t mm_os_address_space_bytes(void);
+
 /* Processors that this process may use; at least 1. */
 unsigned mm_os_processors(void);
 

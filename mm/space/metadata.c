@@ -3,8 +3,8 @@
  * The metadata space; see metadata_internal.h.
  *
  * The reservation is made as large as the address space below grants, from
- * 512 MiB down to 16 MiB: a process with a limit on its address space still
- * gets room for ten thousands of classes.
+ * 512 MiB down to 4 MiB: a process with a limit on its address space still
+ * gets room for ten thousand classes.
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-enum { COMMIT_STEP_BYTES = 256 * 1024 };
+enum { COMMIT_STEP_BYTES = 256 * 1024, LIMIT_FRACTION = 16 };
 
 /* AddressSanitizer's shadow begins below 2 GiB. */
 #ifdef BAMBOO_ASAN
@@ -28,7 +28,7 @@ enum { COMMIT_STEP_BYTES = 256 * 1024 };
 #define LOWEST ((uintptr_t)(256 * MIB)) /* above a program's own brk */
 #define MOST_BYTES (512 * MIB)
 #endif
-#define LEAST_BYTES (16 * MIB)
+#define LEAST_BYTES (4 * MIB)
 
 static struct mm_metadata_space *space_of(struct mm_arena_source *source)
 {
@@ -71,10 +71,20 @@ static void give(struct mm_arena_source *source, void *chunk, size_t bytes)
   (void)bytes;
 }
 
+/* A limit on address space is for the heap, mainly. */
+static uint64_t first_try_bytes(void)
+{
+  uint64_t bytes = MOST_BYTES;
+  uint64_t bound = mm_os_address_space_bytes() / LIMIT_FRACTION;
+  while (bytes > bound && bytes > LEAST_BYTES)
+    bytes /= 2;
+  return bytes;
+}
+
 enum mm_status mm_metadata_init(struct mm_heap *heap)
 {
   struct mm_metadata_space *space = &heap->metadata;
-  uint64_t bytes = MOST_BYTES;
+  uint64_t bytes = first_try_bytes();
   uintptr_t base;
   enum mm_status status = MM_NO_MEMORY;
   for (; status != MM_OK && bytes >= LEAST_BYTES; bytes /= 2)
