@@ -143,12 +143,12 @@ static ALWAYS_INLINE void tracer_save(struct tracer *tracer)
 static ALWAYS_INLINE void tracer_begin(struct tracer *tracer,
                                        struct mm_worker *worker, bool parallel)
 {
-  tracer->worker = worker;
-  tracer->parallel = parallel;
-  tracer->base = worker->heap->regions.base;
-  tracer->traces = worker->heap->traces;
-  tracer->entries = NULL;
-  tracer->next = tracer->capacity = 0;
+  *tracer = (struct tracer){
+      .worker = worker,
+      .parallel = parallel,
+      .base = worker->heap->regions.base,
+      .traces = worker->heap->traces,
+  };
   MM_ASSERT(parallel || worker->stack.oldest == 0);
   tracer_load(tracer);
 }
