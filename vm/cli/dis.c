@@ -9,7 +9,6 @@
 
 #include <inttypes.h>
 
-#include "interp/interp.h"
 #include "vm/cli/sources.h"
 #include "vm/verify/verify.h"
 
@@ -75,27 +74,17 @@ static bool make_maps(struct vm *vm, struct vm_diags *diags)
   return true;
 }
 
-/* Maps need the classes of the file, hence a machine. */
-static int print_with_maps(struct cli_sources *sources)
+static int print_with_maps(struct cli_sources *sources, struct vm *vm)
 {
-  struct vm *vm = NULL;
-  struct mm_error error = {{0}};
-  enum mm_status created =
-      vm_create(&sources->settings->vm, interp_engine(), &vm, &error);
-  if (created != MM_OK)
-    return cli_create_error(CLI_DIS, created, &error);
-  int status = cli_sources_load(sources, vm);
-  if (status == CLI_OK && !make_maps(vm, &sources->diags)) {
+  if (!make_maps(vm, &sources->diags)) {
     fputs("bamboo dis: out of memory\n", stderr);
-    status = CLI_INTERNAL;
+    return CLI_INTERNAL;
   }
-  if (status == CLI_OK)
-    vm_disassemble(vm->modules, stdout, annotate, NULL);
-  cli_sources_report(sources, false);
-  vm_destroy(vm);
-  return status;
+  vm_disassemble(vm->modules, stdout, annotate, NULL);
+  return CLI_OK;
 }
 
+/* Maps need the classes of the file, hence a machine. */
 static int disassemble(const struct cli_settings *settings)
 {
   struct cli_sources sources;
@@ -107,7 +96,7 @@ static int disassemble(const struct cli_settings *settings)
   if (status != CLI_OK)
     cli_sources_report(&sources, false);
   else if (settings->maps)
-    status = print_with_maps(&sources);
+    status = cli_sources_inspect(&sources, CLI_DIS, false, print_with_maps);
   else
     vm_disassemble(sources.modules[0], stdout, NULL, NULL);
   cli_sources_destroy(&sources);
@@ -116,10 +105,5 @@ static int disassemble(const struct cli_settings *settings)
 
 int cli_command_dis(int argc, char **argv)
 {
-  struct cli_settings settings;
-  int status = cli_settings_read(&settings, CLI_DIS, argc, argv);
-  if (status == CLI_OK)
-    status = settings.help ? cli_help(CLI_DIS) : disassemble(&settings);
-  cli_settings_destroy(&settings);
-  return status;
+  return cli_perform(CLI_DIS, argc, argv, disassemble);
 }

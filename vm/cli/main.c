@@ -59,7 +59,8 @@ static const char run_notes[] =
     "  2   a wrong command line\n"
     "  3   a file that cannot be read, does not assemble or does not verify;\n"
     "      no entry point\n"
-    "  70  an internal failure, or a system that gives no memory for the heap\n";
+    "  70  an internal failure, or a system that gives no memory for the "
+    "heap\n";
 
 int cli_help(enum cli_command command)
 {

@@ -72,11 +72,6 @@ static const struct {
     {VM_RAISES_SOE, "panda.StackOverflowException"},
 };
 
-static const char *const mnemonics[VM_OP_COUNT] = {
-#define VM_OPCODE(id, text, ...) [VM_OP_##id] = text,
-#include "vm/isa/opcodes.def"
-};
-
 enum { OPERANDS_BYTES = 48 };
 
 /* The letters of the first and second register: as the effect has them, but
@@ -159,6 +154,14 @@ static void print_one(const struct vm_op_info *op)
   print_raises(op->raises);
 }
 
+static const char *nearest(const char *name)
+{
+  const char *mnemonics[VM_OP_COUNT];
+  for (size_t i = 0; i < VM_OP_COUNT; i++)
+    mnemonics[i] = vm_op_table[i].text;
+  return vm_nearest(name, mnemonics, VM_OP_COUNT);
+}
+
 static int explain(const char *name)
 {
   enum vm_op op = vm_op_find(name, strlen(name));
@@ -166,7 +169,7 @@ static int explain(const char *name)
     print_one(&vm_op_table[op]);
     return CLI_OK;
   }
-  const char *near = vm_nearest(name, mnemonics, VM_OP_COUNT);
+  const char *near = nearest(name);
   return near ? cli_usage_error(CLI_OPCODES,
                                 "there is no instruction `%s'; did you mean "
                                 "`%s'?",
@@ -187,10 +190,5 @@ static int show(const struct cli_settings *settings)
 
 int cli_command_opcodes(int argc, char **argv)
 {
-  struct cli_settings settings;
-  int status = cli_settings_read(&settings, CLI_OPCODES, argc, argv);
-  if (status == CLI_OK)
-    status = settings.help ? cli_help(CLI_OPCODES) : show(&settings);
-  cli_settings_destroy(&settings);
-  return status;
+  return cli_perform(CLI_OPCODES, argc, argv, show);
 }

@@ -314,6 +314,17 @@ void cli_settings_destroy(struct cli_settings *settings)
   free(settings->files);
 }
 
+int cli_perform(enum cli_command command, int argc, char **argv,
+                int (*body)(const struct cli_settings *settings))
+{
+  struct cli_settings settings;
+  int status = cli_settings_read(&settings, command, argc, argv);
+  if (status == CLI_OK)
+    status = settings.help ? cli_help(command) : body(&settings);
+  cli_settings_destroy(&settings);
+  return status;
+}
+
 /* --- Help --- */
 
 enum { HELP_COLUMN = 30 };

@@ -36,6 +36,11 @@ int cli_settings_read(struct cli_settings *settings, enum cli_command command,
                       int argc, char **argv);
 void cli_settings_destroy(struct cli_settings *settings);
 
+/* Reads the words of a command and calls `body` with what they say, or shows
+   help.  Returns the exit status. */
+int cli_perform(enum cli_command command, int argc, char **argv,
+                int (*body)(const struct cli_settings *settings));
+
 /* Prints the options of a command, for its help. */
 void cli_options_print(enum cli_command command, FILE *out);
 

@@ -61,10 +61,5 @@ static int show(const struct cli_settings *settings)
 
 int cli_command_profiles(int argc, char **argv)
 {
-  struct cli_settings settings;
-  int status = cli_settings_read(&settings, CLI_PROFILES, argc, argv);
-  if (status == CLI_OK)
-    status = settings.help ? cli_help(CLI_PROFILES) : show(&settings);
-  cli_settings_destroy(&settings);
-  return status;
+  return cli_perform(CLI_PROFILES, argc, argv, show);
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "interp/interp.h"
+
 int cli_sources_assemble(struct cli_sources *sources,
                          const struct cli_settings *settings)
 {
@@ -90,6 +92,24 @@ void cli_sources_report(struct cli_sources *sources, bool with_warnings)
     fprintf(stderr, "%u errors\n", diags->errors);
   if (diags->out_of_memory)
     fprintf(stderr, "bamboo: out of memory; not all errors are shown\n");
+}
+
+int cli_sources_inspect(struct cli_sources *sources, enum cli_command command,
+                        bool with_warnings,
+                        int (*use)(struct cli_sources *sources, struct vm *vm))
+{
+  struct vm *vm = NULL;
+  struct mm_error error = {{0}};
+  enum mm_status created =
+      vm_create(&sources->settings->vm, interp_engine(), &vm, &error);
+  if (created != MM_OK)
+    return cli_create_error(command, created, &error);
+  int status = cli_sources_load(sources, vm);
+  if (status == CLI_OK)
+    status = use(sources, vm);
+  cli_sources_report(sources, with_warnings);
+  vm_destroy(vm);
+  return sources->diags.out_of_memory ? CLI_INTERNAL : status;
 }
 
 void cli_sources_destroy(struct cli_sources *sources)

@@ -24,6 +24,14 @@ int cli_sources_load(struct cli_sources *sources, struct vm *vm);
 /* Prints what was found, warnings only on demand. */
 void cli_sources_report(struct cli_sources *sources, bool with_warnings);
 
+/*
+ * Creates a machine of which nothing is run, gives it all modules, calls `use`
+ * with it unless one was refused, and reports.  Returns the exit status.
+ */
+int cli_sources_inspect(struct cli_sources *sources, enum cli_command command,
+                        bool with_warnings,
+                        int (*use)(struct cli_sources *sources, struct vm *vm));
+
 void cli_sources_destroy(struct cli_sources *sources);
 
 #endif
