@@ -12,6 +12,7 @@
 
 #include "interp/code_internal.h"
 #include "interp/interp.h"
+#include "vm/core/assert.h"
 
 #include <pthread.h>
 
@@ -103,6 +104,7 @@ bool interp_unwind(struct vm_thread *thread, struct vm_frame *frame,
     if (handler == UINT32_MAX)
       continue;
     struct interp_code *code = frame->method->translated;
+    VM_ASSERT(code->insn_words[handler] != UINT32_MAX);
     thread->top = frame;
     *pc = code->words + code->insn_words[handler];
     *exception = vm_thread_take_exception(thread);
