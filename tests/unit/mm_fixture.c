@@ -162,7 +162,7 @@ struct mm_ref fixture_new_or_null(struct fixture_thread *thread,
 
 static struct mm_ref not_null(struct mm_ref ref)
 {
-  ck_assert_msg(!mm_is_null(ref), "the heap is full");
+  fixture_require(!mm_is_null(ref));
   return ref;
 }
 
@@ -193,26 +193,26 @@ struct mm_ref fixture_pair(struct fixture_thread *thread)
 
 size_t fixture_push(struct fixture_thread *thread, struct mm_ref ref)
 {
-  ck_assert_uint_lt(thread->top, FIXTURE_STACK);
+  fixture_require(thread->top < FIXTURE_STACK);
   thread->stack[thread->top] = ref;
   return thread->top++;
 }
 
 void fixture_pop(struct fixture_thread *thread, size_t count)
 {
-  ck_assert_uint_le(count, thread->top);
+  fixture_require(count <= thread->top);
   thread->top -= count;
 }
 
 struct mm_ref fixture_at(struct fixture_thread *thread, size_t index)
 {
-  ck_assert_uint_lt(index, thread->top);
+  fixture_require(index < thread->top);
   return thread->stack[index];
 }
 
 void fixture_put(struct fixture_thread *thread, size_t index, struct mm_ref ref)
 {
-  ck_assert_uint_lt(index, thread->top);
+  fixture_require(index < thread->top);
   thread->stack[index] = ref;
 }
 
@@ -270,10 +270,10 @@ size_t fixture_push_list(struct fixture_thread *thread, uint32_t length)
 void fixture_check_list(struct mm_ref head, uint32_t length)
 {
   for (uint32_t i = length; i-- > 0; head = fixture_get(head, FIXTURE_LEFT)) {
-    ck_assert(!mm_is_null(head));
-    ck_assert_int_eq(fixture_value(head), i);
+    fixture_require(!mm_is_null(head));
+    fixture_require(fixture_value(head) == i);
   }
-  ck_assert(mm_is_null(head));
+  fixture_require(mm_is_null(head));
 }
 
 struct mm_ref fixture_tree(struct fixture_thread *thread, unsigned depth)

@@ -22,6 +22,14 @@
 
 #include "mm/mm_inline.h"
 
+/* An assertion for loops: Check's own write each of their places to a file,
+   which takes a microsecond. */
+#define fixture_require(condition)                                             \
+  do {                                                                         \
+    if (!(condition))                                                          \
+      ck_abort_msg("%s does not hold", #condition);                            \
+  } while (0)
+
 enum {
   FIXTURE_STACK = 1 << 17, /* roots on a thread's shadow stack */
   FIXTURE_GLOBALS = 16,

@@ -125,8 +125,8 @@ START_TEST(an_object_that_is_shared_stays_one)
   ck_assert_uint_eq(fixture_census(&f).objects, 2);
   ck_assert(mm_same(f.globals[3], fixture_at(&f.main, shared)));
   for (size_t i = 0; i < 9000; i++)
-    ck_assert(mm_same(fixture_element(fixture_at(&f.main, array), i),
-                      fixture_at(&f.main, shared)));
+    fixture_require(mm_same(fixture_element(fixture_at(&f.main, array), i),
+                            fixture_at(&f.main, shared)));
 }
 END_TEST
 
@@ -157,9 +157,8 @@ START_TEST(wide_arrays_of_small_objects_survive)
   collect(_i);
   ck_assert_uint_eq(fixture_census(&f).objects, 200001);
   for (size_t i = 0; i < 200000; i++)
-    ck_assert_int_eq(
-        fixture_value(fixture_element(fixture_at(&f.main, array), i)),
-        (int64_t)i);
+    fixture_require(fixture_value(fixture_element(fixture_at(&f.main, array),
+                                                  i)) == (int64_t)i);
 }
 END_TEST
 
@@ -210,7 +209,8 @@ static void check_filled(struct mm_ref ref, size_t base, uint64_t seed)
 {
   size_t bytes = mm_object_bytes(ref);
   for (size_t i = base; i < bytes; i++)
-    ck_assert_int_eq(*fixture_data(ref, i), (char)(fixture_random(&seed) >> 8));
+    fixture_require(*fixture_data(ref, i) ==
+                    (char)(fixture_random(&seed) >> 8));
 }
 
 START_TEST(data_is_copied_to_the_last_byte)
