@@ -18,14 +18,10 @@ static inline uint64_t mm_granule_of(const struct mm_heap *heap,
   return ref.bits - (heap->regions.base >> MM_REF_SHIFT);
 }
 
-/* Marks an object.  True: it was not marked before, and no other worker was
-   faster. */
-static inline bool mm_mark(struct mm_heap *heap, struct mm_ref ref,
-                           bool parallel)
+/* Sets a bit.  True: it was not set before, and no other worker was faster. */
+static inline __attribute__((always_inline)) bool
+mm_mark_bit(uint64_t *word, uint64_t bit, bool parallel)
 {
-  uint64_t granule = mm_granule_of(heap, ref);
-  uint64_t *word = &heap->marks[granule >> 6];
-  uint64_t bit = (uint64_t)1 << (granule & 63);
   if (!parallel) {
     bool is_new = !(*word & bit);
     *word |= bit;
@@ -34,6 +30,15 @@ static inline bool mm_mark(struct mm_heap *heap, struct mm_ref ref,
   if (__atomic_load_n(word, __ATOMIC_RELAXED) & bit)
     return false;
   return !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
+}
+
+/* Marks an object.  True: by this call. */
+static inline bool mm_mark(struct mm_heap *heap, struct mm_ref ref,
+                           bool parallel)
+{
+  uint64_t granule = mm_granule_of(heap, ref);
+  return mm_mark_bit(&heap->marks[granule >> 6], (uint64_t)1 << (granule & 63),
+                     parallel);
 }
 
 /* First mark word of a region. */

@@ -39,6 +39,7 @@
 #include "mm/gc/mark_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
+#include "mm/gc/trace_inline_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
 #include "mm/space/nonmoving_internal.h"
@@ -199,57 +200,103 @@ static void plan_goal(struct mm_worker *worker)
 
 /* Update ------------------------------------------------------------------- */
 
-static struct mm_ref target_of(const struct mm_heap *heap, struct mm_ref ref)
+/*
+ * The inner loops count bits.  x86-64 as the compiler has to assume it lacks
+ * an instruction for that, so each goal that counts is compiled twice, with
+ * and without, and the processor is asked (counts_bits).
+ */
+#if defined __x86_64__ && !defined __POPCNT__
+#define WITH_POPCOUNT __attribute__((target("popcnt")))
+static bool counts_bits(void)
 {
-  uint64_t granule = mm_granule_of(heap, ref);
-  const struct mm_block *block = &heap->blocks[granule / BLOCK_GRANULES];
+  return __builtin_cpu_supports("popcnt") != 0;
+}
+#else
+#define WITH_POPCOUNT
+static bool counts_bits(void)
+{
+  return true;
+}
+#endif
+
+/* What an update needs to know, held in registers. */
+struct updater {
+  const struct mm_block *blocks;
+  const uint8_t *traces;
+  uint32_t base; /* of the heap, as a reference */
+};
+
+static struct updater updater_for(const struct mm_heap *heap)
+{
+  return (struct updater){
+      .blocks = heap->blocks,
+      .traces = heap->traces,
+      .base = (uint32_t)(heap->regions.base >> MM_REF_SHIFT),
+  };
+}
+
+static MM_ALWAYS_INLINE struct mm_ref target_of(const struct updater *updater,
+                                                struct mm_ref ref)
+{
+  uint32_t granule = ref.bits - updater->base;
+  const struct mm_block *block = &updater->blocks[granule / BLOCK_GRANULES];
   uint64_t before = ((uint64_t)1 << granule % BLOCK_GRANULES) - 1;
   return (struct mm_ref){block->target +
                          (uint32_t)__builtin_popcountll(block->live & before)};
 }
 
-static bool moves(const struct mm_heap *heap, struct mm_ref ref)
+static MM_ALWAYS_INLINE void update_slot(void *context, struct mm_ref *slot)
 {
-  uint32_t index = mm_region_index(&heap->regions, (uintptr_t)mm_address(ref));
-  return heap->traces[index] == MM_TRACE_MOVE;
-}
-
-static void update_slot(void *context, struct mm_ref *slot)
-{
-  const struct mm_heap *heap = context;
-  if (mm_is_null(*slot) || !moves(heap, *slot))
+  const struct updater *updater = context;
+  if (mm_is_null(*slot))
     return;
-  *slot = target_of(heap, *slot);
+  uint32_t index = (slot->bits - updater->base) / MM_REGION_GRANULES;
+  if (updater->traces[index] == MM_TRACE_MOVE)
+    *slot = target_of(updater, *slot);
 }
 
-static void update_object(void *context, struct mm_ref ref)
+static MM_ALWAYS_INLINE void update_object(void *context, struct mm_ref ref)
 {
   mm_scan_object(mm_address(ref), mm_layout_of(ref), update_slot, context);
 }
 
 struct root_visitor {
   struct mm_root_visitor visitor; /* first: the host gets its address */
-  struct mm_heap *heap;
+  struct updater updater;
 };
 
 static void update_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
                         enum mm_root_kind kind)
 {
   (void)kind;
-  update_slot(((struct root_visitor *)visitor)->heap, slot);
+  update_slot(&((struct root_visitor *)visitor)->updater, slot);
+}
+
+static MM_ALWAYS_INLINE void update_regions(struct mm_worker *worker)
+{
+  struct mm_heap *heap = worker->heap;
+  struct updater updater = updater_for(heap);
+  uint32_t index;
+  while ((index = mm_worker_claim(worker)) < heap->regions.fresh_from)
+    if (heap->traces[index] != MM_TRACE_NOTHING)
+      mm_region_each_marked(heap, index, update_object, &updater);
+}
+
+static WITH_POPCOUNT void update_regions_counting(struct mm_worker *worker)
+{
+  update_regions(worker);
 }
 
 static void update_goal(struct mm_worker *worker)
 {
-  struct mm_heap *heap = worker->heap;
   if (worker->index == 0) {
-    struct root_visitor visitor = {{update_root}, heap};
-    mm_roots_visit(heap, &visitor.visitor);
+    struct root_visitor visitor = {{update_root}, updater_for(worker->heap)};
+    mm_roots_visit(worker->heap, &visitor.visitor);
   }
-  uint32_t index;
-  while ((index = mm_worker_claim(worker)) < heap->regions.fresh_from)
-    if (heap->traces[index] != MM_TRACE_NOTHING)
-      mm_region_each_marked(heap, index, update_object, heap);
+  if (counts_bits())
+    update_regions_counting(worker);
+  else
+    update_regions(worker);
 }
 
 /* Move --------------------------------------------------------------------- */
@@ -257,6 +304,7 @@ static void update_goal(struct mm_worker *worker)
 /* Neighbours that move by the same distance, moved at once. */
 struct run {
   struct mm_worker *worker;
+  struct updater updater;
   uintptr_t from, to;
   size_t bytes, objects;
 };
@@ -274,11 +322,11 @@ static void move_run(struct run *run)
   run->bytes = run->objects = 0;
 }
 
-static void move_object(void *context, struct mm_ref ref)
+static MM_ALWAYS_INLINE void move_object(void *context, struct mm_ref ref)
 {
   struct run *run = context;
   uintptr_t from = (uintptr_t)mm_address(ref);
-  uintptr_t to = (uintptr_t)mm_address(target_of(run->worker->heap, ref));
+  uintptr_t to = (uintptr_t)mm_address(target_of(&run->updater, ref));
   size_t bytes = mm_size_with(mm_address(ref), mm_layout_of(ref));
   if (from != run->from + run->bytes || to != run->to + run->bytes) {
     move_run(run);
@@ -289,16 +337,29 @@ static void move_object(void *context, struct mm_ref ref)
   run->objects++;
 }
 
-static void move_goal(struct mm_worker *worker)
+static MM_ALWAYS_INLINE void move_row(struct mm_worker *worker)
 {
   struct mm_heap *heap = worker->heap;
-  struct run run = {.worker = worker};
+  struct run run = {.worker = worker, .updater = updater_for(heap)};
   uint32_t from, to;
   row_of(worker, &from, &to);
   for (uint32_t i = from; i < to; i++)
     if (is_small(heap, i))
       mm_region_each_marked(heap, i, move_object, &run);
   move_run(&run);
+}
+
+static WITH_POPCOUNT void move_row_counting(struct mm_worker *worker)
+{
+  move_row(worker);
+}
+
+static void move_goal(struct mm_worker *worker)
+{
+  if (counts_bits())
+    move_row_counting(worker);
+  else
+    move_row(worker);
 }
 
 /* Begin and end ------------------------------------------------------------ */
@@ -326,7 +387,8 @@ static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
 {
   struct mm_heap *heap = ((struct weak_visitor *)visitor)->heap;
   if (mm_is_marked(heap, *slot)) {
-    update_slot(heap, slot);
+    struct updater updater = updater_for(heap);
+    update_slot(&updater, slot);
     return true;
   }
   *slot = MM_NULL;

@@ -7,7 +7,7 @@
  *   pop -> scan its slots
  *
  * Written once and inlined twice: for a lone worker (no atomics; the stack and
- * the buffer are held in machine registers through struct tracer) and for
+ * the buffer are held in machine registers, see struct tracer) and for
  * several, which each copy into a buffer of their own before they try to
  * install the forwarding; the one who loses takes its copy back (Flood et al.,
  * "Parallel garbage collection for shared memory multiprocessors", 2001).
@@ -20,8 +20,8 @@
  *
  * Invariants: copies and kept objects are pushed exactly once, by the worker
  * whose store or exchange of the header succeeded; while a tracer is at work,
- * the cursor (and a lone worker's stack) in its worker are stale, so every
- * call that uses them stands between tracer_save and tracer_load.
+ * the cursor in its worker is stale, so every call that uses it stands
+ * between tracer_save and tracer_load.
  *
  * Next: evacuate.c (begin, end, what found no room).
  */
@@ -37,8 +37,6 @@
 #include "mm/gc/trace_inline_internal.h"
 #include "mm/mm_inline.h"
 #include "mm/space/object_internal.h"
-
-#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 enum {
   SHARED_BUFFER_BYTES = 32 * 1024, /* when several workers share a region */
@@ -108,89 +106,55 @@ static enum mm_status find_room_apart(struct mm_worker *worker, size_t bytes,
 /* The state of the inner loop ---------------------------------------------- */
 
 struct tracer {
-  struct mm_worker *worker;
-  bool parallel;  /* a constant where this is inlined */
+  struct mm_tracer stack;
   uintptr_t base; /* of the heap */
   const uint8_t *traces;
   uintptr_t cursor, limit; /* the buffer's */
   uint64_t copied;         /* objects, since tracer_load */
-  uint64_t *entries;       /* the stack's, from here on: alone only */
-  size_t next, capacity;
 };
 
-static ALWAYS_INLINE void tracer_load(struct tracer *tracer)
+static MM_ALWAYS_INLINE void tracer_load(struct tracer *tracer)
 {
-  const struct mm_worker *worker = tracer->worker;
-  tracer->cursor = worker->buffer.cursor;
-  tracer->limit = worker->buffer.limit;
+  tracer->cursor = tracer->stack.worker->buffer.cursor;
+  tracer->limit = tracer->stack.worker->buffer.limit;
   tracer->copied = 0;
-  if (tracer->parallel)
-    return;
-  tracer->entries = worker->stack.entries;
-  tracer->capacity = worker->stack.capacity;
-  tracer->next = worker->stack.next;
 }
 
-static ALWAYS_INLINE void tracer_save(struct tracer *tracer)
+static MM_ALWAYS_INLINE void tracer_save(struct tracer *tracer)
 {
-  struct mm_worker *worker = tracer->worker;
-  worker->buffer.cursor = tracer->cursor;
-  worker->moved_objects += tracer->copied;
-  if (!tracer->parallel)
-    worker->stack.next = tracer->next;
+  tracer->stack.worker->buffer.cursor = tracer->cursor;
+  tracer->stack.worker->moved_objects += tracer->copied;
 }
 
-static ALWAYS_INLINE void tracer_begin(struct tracer *tracer,
-                                       struct mm_worker *worker, bool parallel)
+static MM_ALWAYS_INLINE void
+tracer_begin(struct tracer *tracer, struct mm_worker *worker, bool parallel)
 {
   *tracer = (struct tracer){
-      .worker = worker,
-      .parallel = parallel,
       .base = worker->heap->regions.base,
       .traces = worker->heap->traces,
   };
-  MM_ASSERT(parallel || worker->stack.oldest == 0);
+  mm_tracer_begin(&tracer->stack, worker, parallel);
   tracer_load(tracer);
 }
 
-/* A lone worker's stack begins at 0 and so never wraps. */
-static ALWAYS_INLINE void push(struct tracer *tracer, uint64_t entry)
+static MM_ALWAYS_INLINE void tracer_end(struct tracer *tracer)
 {
-  if (tracer->parallel) {
-    mm_trace_push(tracer->worker, entry);
-    return;
-  }
-  if (__builtin_expect(tracer->next == tracer->capacity, 0)) {
-    tracer_save(tracer);
-    bool grown = mm_trace_stack_grow(tracer->worker);
-    tracer_load(tracer);
-    if (!grown)
-      return;
-  }
-  tracer->entries[tracer->next++] = entry;
+  tracer_save(tracer);
+  mm_tracer_save(&tracer->stack);
 }
 
-static ALWAYS_INLINE bool pop(struct tracer *tracer, uint64_t *entry)
-{
-  if (tracer->parallel)
-    return mm_trace_pop(tracer->worker, true, entry);
-  if (tracer->next == 0)
-    return false;
-  *entry = tracer->entries[--tracer->next];
-  return true;
-}
-
-static ALWAYS_INLINE void push_object(struct tracer *tracer, struct mm_ref ref,
-                                      const struct mm_layout *layout)
+static MM_ALWAYS_INLINE void push_object(struct tracer *tracer,
+                                         struct mm_ref ref,
+                                         const struct mm_layout *layout)
 {
   if (mm_has_slots(layout))
-    push(tracer, mm_trace_entry(ref, 0));
+    mm_tracer_push(&tracer->stack, mm_trace_entry(ref, 0));
 }
 
 /* Copying ------------------------------------------------------------------ */
 
-static ALWAYS_INLINE void copy_body(uintptr_t to, const void *from,
-                                    size_t bytes)
+static MM_ALWAYS_INLINE void copy_body(uintptr_t to, const void *from,
+                                       size_t bytes)
 {
   uint64_t *target = (uint64_t *)to;
   const uint64_t *source = from;
@@ -208,8 +172,8 @@ static ALWAYS_INLINE void copy_body(uintptr_t to, const void *from,
 
 /* Writes `header` over `*seen`.  False: another worker was first, and *seen
    is what it wrote. */
-static ALWAYS_INLINE bool install(struct mm_ref ref, uint64_t *seen,
-                                  uint64_t header, bool parallel)
+static MM_ALWAYS_INLINE bool install(struct mm_ref ref, uint64_t *seen,
+                                     uint64_t header, bool parallel)
 {
   if (parallel)
     return __atomic_compare_exchange_n(mm_header_at(ref), seen, header, false,
@@ -219,9 +183,9 @@ static ALWAYS_INLINE bool install(struct mm_ref ref, uint64_t *seen,
 }
 
 /* Copies to `to`.  False: another worker was first; *place is its choice. */
-static ALWAYS_INLINE bool copy_to(uintptr_t to, struct mm_ref ref,
-                                  uint64_t header, size_t bytes, bool parallel,
-                                  struct mm_ref *place)
+static MM_ALWAYS_INLINE bool copy_to(uintptr_t to, struct mm_ref ref,
+                                     uint64_t header, size_t bytes,
+                                     bool parallel, struct mm_ref *place)
 {
   struct mm_ref copy = mm_ref_at((void *)to);
   copy_body(to, mm_address(ref), bytes);
@@ -288,16 +252,16 @@ evacuate_slow(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
   return mine;
 }
 
-static ALWAYS_INLINE struct mm_ref evacuate(struct tracer *tracer,
-                                            struct mm_ref ref, uint64_t header)
+static MM_ALWAYS_INLINE struct mm_ref
+evacuate(struct tracer *tracer, struct mm_ref ref, uint64_t header)
 {
   const struct mm_layout *layout = mm_header_layout(header);
   size_t bytes = mm_size_with(mm_address(ref), layout);
   struct mm_ref place;
   bool mine;
   if (__builtin_expect(bytes <= tracer->limit - tracer->cursor, 1)) {
-    mine =
-        copy_to(tracer->cursor, ref, header, bytes, tracer->parallel, &place);
+    mine = copy_to(tracer->cursor, ref, header, bytes, tracer->stack.parallel,
+                   &place);
     if (mine) {
       tracer->cursor += bytes;
       tracer->copied++;
@@ -305,7 +269,7 @@ static ALWAYS_INLINE struct mm_ref evacuate(struct tracer *tracer,
   } else {
     struct mm_ref slow_place;
     tracer_save(tracer);
-    mine = evacuate_slow(tracer->worker, ref, header, bytes, &slow_place);
+    mine = evacuate_slow(tracer->stack.worker, ref, header, bytes, &slow_place);
     tracer_load(tracer);
     place = slow_place;
   }
@@ -316,10 +280,11 @@ static ALWAYS_INLINE struct mm_ref evacuate(struct tracer *tracer,
 
 /* Slots -------------------------------------------------------------------- */
 
-static ALWAYS_INLINE void mark_object(struct tracer *tracer, struct mm_ref ref)
+static MM_ALWAYS_INLINE void mark_object(struct tracer *tracer,
+                                         struct mm_ref ref)
 {
-  struct mm_worker *worker = tracer->worker;
-  if (!mm_mark(worker->heap, ref, tracer->parallel))
+  struct mm_worker *worker = tracer->stack.worker;
+  if (!mm_mark(worker->heap, ref, tracer->stack.parallel))
     return;
   const struct mm_layout *layout = mm_layout_of(ref);
   worker->live_objects++;
@@ -327,13 +292,13 @@ static ALWAYS_INLINE void mark_object(struct tracer *tracer, struct mm_ref ref)
   push_object(tracer, ref, layout);
 }
 
-static ALWAYS_INLINE uint64_t load_header(struct mm_ref ref, bool parallel)
+static MM_ALWAYS_INLINE uint64_t load_header(struct mm_ref ref, bool parallel)
 {
   return __atomic_load_n(mm_header_at(ref),
                          parallel ? __ATOMIC_ACQUIRE : __ATOMIC_RELAXED);
 }
 
-static ALWAYS_INLINE void visit_slot(void *context, struct mm_ref *slot)
+static MM_ALWAYS_INLINE void visit_slot(void *context, struct mm_ref *slot)
 {
   struct tracer *tracer = context;
   struct mm_ref ref = *slot;
@@ -346,61 +311,63 @@ static ALWAYS_INLINE void visit_slot(void *context, struct mm_ref *slot)
       mark_object(tracer, ref);
     return;
   }
-  uint64_t header = load_header(ref, tracer->parallel);
+  uint64_t header = load_header(ref, tracer->stack.parallel);
   *slot = mm_header_is_visited(header) ? mm_header_place(ref, header)
                                        : evacuate(tracer, ref, header);
 }
 
-static ALWAYS_INLINE void scan_chunk(struct tracer *tracer, uint64_t entry)
+static MM_ALWAYS_INLINE void scan_chunk(struct tracer *tracer, uint64_t entry)
 {
   struct mm_ref ref = mm_trace_ref(entry);
   uint32_t chunk = mm_trace_chunk(entry);
   uint32_t from = chunk * MM_SCAN_CHUNK, to = mm_length_word(ref);
   if (to - from > MM_SCAN_CHUNK) {
     to = from + MM_SCAN_CHUNK;
-    push(tracer, mm_trace_entry(ref, chunk + 1));
+    mm_tracer_push(&tracer->stack, mm_trace_entry(ref, chunk + 1));
   }
   mm_scan_elements(mm_address(ref), from, to, visit_slot, tracer);
 }
 
-static ALWAYS_INLINE void trace(struct tracer *tracer)
+static MM_ALWAYS_INLINE void scan_entry(struct tracer *tracer, uint64_t entry)
 {
+  struct mm_ref ref = mm_trace_ref(entry);
+  const struct mm_layout *layout = mm_layout_of(ref);
+  if (layout->kind == MM_KIND_PLAIN)
+    mm_scan_plain(mm_address(ref), layout, visit_slot, tracer);
+  else
+    scan_chunk(tracer, entry);
+}
+
+static MM_ALWAYS_INLINE void trace(struct mm_worker *worker, bool parallel)
+{
+  struct tracer tracer;
   uint64_t entry;
-  while (pop(tracer, &entry)) {
-    struct mm_ref ref = mm_trace_ref(entry);
-    const struct mm_layout *layout = mm_layout_of(ref);
-    if (layout->kind == MM_KIND_PLAIN)
-      mm_scan_plain(mm_address(ref), layout, visit_slot, tracer);
-    else
-      scan_chunk(tracer, entry);
-  }
+  tracer_begin(&tracer, worker, parallel);
+  while (mm_tracer_pop_own(&tracer.stack, &entry) ||
+         mm_tracer_find(&tracer.stack, &entry))
+    scan_entry(&tracer, entry);
+  tracer_end(&tracer);
 }
 
 /* Goals -------------------------------------------------------------------- */
 
 static void trace_alone(struct mm_worker *worker)
 {
-  struct tracer tracer;
-  tracer_begin(&tracer, worker, false);
-  trace(&tracer);
-  tracer_save(&tracer);
+  trace(worker, false);
 }
 
 static void trace_parallel(struct mm_worker *worker)
 {
-  struct tracer tracer;
-  tracer_begin(&tracer, worker, true);
-  trace(&tracer);
-  tracer_save(&tracer);
+  trace(worker, true);
 }
 
-static ALWAYS_INLINE void visit_one(struct mm_worker *worker,
-                                    struct mm_ref *slot, bool parallel)
+static MM_ALWAYS_INLINE void visit_one(struct mm_worker *worker,
+                                       struct mm_ref *slot, bool parallel)
 {
   struct tracer tracer;
   tracer_begin(&tracer, worker, parallel);
   visit_slot(&tracer, slot);
-  tracer_save(&tracer);
+  tracer_end(&tracer);
 }
 
 static void visit_root_slot(void *worker, struct mm_ref *slot)
@@ -425,7 +392,7 @@ static void visit_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
 
 void mm_evacuate_goal(struct mm_worker *worker)
 {
-  worker->stack.oldest = worker->stack.next = 0;
+  mm_trace_stack_reset(&worker->stack);
   if (worker->index == 0) {
     struct root_visitor visitor = {{visit_root}, worker};
     mm_roots_visit(worker->heap, &visitor.visitor);
@@ -440,7 +407,7 @@ void mm_evacuate_goal(struct mm_worker *worker)
 void mm_evacuate_rescan(void *worker, struct mm_ref ref)
 {
   struct mm_worker *self = worker;
-  self->stack.oldest = self->stack.next = 0;
+  mm_trace_stack_reset(&self->stack);
   mm_scan_object(mm_address(ref), mm_layout_of(ref), visit_root_slot, self);
   trace_alone(self);
 }

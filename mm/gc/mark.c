@@ -27,8 +27,6 @@
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
 enum { FIFO_ENTRIES = 16 };
 
 struct fifo {
@@ -36,22 +34,31 @@ struct fifo {
   unsigned next, held;
 };
 
-static ALWAYS_INLINE void push_slot(void *context, struct mm_ref *slot)
+/* The state of the inner loop. */
+struct marker {
+  struct mm_tracer stack;
+  uint64_t *marks;
+  uint32_t base; /* of the heap, as a reference */
+  uint64_t objects, bytes;
+};
+
+static MM_ALWAYS_INLINE void push_slot(void *context, struct mm_ref *slot)
 {
-  struct mm_worker *worker = context;
+  struct marker *marker = context;
   if (!mm_is_null(*slot))
-    mm_trace_push(worker, mm_trace_entry(*slot, 0));
+    mm_tracer_push(&marker->stack, mm_trace_entry(*slot, 0));
 }
 
-static ALWAYS_INLINE void prefetch(const struct mm_heap *heap, uint64_t entry)
+static MM_ALWAYS_INLINE void prefetch(const struct marker *marker,
+                                      uint64_t entry)
 {
   struct mm_ref ref = mm_trace_ref(entry);
   __builtin_prefetch(mm_address(ref));
-  __builtin_prefetch(&heap->marks[mm_granule_of(heap, ref) >> 6], 1);
+  __builtin_prefetch(&marker->marks[(ref.bits - marker->base) >> 6], 1);
 }
 
 /* Puts `entry` (or 0) in; returns what has waited longest (or 0). */
-static ALWAYS_INLINE uint64_t fifo_pass(struct fifo *fifo, uint64_t entry)
+static MM_ALWAYS_INLINE uint64_t fifo_pass(struct fifo *fifo, uint64_t entry)
 {
   uint64_t *place = &fifo->entries[fifo->next++ % FIFO_ENTRIES];
   uint64_t oldest = *place;
@@ -60,56 +67,78 @@ static ALWAYS_INLINE uint64_t fifo_pass(struct fifo *fifo, uint64_t entry)
   return oldest;
 }
 
-static ALWAYS_INLINE void scan_chunk(struct mm_worker *worker, uint64_t entry)
+static MM_ALWAYS_INLINE void scan_chunk(struct marker *marker, uint64_t entry)
 {
   struct mm_ref ref = mm_trace_ref(entry);
-  uint32_t from = mm_trace_chunk(entry) * MM_SCAN_CHUNK;
-  uint32_t to = mm_length_word(ref);
+  uint32_t chunk = mm_trace_chunk(entry);
+  uint32_t from = chunk * MM_SCAN_CHUNK, to = mm_length_word(ref);
   if (to - from > MM_SCAN_CHUNK) {
     to = from + MM_SCAN_CHUNK;
-    mm_trace_push(worker, mm_trace_entry(ref, mm_trace_chunk(entry) + 1));
+    mm_tracer_push(&marker->stack, mm_trace_entry(ref, chunk + 1));
   }
-  mm_scan_elements(mm_address(ref), from, to, push_slot, worker);
+  mm_scan_elements(mm_address(ref), from, to, push_slot, marker);
 }
 
-static ALWAYS_INLINE void scan(struct mm_worker *worker, uint64_t entry)
+static MM_ALWAYS_INLINE bool mark(struct marker *marker, struct mm_ref ref)
 {
-  struct mm_ref ref = mm_trace_ref(entry);
-  const struct mm_layout *layout = mm_layout_of(ref);
-  if (layout->kind == MM_KIND_PLAIN)
-    mm_scan_plain(mm_address(ref), layout, push_slot, worker);
-  else if (layout->kind == MM_KIND_REF_ARRAY)
-    scan_chunk(worker, entry);
+  uint64_t granule = ref.bits - marker->base;
+  return mm_mark_bit(&marker->marks[granule >> 6],
+                     (uint64_t)1 << (granule & 63), marker->stack.parallel);
 }
 
 /* Marks and scans what an entry stands for.  The later chunks of an array
    were marked with its first. */
-static ALWAYS_INLINE void process(struct mm_worker *worker, uint64_t entry,
-                                  bool parallel)
+static MM_ALWAYS_INLINE void process(struct marker *marker, uint64_t entry)
 {
   struct mm_ref ref = mm_trace_ref(entry);
+  const struct mm_layout *layout;
   if (mm_trace_chunk(entry) == 0) {
-    if (!mm_mark(worker->heap, ref, parallel))
+    if (!mark(marker, ref))
       return;
-    worker->live_objects++;
-    worker->live_bytes += mm_size_with(mm_address(ref), mm_layout_of(ref));
+    layout = mm_layout_of(ref);
+    marker->objects++;
+    marker->bytes += mm_size_with(mm_address(ref), layout);
+    if (layout->kind == MM_KIND_PLAIN) {
+      mm_scan_plain(mm_address(ref), layout, push_slot, marker);
+      return;
+    }
+    if (layout->kind != MM_KIND_REF_ARRAY)
+      return;
   }
-  scan(worker, entry);
+  scan_chunk(marker, entry);
 }
 
-static ALWAYS_INLINE void drain(struct mm_worker *worker, bool parallel)
+static MM_ALWAYS_INLINE void drain(struct mm_worker *worker, bool parallel)
 {
   struct fifo fifo = {0};
+  struct marker marker = {
+      .marks = worker->heap->marks,
+      .base = (uint32_t)(worker->heap->regions.base >> MM_REF_SHIFT),
+  };
+  mm_tracer_begin(&marker.stack, worker, parallel);
   for (;;) {
     uint64_t entry = 0;
-    if (mm_trace_pop_own(worker, parallel, &entry))
-      prefetch(worker->heap, entry);
-    else if (fifo.held == 0 && !(parallel && mm_trace_find(worker, &entry)))
-      return;
+    if (mm_tracer_pop_own(&marker.stack, &entry))
+      prefetch(&marker, entry);
+    else if (fifo.held == 0 && !mm_tracer_find(&marker.stack, &entry))
+      break;
     entry = fifo_pass(&fifo, entry);
     if (entry != 0)
-      process(worker, entry, parallel);
+      process(&marker, entry);
   }
+  mm_tracer_save(&marker.stack);
+  worker->live_objects += marker.objects;
+  worker->live_bytes += marker.bytes;
+}
+
+static void drain_alone(struct mm_worker *worker)
+{
+  drain(worker, false);
+}
+
+static void drain_parallel(struct mm_worker *worker)
+{
+  drain(worker, true);
 }
 
 struct root_visitor {
@@ -121,19 +150,22 @@ static void visit_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
                        enum mm_root_kind kind)
 {
   (void)kind;
-  push_slot(((struct root_visitor *)visitor)->worker, slot);
+  if (!mm_is_null(*slot))
+    mm_trace_push(((struct root_visitor *)visitor)->worker,
+                  mm_trace_entry(*slot, 0));
 }
 
 static void mark_goal(struct mm_worker *worker)
 {
+  mm_trace_stack_reset(&worker->stack);
   if (worker->index == 0) {
     struct root_visitor visitor = {{visit_root}, worker};
     mm_roots_visit(worker->heap, &visitor.visitor);
   }
   if (worker->workers->active > 1)
-    drain(worker, true);
+    drain_parallel(worker);
   else
-    drain(worker, false);
+    drain_alone(worker);
 }
 
 /* A stack overflowed ------------------------------------------------------- */
@@ -148,16 +180,17 @@ static void push_unmarked(void *context, struct mm_ref *slot)
 static void rescan_object(void *context, struct mm_ref ref)
 {
   mm_scan_object(mm_address(ref), mm_layout_of(ref), push_unmarked, context);
-  drain(context, false);
+  drain_alone(context);
 }
 
 /* Also the roots: their own entries may have been dropped. */
 static void rescan_goal(struct mm_worker *worker)
 {
   struct mm_heap *heap = worker->heap;
+  mm_trace_stack_reset(&worker->stack);
   struct root_visitor visitor = {{visit_root}, worker};
   mm_roots_visit(heap, &visitor.visitor);
-  drain(worker, false);
+  drain_alone(worker);
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     uint8_t kind = heap->regions.table[i].kind;
     if (kind != MM_REGION_FREE && kind != MM_REGION_LARGE_TAIL)
