@@ -505,8 +505,8 @@ static inline struct vm *fuzz_machine(struct fuzz *f, FILE *nowhere)
 }
 
 /* Loads, verifies both ways, and runs `main` and every function.  Takes the
-   module over. */
-static inline void fuzz_load_and_run(struct fuzz *f, struct vm_module *module)
+   module over.  False: it was refused. */
+static inline bool fuzz_load_and_run(struct fuzz *f, struct vm_module *module)
 {
   struct vm_diags diags;
   struct mm_error error;
@@ -517,10 +517,11 @@ static inline void fuzz_load_and_run(struct fuzz *f, struct vm_module *module)
     vm_module_destroy(module);
     if (nowhere)
       fclose(nowhere);
-    return;
+    return false;
   }
   vm_diags_init(&diags);
-  if (vm_load_module(vm, module, &diags)) {
+  bool loaded = vm_load_module(vm, module, &diags);
+  if (loaded) {
     bool runs = !fuzz_may_abort(module);
     vm_verify_module_strict(vm, module, &diags);
     if (runs)
@@ -531,10 +532,11 @@ static inline void fuzz_load_and_run(struct fuzz *f, struct vm_module *module)
   vm_diags_destroy(&diags);
   vm_destroy(vm);
   fclose(nowhere);
+  return loaded;
 }
 
-/* One case, in this process. */
-static inline void fuzz_case(struct fuzz *f, const char *text, size_t length,
+/* One case, in this process.  False: it was refused. */
+static inline bool fuzz_case(struct fuzz *f, const char *text, size_t length,
                              bool mutate_module)
 {
   struct vm_diags diags;
@@ -542,14 +544,16 @@ static inline void fuzz_case(struct fuzz *f, const char *text, size_t length,
   struct vm_module *module = vm_assemble("fuzz.pa", text, length, &diags);
   vm_diags_destroy(&diags);
   if (!module)
-    return;
+    return false;
   if (mutate_module)
     fuzz_mutate_module(f, module);
-  fuzz_load_and_run(f, module);
+  return fuzz_load_and_run(f, module);
 }
 
-/* A case in a child with at most `limit_us` of processor time.  Returns 0
-   when all was well, else the child's wait status. */
+enum { FUZZ_REFUSED = 9 };
+
+/* A case in a child with at most `limit_us` of processor time.  Returns 0 or
+   FUZZ_REFUSED when all was well, else the child's wait status. */
 static inline int fuzz_case_in_child(struct fuzz *f, const char *text,
                                      size_t length, bool mutate_module,
                                      long limit_us)
@@ -564,14 +568,15 @@ static inline int fuzz_case_in_child(struct fuzz *f, const char *text,
                                            limit_us % 1000000}};
     setitimer(ITIMER_VIRTUAL, &limit, NULL);
     alarm(20);
-    fuzz_case(f, text, length, mutate_module);
-    _exit(0);
+    _exit(fuzz_case(f, text, length, mutate_module) ? 0 : FUZZ_REFUSED);
   }
   waitpid(child, &status, 0);
   if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGVTALRM ||
                               WTERMSIG(status) == SIGALRM))
     return 0;
-  return status;
+  return WIFEXITED(status) && WEXITSTATUS(status) == FUZZ_REFUSED
+             ? FUZZ_REFUSED
+             : status;
 }
 
 #endif

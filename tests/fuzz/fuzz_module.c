@@ -18,8 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
   struct fuzz f = {.bytes = data, .count = DECISION_BYTES};
   if (size_bytes <= DECISION_BYTES)
     return 0;
-  if (fuzz_case_in_child(&f, (const char *)data + DECISION_BYTES,
-                         size_bytes - DECISION_BYTES, true, 200000))
+  int status = fuzz_case_in_child(&f, (const char *)data + DECISION_BYTES,
+                         size_bytes - DECISION_BYTES, true, 200000);
+  if (status != 0 && status != FUZZ_REFUSED)
     abort();
   return 0;
 }

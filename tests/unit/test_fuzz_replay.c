@@ -64,6 +64,8 @@ static void save(const struct fuzz_text *text, uint64_t which)
   fclose(out);
 }
 
+static uint64_t refused;
+
 /* Runs one case; true when all was well. */
 static bool run_case(uint64_t seed, uint64_t which, bool alone)
 {
@@ -78,18 +80,19 @@ static bool run_case(uint64_t seed, uint64_t which, bool alone)
     fuzz_mutate_text(&f, &text);
   int status = 0;
   if (alone)
-    fuzz_case(&f, text.bytes, text.length, mutate_module);
+    (void)fuzz_case(&f, text.bytes, text.length, mutate_module);
   else
     status = fuzz_case_in_child(&f, text.bytes, text.length, mutate_module,
                                 100000);
-  if (status) {
+  refused += status == FUZZ_REFUSED;
+  if (status != 0 && status != FUZZ_REFUSED) {
     printf("case %llu of seed %llu (%s, %s): wait status 0x%x\n",
            (unsigned long long)which, (unsigned long long)seed, path,
            mutate_module ? "verified form" : "text", (unsigned)status);
     save(&text, which);
   }
   free(text.bytes);
-  return status == 0;
+  return status == 0 || status == FUZZ_REFUSED;
 }
 
 int main(void)
@@ -107,7 +110,8 @@ int main(void)
     return run_case(seed, only, true) ? EXIT_SUCCESS : EXIT_FAILURE;
   for (uint64_t i = 0; i < cases; i++)
     failed += !run_case(seed, i, false);
-  printf("%llu cases, %llu crashed\n", (unsigned long long)cases,
+  printf("%llu cases, %llu refused, %llu crashed\n",
+         (unsigned long long)cases, (unsigned long long)refused,
          (unsigned long long)failed);
   globfree(&files);
   return failed ? EXIT_FAILURE : EXIT_SUCCESS;
