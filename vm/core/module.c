@@ -337,7 +337,14 @@ static const char *check_function(const struct vm_module *module,
   REQUIRE(function->text_name != NULL, "a function has no name");
   REQUIRE(function->method < module->method_count,
           "a function of a method out of range");
-  uint32_t params = module->methods[function->method].param_count;
+  const struct vm_method_ref *method = &module->methods[function->method];
+  uint32_t params = method->param_count;
+  REQUIRE(method->is_static == ((function->flags & VM_FLAG_STATIC) != 0) &&
+              method->is_ctor == ((function->flags & VM_FLAG_CTOR) != 0),
+          "a function whose flags do not fit its method");
+  REQUIRE(!(function->flags & VM_FLAG_CCTOR) ||
+              (params == 0 && method->is_static),
+          "a class initialiser with arguments");
   bool has_body = (function->flags &
                    (VM_FLAG_EXTERNAL | VM_FLAG_NATIVE | VM_FLAG_NOIMPL)) == 0;
   REQUIRE(function->local_count <= VM_REG_COUNT_MAX &&
