@@ -62,8 +62,7 @@ static void lay_out_data(struct vm_class *class, enum vm_prim prim)
 
 struct vm_class *vm_class_array_of(struct vm *vm, struct vm_class *element)
 {
-  struct vm_class *class =
-      __atomic_load_n(&element->array, __ATOMIC_ACQUIRE);
+  struct vm_class *class = __atomic_load_n(&element->array, __ATOMIC_ACQUIRE);
   if (class || !element->has_instances)
     return class;
   class = make_array_class(vm, element->name);

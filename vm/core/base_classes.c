@@ -23,23 +23,23 @@ static bool object_ctor(struct vm_thread *thread, union vm_slot *args,
 }
 
 static const struct vm_native_def object_methods[] = {
-  {"void @.ctor(@)", object_ctor, VM_FLAG_CTOR},
+    {"void @.ctor(@)", object_ctor, VM_FLAG_CTOR},
 };
 
 /* A name with blanks cannot be written in a program. */
 static const struct vm_native_field mirror_fields[] = {
-  {"u32", "class address", 0},
+    {"u32", "class address", 0},
 };
 
 static const struct vm_library_class base_classes[] = {
-  {.name = "panda.Object", .methods = object_methods, .method_count = 1},
-  {.name = "panda.String", .flags = VM_FLAG_FINAL},
-  {.name = "panda.Class",
-   .flags = VM_FLAG_FINAL,
-   .fields = mirror_fields,
-   .field_count = 1},
-  {.name = "panda.Array"},
-  {.name = "_GLOBAL"},
+    {.name = "panda.Object", .methods = object_methods, .method_count = 1},
+    {.name = "panda.String", .flags = VM_FLAG_FINAL},
+    {.name = "panda.Class",
+     .flags = VM_FLAG_FINAL,
+     .fields = mirror_fields,
+     .field_count = 1},
+    {.name = "panda.Array"},
+    {.name = "_GLOBAL"},
 };
 
 static void shape_base_classes(struct vm *vm)

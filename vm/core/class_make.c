@@ -25,7 +25,7 @@ static bool make_display(struct vm *vm, struct vm_class *class)
 {
   class->depth = class->base ? class->base->depth + 1 : 0;
   struct vm_class **display = mm_metadata_alloc(
-      vm->heap, ((size_t)class->depth + 1) * sizeof *display);
+      vm->heap, ((size_t) class->depth + 1) * sizeof *display);
   if (!display)
     return false;
   for (uint32_t i = 0; i < class->depth; i++)
@@ -70,14 +70,14 @@ bool vm_class_make_members(struct vm *vm, struct vm_class *class,
                            uint32_t field_count, uint32_t method_count)
 {
   if (field_count > 0) {
-    class->fields = mm_metadata_alloc(
-        vm->heap, (size_t)field_count * sizeof *class->fields);
+    class->fields = mm_metadata_alloc(vm->heap, (size_t)field_count *
+                                                    sizeof *class->fields);
     if (!class->fields)
       return false;
   }
   if (method_count > 0) {
-    class->methods = mm_metadata_alloc(
-        vm->heap, (size_t)method_count * sizeof *class->methods);
+    class->methods = mm_metadata_alloc(vm->heap, (size_t)method_count *
+                                                     sizeof *class->methods);
     if (!class->methods)
       return false;
   }

@@ -68,8 +68,7 @@ struct vm_class *vm_class_table_find(const struct vm_class_table *table,
 
 static void link_class(struct vm_class_table *table, struct vm_class *class)
 {
-  struct vm_class **bucket =
-      bucket_of(table, class->name, strlen(class->name));
+  struct vm_class **bucket = bucket_of(table, class->name, strlen(class->name));
   class->hash_next = *bucket;
   *bucket = class;
 }

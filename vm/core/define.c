@@ -20,9 +20,9 @@
 
 /* The fields of exceptions, where vm/core/object.h says they are. */
 static const struct vm_native_field throwable_fields[] = {
-  {"panda.String", "message", 0},
-  {"panda.Object", "cause", 0},
-  {"i64[]", "stack trace", 0}, /* the blank hides it from programs */
+    {"panda.String", "message", 0},
+    {"panda.Object", "cause", 0},
+    {"i64[]", "stack trace", 0}, /* the blank hides it from programs */
 };
 
 enum {

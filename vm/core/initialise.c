@@ -89,8 +89,8 @@ static bool initialise_now(struct vm_thread *thread, struct vm_class *class)
 
 bool vm_class_initialise(struct vm_thread *thread, struct vm_class *class)
 {
-  switch ((enum vm_class_state)__atomic_load_n(&class->state,
-                                               __ATOMIC_ACQUIRE)) {
+  switch (
+      (enum vm_class_state)__atomic_load_n(&class->state, __ATOMIC_ACQUIRE)) {
   case VM_CLASS_INITIALISED:
     return true;
   case VM_CLASS_INITIALISING:

@@ -323,8 +323,7 @@ static bool define_module(struct vm *vm, struct vm_module *module,
                           struct vm_diags *diags)
 {
   const struct vm_owned_functions *owned = sort_functions(module);
-  if (!owned || !gather(vm, module, owned) ||
-      !define_global(vm, module, owned))
+  if (!owned || !gather(vm, module, owned) || !define_global(vm, module, owned))
     return no_memory(module, diags);
   return define_all(vm, diags);
 }

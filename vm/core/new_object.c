@@ -115,9 +115,8 @@ struct mm_ref vm_new_literal_array(struct vm_thread *thread,
 /* --- Arrays of arrays --- */
 
 /* One level; the levels below are at most 255 deep. */
-static struct mm_ref new_level(struct vm_thread *thread,
-                               struct vm_class *class, uint32_t dims,
-                               const int32_t *sizes)
+static struct mm_ref new_level(struct vm_thread *thread, struct vm_class *class,
+                               uint32_t dims, const int32_t *sizes)
 {
   struct mm_ref held[1];
   struct mm_scope scope;
@@ -155,13 +154,13 @@ struct mm_ref vm_class_mirror(struct vm_thread *thread, struct vm_class *class)
 {
   if (!mm_is_null(class->mirror))
     return class->mirror;
-  struct mm_ref mirror = made(
-      thread, mm_alloc_nonmoving(&thread->mutator,
-                                 &thread->vm->known.class_->layout, 0));
+  struct mm_ref mirror =
+      made(thread, mm_alloc_nonmoving(&thread->mutator,
+                                      &thread->vm->known.class_->layout, 0));
   if (mm_is_null(mirror))
     return mirror;
   *(uint32_t *)vm_object_at(mirror, VM_MIRROR_CLASS_OFFSET) =
-      (uint32_t)(uintptr_t)class;
+      (uint32_t)(uintptr_t) class;
   class->mirror = mirror;
   return mirror;
 }

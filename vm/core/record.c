@@ -115,8 +115,8 @@ bool vm_load_record(struct vm *vm, struct vm_module *module,
                     const struct vm_record_def *record, struct vm_class *base,
                     const struct vm_owned_functions *functions)
 {
-  struct vm_class *class = vm_class_make(vm, module->types[record->type].name,
-                                         base, record->flags);
+  struct vm_class *class =
+      vm_class_make(vm, module->types[record->type].name, base, record->flags);
   if (!class || !vm_class_make_members(vm, class, own_field_count(record),
                                        functions->count))
     return false;
@@ -135,15 +135,13 @@ bool vm_load_record(struct vm *vm, struct vm_module *module,
 struct vm_class *vm_load_global(struct vm *vm, struct vm_module *module,
                                 const struct vm_owned_functions *functions)
 {
-  struct vm_class *class = vm_class_make(vm, "_GLOBAL", vm->known.object,
-                                         VM_CLASS_NOT_INSTANTIABLE);
-  if (!class ||
-      !vm_class_make_members(vm, class, 0, functions->count))
+  struct vm_class *class =
+      vm_class_make(vm, "_GLOBAL", vm->known.object, VM_CLASS_NOT_INSTANTIABLE);
+  if (!class || !vm_class_make_members(vm, class, 0, functions->count))
     return NULL;
   class->module = module;
   class->has_instances = false;
-  if (!load_methods(vm, class, functions) ||
-      !vm_class_link_methods(vm, class))
+  if (!load_methods(vm, class, functions) || !vm_class_link_methods(vm, class))
     return NULL;
   vm_class_skip_initialisation(class);
   vm_class_register(vm, class, true);

@@ -192,8 +192,7 @@ static struct vm_method *find_method(struct vm *vm,
                                      struct vm_class *class,
                                      const struct vm_method_ref *ref)
 {
-  struct vm_method *method =
-      find_upwards(module, class, ref, ref->is_static);
+  struct vm_method *method = find_upwards(module, class, ref, ref->is_static);
   if (!method)
     method = find_upwards(module, class, ref, !ref->is_static);
   if (!method && !class->has_instances)
@@ -251,8 +250,7 @@ struct vm_method *vm_resolve_method(struct vm_thread *thread,
 }
 
 struct vm_class *vm_resolve_array_ctor(struct vm_thread *thread,
-                                       struct vm_module *module,
-                                       uint32_t index)
+                                       struct vm_module *module, uint32_t index)
 {
   struct vm_method_ref *ref = &module->methods[index];
   VM_ASSERT(ref->is_array_ctor && ref->param_count >= 1);
@@ -270,7 +268,7 @@ struct mm_ref vm_resolve_string(struct vm_thread *thread,
 {
   struct vm_string_const *string = &module->strings[index];
   if (mm_is_null(string->resolved))
-    string->resolved = vm_string_intern_utf8(thread, string->bytes,
-                                             string->length_bytes);
+    string->resolved =
+        vm_string_intern_utf8(thread, string->bytes, string->length_bytes);
   return string->resolved;
 }

@@ -42,9 +42,8 @@ static void visit_map_word(struct vm_frame *frame, uint64_t bits,
 {
   for (; bits != 0; bits &= bits - 1) {
     uint32_t slot = first + (uint32_t)__builtin_ctzll(bits);
-    visit_slot(visitor, slot == frame->method->reg_count
-                            ? &frame->acc
-                            : &frame->vregs[slot]);
+    visit_slot(visitor, slot == frame->method->reg_count ? &frame->acc
+                                                         : &frame->vregs[slot]);
   }
 }
 
@@ -132,9 +131,9 @@ static void describe_mutator(void *host, struct mm_mutator *mutator, FILE *out)
 }
 
 const struct mm_binding vm_binding = {
-  .visit_global_roots = visit_global_roots,
-  .visit_mutator_roots = visit_mutator_roots,
-  .visit_weak = visit_weak,
-  .layout_name = layout_name,
-  .describe_mutator = describe_mutator,
+    .visit_global_roots = visit_global_roots,
+    .visit_mutator_roots = visit_mutator_roots,
+    .visit_weak = visit_weak,
+    .layout_name = layout_name,
+    .describe_mutator = describe_mutator,
 };

@@ -118,8 +118,7 @@ static bool make_arguments(struct vm_thread *thread, int argc,
 /* The low 32 bits of what was returned; nothing and references count as 0. */
 static int status_of(const struct vm_method *method, union vm_slot result)
 {
-  if (method->return_prim == VM_PRIM_VOID ||
-      method->return_prim == VM_PRIM_REF)
+  if (method->return_prim == VM_PRIM_VOID || method->return_prim == VM_PRIM_REF)
     return 0;
   return result.i32;
 }

@@ -64,8 +64,8 @@ bool vm_throw_object(struct vm_thread *thread, struct mm_ref object)
 }
 
 /* The text of a message: `small` when it fits, else malloc'd. */
-static char *format_message(char *small, size_t small_bytes,
-                            const char *format, va_list arguments)
+static char *format_message(char *small, size_t small_bytes, const char *format,
+                            va_list arguments)
 {
   va_list again;
   va_copy(again, arguments);
@@ -150,12 +150,10 @@ bool vm_throw_cast(struct vm_thread *thread, struct mm_ref value,
                   class_name(value), to->name);
 }
 
-bool vm_throw_abstract(struct vm_thread *thread,
-                       const struct vm_method *method)
+bool vm_throw_abstract(struct vm_thread *thread, const struct vm_method *method)
 {
-  return vm_throw(thread, VM_ERROR_ABSTRACT_METHOD,
-                  "abstract method \"%s.%s\"", method->owner->name,
-                  method->name);
+  return vm_throw(thread, VM_ERROR_ABSTRACT_METHOD, "abstract method \"%s.%s\"",
+                  method->owner->name, method->name);
 }
 
 bool vm_throw_verify(struct vm_thread *thread, const struct vm_method *method,
@@ -164,9 +162,8 @@ bool vm_throw_verify(struct vm_thread *thread, const struct vm_method *method,
   const struct vm_function_def *function = method->function;
   uint32_t line = insn < function->insn_count ? function->insns[insn].line
                                               : function->end_line;
-  return vm_throw(thread, VM_ERROR_VERIFY, "%s.%s, %s:%u",
-                  method->owner->name, method->name, method->module->file,
-                  (unsigned)line);
+  return vm_throw(thread, VM_ERROR_VERIFY, "%s.%s, %s:%u", method->owner->name,
+                  method->name, method->module->file, (unsigned)line);
 }
 
 bool vm_throw_class_not_found(struct vm_thread *thread, const char *name)
@@ -263,8 +260,7 @@ static bool catches(struct vm_thread *thread, struct vm_module *module,
     return true;
   struct vm_class *class =
       handler_class(thread->vm, &module->types[entry->type]);
-  return class &&
-         vm_class_is_assignable(vm_class_of(thread->exception), class);
+  return class && vm_class_is_assignable(vm_class_of(thread->exception), class);
 }
 
 uint32_t vm_find_handler(struct vm_thread *thread, const struct vm_frame *frame,

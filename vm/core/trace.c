@@ -150,8 +150,7 @@ void vm_trace_print(const struct vm_trace *trace, FILE *out)
 
 static void print_message(struct mm_ref exception, FILE *out)
 {
-  struct mm_ref message =
-      vm_object_ref(exception, VM_EXCEPTION_MESSAGE_OFFSET);
+  struct mm_ref message = vm_object_ref(exception, VM_EXCEPTION_MESSAGE_OFFSET);
   if (mm_is_null(message))
     return;
   char *text = vm_string_to_utf8(message, NULL);
@@ -160,8 +159,7 @@ static void print_message(struct mm_ref exception, FILE *out)
   free(text);
 }
 
-static void print_exception(struct mm_ref exception, const char *how,
-                            FILE *out)
+static void print_exception(struct mm_ref exception, const char *how, FILE *out)
 {
   fprintf(out, "%s: %s\n", how, vm_class_of(exception)->name);
   if (vm_class_is_throwable(vm_class_of(exception)))

@@ -32,10 +32,10 @@ void vm_assert_failed(const char *file, int line, const char *condition)
 void vm_options_init(struct vm_options *options)
 {
   *options = (struct vm_options){
-    .stack_bytes = DEFAULT_STACK_BYTES,
-    .fuse = true,
-    .out = stdout,
-    .err = stderr,
+      .stack_bytes = DEFAULT_STACK_BYTES,
+      .fuse = true,
+      .out = stdout,
+      .err = stderr,
   };
   mm_options_init(&options->mm);
 }
@@ -52,8 +52,7 @@ static bool create_tables(struct vm *vm)
   vm->class_table = vm_class_table_create();
   vm->intern = vm_intern_create();
   vm->monitors = vm_monitor_create();
-  return vm_core_of(vm)->arena && vm->class_table && vm->intern &&
-         vm->monitors;
+  return vm_core_of(vm)->arena && vm->class_table && vm->intern && vm->monitors;
 }
 
 /* Everything behind the heap; on failure vm_destroy takes down what there
@@ -65,8 +64,8 @@ static enum mm_status fill(struct vm *vm, struct mm_error *error)
   if (!vm_define_base_classes(vm) || !vm_library_define(vm) ||
       !vm_find_known_classes(vm))
     return no_memory(error, "the classes of the library");
-  enum mm_status status = vm_thread_create(vm, vm->options.stack_bytes,
-                                           &vm->main_thread, error);
+  enum mm_status status =
+      vm_thread_create(vm, vm->options.stack_bytes, &vm->main_thread, error);
   if (status != MM_OK)
     return status;
   if (!vm_preallocate_errors(vm->main_thread))
