@@ -82,12 +82,15 @@ static void count_results(struct mm_heap *heap, enum mm_collection_kind kind,
 }
 
 static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
-                    unsigned active)
+                    bool utmost)
 {
-  if (kind == MM_COLLECTION_COMPACT) {
+  unsigned active = mm_sizing_workers(heap);
+  if (utmost)
+    mm_compact_utmost(heap);
+  else if (kind == MM_COLLECTION_COMPACT)
     mm_compact(heap, active);
+  if (kind == MM_COLLECTION_COMPACT)
     return true;
-  }
   bool had_room = mm_evacuate(heap, active);
   if (!had_room)
     mm_stat_count(&heap->stat, MM_COUNT_EVACUATIONS_FAILED, 1);
@@ -128,9 +131,8 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
   bool utmost = effort == MM_EFFORT_UTMOST;
   enum mm_collection_kind kind =
       utmost ? MM_COLLECTION_COMPACT : mm_sizing_kind(heap);
-  unsigned active = utmost ? 1 : mm_sizing_workers(heap);
   mm_stat_collection_kind(&heap->stat, kind);
-  bool had_room = reclaim(heap, kind, active);
+  bool had_room = reclaim(heap, kind, utmost);
   struct mm_stat_heap counted = {0};
   count_results(heap, kind, &counted);
   mm_sizing_update(heap, kind, !had_room, counted.live_bytes);

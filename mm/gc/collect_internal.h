@@ -9,7 +9,7 @@
 
 enum mm_effort {
   MM_EFFORT_PLANNED, /* the kind that sizing.c chose */
-  MM_EFFORT_UTMOST,  /* compact all there is into one run of regions */
+  MM_EFFORT_UTMOST,  /* compact all there is into the lowest regions */
 };
 
 /*

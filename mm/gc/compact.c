@@ -25,7 +25,8 @@
  * target = source, and the live granules of a region never take more than a
  * region, the target at the start of the k-th region of a row is at most its
  * start: either the target region is an earlier one; or it is the k-th
- * itself, filled only with what came before in it.
+ * itself, filled only with what came before in it.  Empty regions in a row
+ * make room, never less.
  *
  * Next: mark.c, sizing.c (when this runs).
  */
@@ -457,6 +458,31 @@ static void phase_on(struct mm_heap *heap, enum mm_phase which, unsigned active,
   mm_stat_phase_begin(&heap->stat, which);
   mm_workers_run(heap->workers, active, goal);
   mm_stat_phase_end(&heap->stat, which);
+}
+
+/*
+ * Turns free regions into empty small ones, lowest first, until the lowest
+ * regions suffice for everything small.  They are targets only; those not
+ * needed go free again in the end.  One that has no memory is left out.
+ */
+static void add_low_targets(struct mm_heap *heap)
+{
+  struct mm_regions *regions = &heap->regions;
+  uint32_t wanted = 0;
+  for (uint32_t i = 0; i < regions->fresh_from; i++)
+    wanted += is_small(heap, i);
+  for (uint32_t i = 0; i < regions->fresh_from && wanted > 0; i++) {
+    if (regions->table[i].kind == MM_REGION_FREE)
+      wanted -= mm_region_take_at(regions, MM_REGION_SMALL, i) == MM_OK;
+    else
+      wanted -= is_small(heap, i);
+  }
+}
+
+void mm_compact_utmost(struct mm_heap *heap)
+{
+  add_low_targets(heap);
+  mm_compact(heap, 1);
 }
 
 void mm_compact(struct mm_heap *heap, unsigned active)

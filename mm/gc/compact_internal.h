@@ -8,8 +8,11 @@
 
 #include "mm/gc/heap_internal.h"
 
-/* Runs on `active` workers; 1 leaves all live small objects in one run.
-   World stopped, TLABs retired. */
+/* Runs on `active` workers.  World stopped, TLABs retired. */
 void mm_compact(struct mm_heap *heap, unsigned active);
+
+/* The same by a lone worker, and into the lowest regions there are, free ones
+   included: what is free then lies together as far as it can. */
+void mm_compact_utmost(struct mm_heap *heap);
 
 #endif

@@ -10,6 +10,8 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/spin_internal.h"
 
+#include <signal.h>
+
 static size_t workers_bytes(unsigned count)
 {
   return sizeof(struct mm_workers) + count * sizeof(struct mm_worker);
@@ -123,9 +125,15 @@ void mm_workers_reset(struct mm_workers *workers)
   }
 }
 
+/* Signals are for the host's threads. */
 static enum mm_status start(struct mm_worker *worker)
 {
-  if (pthread_create(&worker->thread, NULL, thread_main, worker) != 0)
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = pthread_create(&worker->thread, NULL, thread_main, worker);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (error != 0)
     return MM_OS_FAILED;
   worker->is_thread = true;
   return MM_OK;

@@ -182,6 +182,16 @@ enum mm_status mm_region_take(struct mm_regions *regions,
   return MM_OK;
 }
 
+enum mm_status mm_region_take_at(struct mm_regions *regions,
+                                 enum mm_region_kind kind, uint32_t index)
+{
+  MM_ASSERT(index < regions->fresh_from);
+  enum mm_status status = acquire(regions, index, 1);
+  if (status == MM_OK)
+    occupy(regions, index, kind, 1);
+  return status;
+}
+
 /* Lowest place of `span` free regions in a row, or MM_NO_REGION. */
 static uint32_t find_run(const struct mm_regions *regions, uint32_t span)
 {

@@ -114,6 +114,10 @@ static inline struct mm_region *mm_region_of(const struct mm_regions *regions,
 enum mm_status mm_region_take(struct mm_regions *regions,
                               enum mm_region_kind kind, uint32_t *index);
 
+/* The same for the free region `index`, below fresh_from. */
+enum mm_status mm_region_take_at(struct mm_regions *regions,
+                                 enum mm_region_kind kind, uint32_t index);
+
 /* Takes `span` free regions in a row as LARGE and LARGE_TAIL. */
 enum mm_status mm_region_take_run(struct mm_regions *regions, uint32_t span,
                                   uint32_t *index);
