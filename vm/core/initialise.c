@@ -76,8 +76,16 @@ static bool initialise_own(struct vm_thread *thread, struct vm_class *class)
   return run_initialiser(thread, class) || wrap_exception(thread);
 }
 
+/* Bases nest, and so do initialisers that need each other's classes. */
+static bool is_c_stack_low(const struct vm_thread *thread)
+{
+  return (uintptr_t)__builtin_frame_address(0) < thread->c_stack_limit;
+}
+
 static bool initialise_now(struct vm_thread *thread, struct vm_class *class)
 {
+  if (is_c_stack_low(thread))
+    return vm_throw_stack_overflow(thread);
   class->init_thread = thread;
   set_state(class, VM_CLASS_INITIALISING);
   bool ok = (!class->base || vm_class_initialise(thread, class->base)) &&

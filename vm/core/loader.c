@@ -183,6 +183,11 @@ static bool define_one(struct vm *vm, struct vm_pending *pending,
                        struct vm_diags *diags)
 {
   const char *name = record_name(pending->module, pending->record);
+  if (pending->module->types[pending->record->type].dims > 0) {
+    report(pending, diags, "is an array and cannot extend");
+    pending->state = DROPPED;
+    return false;
+  }
   if (is_second(vm, pending))
     return true;
   if (vm_class_find(vm, name)) {

@@ -93,7 +93,7 @@ static bool load_method(struct vm *vm, struct vm_class *class,
   method->return_prim = module->types[ref->return_type].prim;
   if (!load_params(vm, method, ref))
     return false;
-  if (function->flags & VM_FLAG_CCTOR)
+  if ((function->flags & VM_FLAG_CCTOR) && method->param_count == 0)
     class->initialiser = method;
   method->entry = vm->engine.initial_entry(method);
   return true;
