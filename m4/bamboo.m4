@@ -128,6 +128,16 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size_bytes)
 AC_SUBST([FUZZ_LDFLAGS])
 AM_CONDITIONAL([FUZZ], [test "x$enable_fuzz" != xno])])
 
+# What the sources mean where C leaves it open: memory of the heap is read and
+# written under several types, and a product is rounded before it is added.
+AC_DEFUN([BAMBOO_LANGUAGE_FLAGS],
+[LANGUAGE_CFLAGS=-std=gnu11
+m4_foreach_w([flag],
+  [-fno-strict-aliasing -ffp-contract=off],
+  [BAMBOO_ADD_FLAG([LANGUAGE_CFLAGS], flag)
+])
+AC_SUBST([LANGUAGE_CFLAGS])])
+
 # The dispatch loop wants one indirect jump per handler: neither global common
 # subexpressions nor cross-jumping may fold them into one, and no landing pad
 # is needed at a label of our own.

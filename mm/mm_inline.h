@@ -9,12 +9,15 @@
 
 #include "mm/mm.h"
 
+#include <string.h>
+
 /* Objects at least this large never come from a TLAB. */
 enum { MM_TLAB_OBJECT_MAX_BYTES = 8 * 1024 };
 
 static inline void mm_write_header(uintptr_t at, const struct mm_layout *layout)
 {
-  *(uint64_t *)at = (uint64_t)(uintptr_t)layout;
+  uint64_t header = (uint64_t)(uintptr_t)layout;
+  memcpy((void *)at, &header, sizeof header); /* whatever type is read next */
 }
 
 /* A new zeroed instance of a plain layout, or null. */
