@@ -122,11 +122,36 @@ static inline void fuzz_word(const struct fuzz_text *t, size_t at,
 static inline void fuzz_replace_word(struct fuzz *f, struct fuzz_text *t,
                                      size_t at)
 {
-  static const char *const words[] = {
-      "v0", "v1",  "v2",  "v3",   "a0",    "a1",  "a2",       "0",
-      "1",  "-1",  "127", "i32",  "i64",   "f32", "f64",      "u1",
-      "u8", "i16", "[]",  "void", "panda.Object", "panda.String", "{", "}",
-      "0x7fffffff", "panda.Object[]", "i32[]", "static", "ctor", "_GLOBAL"};
+  static const char *const words[] = {"v0",
+                                      "v1",
+                                      "v2",
+                                      "v3",
+                                      "a0",
+                                      "a1",
+                                      "a2",
+                                      "0",
+                                      "1",
+                                      "-1",
+                                      "127",
+                                      "i32",
+                                      "i64",
+                                      "f32",
+                                      "f64",
+                                      "u1",
+                                      "u8",
+                                      "i16",
+                                      "[]",
+                                      "void",
+                                      "panda.Object",
+                                      "panda.String",
+                                      "{",
+                                      "}",
+                                      "0x7fffffff",
+                                      "panda.Object[]",
+                                      "i32[]",
+                                      "static",
+                                      "ctor",
+                                      "_GLOBAL"};
   size_t begin, end;
   fuzz_word(t, at, &begin, &end);
   const char *with = words[fuzz_below(f, sizeof words / sizeof *words)];
@@ -279,8 +304,7 @@ static inline void fuzz_mutate_catch(struct fuzz *f, struct vm_module *m,
 
 static inline void fuzz_mutate_function(struct fuzz *f, struct vm_module *m)
 {
-  struct vm_function_def *fn =
-      &m->functions[fuzz_below(f, m->function_count)];
+  struct vm_function_def *fn = &m->functions[fuzz_below(f, m->function_count)];
   if (fuzz_one_in(f, 30)) {
     fn->flags ^= 1u << fuzz_below(f, 14);
     return;
@@ -424,9 +448,8 @@ static inline void fuzz_mutate_module(struct fuzz *f, struct vm_module *m)
 enum { FUZZ_ARGUMENTS = 16 };
 
 /* A value for a parameter of reference type: null, or something new. */
-static inline struct mm_ref fuzz_object(struct fuzz *f,
-                                        struct vm_thread *thread,
-                                        const char *type)
+static inline struct mm_ref
+fuzz_object(struct fuzz *f, struct vm_thread *thread, const char *type)
 {
   struct vm_class *class = vm_class_find(thread->vm, type);
   struct mm_ref object = MM_NULL;
@@ -454,8 +477,8 @@ static inline void fuzz_call(struct fuzz *f, struct vm_thread *thread,
   for (uint32_t i = 0; i < method->param_count; i++)
     if (method->param_prims[i] == VM_PRIM_REF)
       held[i] = fuzz_object(f, thread, method->param_types[i]);
-  bool ready = !thread->vm->exiting &&
-               vm_class_initialise(thread, method->owner);
+  bool ready =
+      !thread->vm->exiting && vm_class_initialise(thread, method->owner);
   for (uint32_t i = 0; i < method->param_count; i++) {
     args[i].u64 = fuzz_below(f, 8);
     if (method->param_prims[i] == VM_PRIM_REF)
@@ -500,8 +523,7 @@ static inline struct vm *fuzz_machine(struct fuzz *f, FILE *nowhere)
   options.mm.verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK;
   options.fuse = !fuzz_one_in(f, 4);
   options.out = options.err = nowhere;
-  return vm_create(&options, interp_engine(), &vm, &error) == MM_OK ? vm
-                                                                    : NULL;
+  return vm_create(&options, interp_engine(), &vm, &error) == MM_OK ? vm : NULL;
 }
 
 /* Loads, verifies both ways, and runs `main` and every function.  Takes the
@@ -564,19 +586,18 @@ static inline int fuzz_case_in_child(struct fuzz *f, const char *text,
   if (child < 0)
     return 0; /* nothing was found out */
   if (child == 0) {
-    struct itimerval limit = {.it_value = {limit_us / 1000000,
-                                           limit_us % 1000000}};
+    struct itimerval limit = {
+        .it_value = {limit_us / 1000000, limit_us % 1000000}};
     setitimer(ITIMER_VIRTUAL, &limit, NULL);
     alarm(20);
     _exit(fuzz_case(f, text, length, mutate_module) ? 0 : FUZZ_REFUSED);
   }
   waitpid(child, &status, 0);
-  if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGVTALRM ||
-                              WTERMSIG(status) == SIGALRM))
+  if (WIFSIGNALED(status) &&
+      (WTERMSIG(status) == SIGVTALRM || WTERMSIG(status) == SIGALRM))
     return 0;
-  return WIFEXITED(status) && WEXITSTATUS(status) == FUZZ_REFUSED
-             ? FUZZ_REFUSED
-             : status;
+  return WIFEXITED(status) && WEXITSTATUS(status) == FUZZ_REFUSED ? FUZZ_REFUSED
+                                                                  : status;
 }
 
 #endif

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
   if (size_bytes <= DECISION_BYTES)
     return 0;
   int status = fuzz_case_in_child(&f, (const char *)data + DECISION_BYTES,
-                         size_bytes - DECISION_BYTES, true, 200000);
+                                  size_bytes - DECISION_BYTES, true, 200000);
   if (status != 0 && status != FUZZ_REFUSED)
     abort();
   return 0;

@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
   struct fuzz f = {.state = size_bytes};
-  int status = fuzz_case_in_child(&f, (const char *)data, size_bytes, false, 200000);
+  int status =
+      fuzz_case_in_child(&f, (const char *)data, size_bytes, false, 200000);
   if (status != 0 && status != FUZZ_REFUSED)
     abort();
   return 0;

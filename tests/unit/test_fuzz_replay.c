@@ -82,8 +82,8 @@ static bool run_case(uint64_t seed, uint64_t which, bool alone)
   if (alone)
     (void)fuzz_case(&f, text.bytes, text.length, mutate_module);
   else
-    status = fuzz_case_in_child(&f, text.bytes, text.length, mutate_module,
-                                100000);
+    status =
+        fuzz_case_in_child(&f, text.bytes, text.length, mutate_module, 100000);
   refused += status == FUZZ_REFUSED;
   if (status != 0 && status != FUZZ_REFUSED) {
     printf("case %llu of seed %llu (%s, %s): wait status 0x%x\n",
@@ -110,9 +110,8 @@ int main(void)
     return run_case(seed, only, true) ? EXIT_SUCCESS : EXIT_FAILURE;
   for (uint64_t i = 0; i < cases; i++)
     failed += !run_case(seed, i, false);
-  printf("%llu cases, %llu refused, %llu crashed\n",
-         (unsigned long long)cases, (unsigned long long)refused,
-         (unsigned long long)failed);
+  printf("%llu cases, %llu refused, %llu crashed\n", (unsigned long long)cases,
+         (unsigned long long)refused, (unsigned long long)failed);
   globfree(&files);
   return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -244,8 +244,7 @@ static void compare_lenient(void)
 
 static void compare_strict(void)
 {
-  unsigned errors =
-      vm_verify_module_strict(machine.vm, module, &diags);
+  unsigned errors = vm_verify_module_strict(machine.vm, module, &diags);
   unsigned *found = calloc(line_count() + 1, sizeof *found);
   ck_assert_ptr_nonnull(found);
   ck_assert_uint_eq(errors, diags.errors);

@@ -65,8 +65,7 @@ static bool reads_acc(const struct vm_insn *insn)
   return info->acc_in != VM_TYPE_NONE && !vm_op_is_call(insn->op);
 }
 
-void vm_verify_each_use(const struct vm_verifier *v,
-                        const struct vm_insn *insn,
+void vm_verify_each_use(const struct vm_verifier *v, const struct vm_insn *insn,
                         void (*visit)(void *context, uint32_t slot),
                         void *context)
 {
@@ -82,8 +81,7 @@ void vm_verify_each_use(const struct vm_verifier *v,
     visit(context, v->acc_slot);
 }
 
-uint32_t vm_verify_def(const struct vm_verifier *v,
-                       const struct vm_insn *insn)
+uint32_t vm_verify_def(const struct vm_verifier *v, const struct vm_insn *insn)
 {
   const struct vm_op_info *info = &vm_op_table[insn->op];
   for (unsigned i = 0; i < 2; i++)

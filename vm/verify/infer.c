@@ -84,8 +84,8 @@ static void join_handler(struct vm_verifier *v, const struct vm_catch *c,
     for (uint32_t slot = 0; slot < v->acc_slot; slot++)
       changed |= join_slot(v, entry, slot, v->state[slot]);
   for (uint32_t i = 0; i < unseen->count; i++)
-    changed |= join_slot(v, entry, unseen->slots[i],
-                         v->state[unseen->slots[i]]);
+    changed |=
+        join_slot(v, entry, unseen->slots[i], v->state[unseen->slots[i]]);
   reach(v, block, changed);
 }
 
@@ -136,8 +136,7 @@ static void apply(struct vm_verifier *v, struct unseen *unseen)
    that whatever is not in a map is a number for certain. */
 static uint8_t ref_bits(uint32_t old, uint32_t new, uint8_t was, uint8_t is)
 {
-  return (vm_vtype_fits_ref(old) ? was : 0) |
-         (vm_vtype_fits_ref(new) ? is : 0);
+  return (vm_vtype_fits_ref(old) ? was : 0) | (vm_vtype_fits_ref(new) ? is : 0);
 }
 
 static void record(struct vm_verifier *v, struct vm_vblock *block)
@@ -199,8 +198,7 @@ static void enter_function(struct vm_verifier *v)
       continue;
     uint32_t param = reg - f->local_count;
     bool is_receiver = param == 0 && !v->method->is_static;
-    uint32_t type =
-        is_receiver ? v->method->owner : v->method->params[param];
+    uint32_t type = is_receiver ? v->method->owner : v->method->params[param];
     entry[slot] = vm_vtypes_of(&v->types, &v->module->types[type]);
   }
   reach(v, 0, true);

@@ -75,8 +75,8 @@ struct preds {
 static bool find_preds(struct vm_verifier *v, struct preds *preds)
 {
   preds->first = vm_verify_alloc(v, v->block_count + 2, sizeof(uint32_t));
-  preds->blocks = vm_verify_alloc(v, 2 * (size_t)v->block_count + 1,
-                                  sizeof(uint32_t));
+  preds->blocks =
+      vm_verify_alloc(v, 2 * (size_t)v->block_count + 1, sizeof(uint32_t));
   if (!preds->first || !preds->blocks)
     return false;
   for (uint32_t b = 0; b < v->block_count; b++)
@@ -109,8 +109,8 @@ static void mark_preds(struct vm_verifier *v, const struct preds *preds,
 /* --- The fixed point --- */
 
 /* Runs a block backwards; true when what is live at its entry grew. */
-static bool run_block(struct vm_verifier *v, uint64_t *live_in,
-                      uint32_t index, uint64_t *live, uint64_t *handlers)
+static bool run_block(struct vm_verifier *v, uint64_t *live_in, uint32_t index,
+                      uint64_t *live, uint64_t *handlers)
 {
   const struct vm_vblock *block = &v->blocks[index];
   vm_verify_live_out(v, live_in, index, live, handlers);

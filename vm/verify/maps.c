@@ -48,8 +48,8 @@ static uint32_t *find_bucket(const struct map_table *t, const uint64_t *map)
 static bool grow(struct map_table *t)
 {
   uint32_t capacity = t->capacity ? 2 * t->capacity : 32;
-  uint64_t *maps = vm_verify_alloc(t->v, (size_t)capacity * t->words,
-                                   sizeof *maps);
+  uint64_t *maps =
+      vm_verify_alloc(t->v, (size_t)capacity * t->words, sizeof *maps);
   uint32_t *buckets =
       vm_verify_alloc(t->v, 2 * (size_t)capacity, sizeof *buckets);
   if (!maps || !buckets)

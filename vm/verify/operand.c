@@ -37,7 +37,6 @@ bool vm_verify_reject(struct vm_verifier *v, const char *format, ...)
   return true;
 }
 
-
 /* After the instruction the slot surely holds `type`. */
 static void refine(struct vm_verifier *v, uint32_t reg, uint32_t type)
 {
@@ -94,8 +93,7 @@ static struct vm_ref_check *new_check(struct vm_verifier *v)
     return NULL;
   if (v->check_count == v->check_capacity) {
     uint32_t capacity = v->check_capacity ? 2 * v->check_capacity : 16;
-    struct vm_ref_check *checks =
-        vm_verify_alloc(v, capacity, sizeof *checks);
+    struct vm_ref_check *checks = vm_verify_alloc(v, capacity, sizeof *checks);
     if (!checks)
       return NULL;
     if (v->check_count > 0)
@@ -137,8 +135,7 @@ bool vm_verify_want_class(struct vm_verifier *v, uint32_t reg, uint32_t want)
 {
   uint32_t type = vm_verify_type_of(v, reg);
   if (type == VT_NULL || type == VT_ZERO || type == VT_NOTHING ||
-      (vm_vtype_is_ref(type) &&
-       vm_vtypes_is_assignable(&v->types, type, want)))
+      (vm_vtype_is_ref(type) && vm_vtypes_is_assignable(&v->types, type, want)))
     return true;
   if (vm_vtype_is_ref(type) && !v->strict) {
     vm_verify_add_check(v, reg, VM_CHECK_CLASS, want, 0);

@@ -22,8 +22,8 @@ enum { MAX_LINES = 3 };
 struct origins {
   struct vm_verifier *v;
   uint32_t slot;
-  uint64_t *seen;   /* blocks */
-  uint32_t *stack;  /* blocks whose end has to be searched */
+  uint64_t *seen;  /* blocks */
+  uint32_t *stack; /* blocks whose end has to be searched */
   uint32_t depth;
   uint32_t lines[MAX_LINES];
   unsigned count;
@@ -57,8 +57,8 @@ static void add_diag(struct vm_verifier *v, const char *text)
     width = (uint32_t)strlen(vm_op_table[f->insns[v->insn].op].text);
   }
   vm_diag_add(v->diags, is_in_handler(v) ? VM_DIAG_WARNING : VM_DIAG_ERROR,
-              v->module->file, v->module->source, v->module->source_bytes,
-              line, column, width, "%s", text);
+              v->module->file, v->module->source, v->module->source_bytes, line,
+              column, width, "%s", text);
 }
 
 void vm_verify_report(struct vm_verifier *v, const char *format, ...)
@@ -90,8 +90,7 @@ static void add_line(struct origins *o, uint32_t line)
     o->more = true;
 }
 
-static bool sets_slot(const struct vm_verifier *v, uint32_t insn,
-                      uint32_t slot)
+static bool sets_slot(const struct vm_verifier *v, uint32_t insn, uint32_t slot)
 {
   const struct vm_insn *i = &v->function->insns[insn];
   unsigned acc_out = vm_op_table[i->op].acc_out;
@@ -113,8 +112,8 @@ static bool search_block(struct origins *o, uint32_t block, uint32_t end)
   return false;
 }
 
-static bool leads_to(const struct vm_verifier *v,
-                     const struct vm_vblock *from, uint32_t to)
+static bool leads_to(const struct vm_verifier *v, const struct vm_vblock *from,
+                     uint32_t to)
 {
   for (unsigned i = 0; i < from->succ_count; i++)
     if (from->succ[i] == to)
@@ -166,16 +165,16 @@ static void origin_text(struct vm_verifier *v, uint32_t slot, char *text,
   text[0] = '\0';
   for (unsigned i = 0; i < o.count; i++)
     used += (size_t)snprintf(text + used, bytes - used, "%s%u",
-                             i > 0           ? ", "
-                             : o.count > 1   ? " (set at lines "
-                                             : " (set at line ",
+                             i > 0         ? ", "
+                             : o.count > 1 ? " (set at lines "
+                                           : " (set at line ",
                              o.lines[i]);
   if (o.count > 0)
     snprintf(text + used, bytes - used, "%s)", o.more ? " and others" : "");
 }
 
-static void register_text(const struct vm_verifier *v, uint32_t reg,
-                          char *text, size_t bytes)
+static void register_text(const struct vm_verifier *v, uint32_t reg, char *text,
+                          size_t bytes)
 {
   const struct vm_function_def *f = v->function;
   if (reg == f->reg_count)
@@ -199,8 +198,8 @@ void vm_verify_report_value(struct vm_verifier *v, uint32_t reg,
              "`%s` wants %s in %s, which is not set on every path here%s", op,
              wanted, name, origin);
   else
-    snprintf(text, sizeof text, "`%s` wants %s in %s, found %s%s%s", op,
-             wanted, name, vm_vtype_is_ref(type) ? "ref " : "",
+    snprintf(text, sizeof text, "`%s` wants %s in %s, found %s%s%s", op, wanted,
+             name, vm_vtype_is_ref(type) ? "ref " : "",
              vm_vtype_text(&v->types, type), origin);
   add_diag(v, text);
 }

@@ -162,15 +162,14 @@ static bool return_is_safe(enum vm_op op, enum vm_prim prim)
 
 static void step_return(struct vm_verifier *v, const struct vm_insn *insn)
 {
-  const struct vm_type_ref *type =
-      &v->module->types[v->method->return_type];
+  const struct vm_type_ref *type = &v->module->types[v->method->return_type];
   const char *wanted = return_name(type);
   enum vm_op op = insn->op;
   uint32_t acc = v->function->reg_count;
   if (op != vm_op_find(wanted, __builtin_strlen(wanted))) {
     if (v->strict || !return_is_safe(op, type->prim)) {
-      vm_verify_reject(v, "the function returns %s: `%s` is needed",
-                       type->name, wanted);
+      vm_verify_reject(v, "the function returns %s: `%s` is needed", type->name,
+                       wanted);
       return;
     }
   }

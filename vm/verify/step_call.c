@@ -28,8 +28,9 @@ static bool position_fits(struct vm_verifier *v, const struct vm_insn *insn,
     slots = method->param_count;
   if (insn->acc_pos < slots)
     return true;
-  return vm_verify_reject(v, "position %u of the accumulator is out of range "
-                             "for `%s.%s` with %u parameters",
+  return vm_verify_reject(v,
+                          "position %u of the accumulator is out of range "
+                          "for `%s.%s` with %u parameters",
                           insn->acc_pos, type_at(v, method->owner)->name,
                           method->name, method->param_count);
 }
@@ -47,8 +48,10 @@ static bool method_is_sound(struct vm_verifier *v, const struct vm_insn *insn,
   if (method->is_static && vm_op_is_virtual_call(insn->op))
     return vm_verify_reject(v, "`%s.%s` is static", owner, method->name);
   if (method->is_array_ctor && !vm_op_is_initobj(insn->op))
-    return vm_verify_reject(v, "`%s.%s` makes an array: only initobj can "
-                               "call it", owner, method->name);
+    return vm_verify_reject(v,
+                            "`%s.%s` makes an array: only initobj can "
+                            "call it",
+                            owner, method->name);
   return position_fits(v, insn, method);
 }
 
@@ -77,15 +80,15 @@ static void step_plain_call(struct vm_verifier *v, const struct vm_insn *insn,
   for (uint32_t i = 0; i < method->param_count; i++)
     if (!want_argument(v, insn, method, i))
       return;
-  vm_verify_set_acc(
-      v, vm_vtypes_of(&v->types, type_at(v, method->return_type)));
+  vm_verify_set_acc(v,
+                    vm_vtypes_of(&v->types, type_at(v, method->return_type)));
 }
 
 /* --- Object creation --- */
 
 /* An array constructor takes a size for each of some dimensions. */
-static bool sizes_fit(struct vm_verifier *v,
-                      const struct vm_method_ref *method, uint32_t dims)
+static bool sizes_fit(struct vm_verifier *v, const struct vm_method_ref *method,
+                      uint32_t dims)
 {
   const struct vm_type_ref *owner = type_at(v, method->owner);
   uint32_t sizes = method->param_count - 1;
@@ -104,8 +107,7 @@ static bool constructor_is_sound(struct vm_verifier *v,
                                  const struct vm_method_ref *method)
 {
   const struct vm_type_ref *owner = type_at(v, method->owner);
-  uint32_t dims =
-      vm_vtype_dims(&v->types, vm_vtypes_of(&v->types, owner));
+  uint32_t dims = vm_vtype_dims(&v->types, vm_vtypes_of(&v->types, owner));
   if (method->param_count == 0)
     return false; /* was rejected already: it has no receiver */
   if (!method->is_ctor)
@@ -141,8 +143,7 @@ static void step_initobj(struct vm_verifier *v, const struct vm_insn *insn,
 
 void vm_verify_step_call(struct vm_verifier *v, const struct vm_insn *insn)
 {
-  const struct vm_method_ref *method =
-      &v->module->methods[insn->operand.index];
+  const struct vm_method_ref *method = &v->module->methods[insn->operand.index];
   if (!method_is_sound(v, insn, method))
     return;
   if (v->strict && v->is_final)

@@ -66,8 +66,7 @@ static bool field_is_sound(struct vm_verifier *v, const struct field_access *a)
   if (a->field->is_static != (a->object == NO_SLOT))
     return vm_verify_reject(v, "field `%s.%s` is %sstatic", owner->name,
                             a->field->name, a->field->is_static ? "" : "not ");
-  if (!vm_vtype_is_ref(owner_type) ||
-      vm_vtype_dims(&v->types, owner_type) > 0)
+  if (!vm_vtype_is_ref(owner_type) || vm_vtype_dims(&v->types, owner_type) > 0)
     return vm_verify_reject(v, "`%s` has no fields", owner->name);
   if (!flavour_fits(v, a))
     return vm_verify_reject(v, "field `%s.%s` is of type %s", owner->name,
@@ -81,8 +80,8 @@ void vm_verify_step_field(struct vm_verifier *v, const struct vm_insn *insn)
   if (!field_is_sound(v, &a))
     return;
   uint32_t type = vm_vtypes_of(&v->types, a.type);
-  if (v->strict && (a.type->prim == VM_PRIM_REF) !=
-                       (a.operand_type == VM_TYPE_REF))
+  if (v->strict &&
+      (a.type->prim == VM_PRIM_REF) != (a.operand_type == VM_TYPE_REF))
     type = VT_NOTHING; /* was told */
   if (a.object != NO_SLOT &&
       !vm_verify_want_object(
@@ -109,8 +108,8 @@ enum array_need { NEED_ANY, NEED_REFS, NEED_PRIMS };
 
 struct array_access {
   enum array_need need;
-  uint8_t log2;     /* width of the elements in bytes */
-  uint32_t strict;  /* bit set of the primitives that fit strictly */
+  uint8_t log2;    /* width of the elements in bytes */
+  uint32_t strict; /* bit set of the primitives that fit strictly */
 };
 
 #define PRIM(name) (1u << VM_PRIM_##name)

@@ -10,10 +10,8 @@
 
 bool vm_verify_mark_handlers(struct vm_verifier *v)
 {
-  v->outside = vm_verify_alloc(v, v->block_count / 64 + 1,
-                               sizeof *v->outside);
-  uint32_t *stack =
-      vm_verify_alloc(v, v->block_count + 1, sizeof *stack);
+  v->outside = vm_verify_alloc(v, v->block_count / 64 + 1, sizeof *v->outside);
+  uint32_t *stack = vm_verify_alloc(v, v->block_count + 1, sizeof *stack);
   if (!v->outside || !stack)
     return false;
   uint32_t depth = 0;
@@ -59,8 +57,7 @@ static void check_transfer(struct vm_verifier *v, const struct vm_catch *c,
     vm_verify_report(v, "control %s into a handler (line %u)", how, c->line);
 }
 
-static void check_transfers(struct vm_verifier *v, uint32_t to,
-                            const char *how)
+static void check_transfers(struct vm_verifier *v, uint32_t to, const char *how)
 {
   for (uint32_t i = 0; i < v->function->catch_count; i++)
     check_transfer(v, &v->function->catches[i], to, how);

@@ -26,8 +26,7 @@ static bool same_method(const struct vm_module *module,
       strcmp(method->return_type, module->types[ref->return_type].name) != 0)
     return false;
   for (uint32_t i = is_static ? 0 : 1; i < ref->param_count; i++)
-    if (strcmp(method->param_types[i], module->types[ref->params[i]].name) !=
-        0)
+    if (strcmp(method->param_types[i], module->types[ref->params[i]].name) != 0)
       return false;
   return true;
 }
@@ -85,16 +84,16 @@ void vm_verify_access_field(struct vm_verifier *v,
   const struct vm_class *class = find_owner(v, ref->owner);
   if (!class)
     return;
-  const struct vm_field *field = vm_lookup_field(
-      v->vm, v->module, (uint32_t)(ref - v->module->fields));
+  const struct vm_field *field =
+      vm_lookup_field(v->vm, v->module, (uint32_t)(ref - v->module->fields));
   if (!field) {
     warn(v, class->name, ref->name, "is a field of none of the files given");
     return;
   }
   check_access(v, field->flags, field->owner, field->name);
-  bool is_making = (v->function->flags & (VM_FLAG_CTOR | VM_FLAG_CCTOR)) &&
-                   strcmp(v->module->types[v->method->owner].name,
-                          field->owner->name) == 0;
+  bool is_making =
+      (v->function->flags & (VM_FLAG_CTOR | VM_FLAG_CCTOR)) &&
+      strcmp(v->module->types[v->method->owner].name, field->owner->name) == 0;
   if (is_store && (field->flags & VM_FLAG_FINAL) && !is_making)
     warn(v, class->name, ref->name, "is final and was set already");
 }
@@ -105,8 +104,8 @@ void vm_verify_access_method(struct vm_verifier *v,
   const struct vm_class *class = find_owner(v, ref->owner);
   if (!class || ref->is_array_ctor)
     return;
-  const struct vm_method *method = vm_lookup_method(
-      v->vm, v->module, (uint32_t)(ref - v->module->methods));
+  const struct vm_method *method =
+      vm_lookup_method(v->vm, v->module, (uint32_t)(ref - v->module->methods));
   if (method)
     check_access(v, method->flags, method->owner, method->name);
   else
@@ -120,8 +119,8 @@ static void record_error(struct vm_module *module, struct vm_diags *diags,
                          const char *what, const char *other)
 {
   vm_diag_add(diags, VM_DIAG_ERROR, module->file, module->source,
-              module->source_bytes, line, column, 1, "`%s` %s `%s`", name,
-              what, other);
+              module->source_bytes, line, column, 1, "`%s` %s `%s`", name, what,
+              other);
 }
 
 static void check_record(struct vm *vm, struct vm_module *module,
@@ -144,8 +143,8 @@ static void check_override(struct vm *vm, struct vm_module *module,
                            struct vm_diags *diags)
 {
   const struct vm_method_ref *ref = &module->methods[function->method];
-  uint32_t apart = VM_FLAG_EXTERNAL | VM_FLAG_STATIC | VM_FLAG_CTOR |
-                   VM_FLAG_CCTOR;
+  uint32_t apart =
+      VM_FLAG_EXTERNAL | VM_FLAG_STATIC | VM_FLAG_CTOR | VM_FLAG_CCTOR;
   if (function->flags & apart)
     return;
   const struct vm_class *class =

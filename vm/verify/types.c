@@ -248,8 +248,7 @@ static uint32_t join_records(struct vm_vtypes *types, uint32_t a, uint32_t b)
   struct vm_class *second = vm_vtypes_class(types, b);
   if (!first || !second)
     return types->object;
-  uint32_t depth =
-      first->depth < second->depth ? first->depth : second->depth;
+  uint32_t depth = first->depth < second->depth ? first->depth : second->depth;
   while (depth > 0 && first->display[depth] != second->display[depth])
     depth--;
   return vm_vtypes_named(types, first->display[depth]->name);
@@ -272,8 +271,7 @@ static uint32_t join_refs(struct vm_vtypes *types, uint32_t a, uint32_t b)
     return vm_vtypes_array_of(types, "panda.Object", dims - 1);
   if (first.dims != second.dims)
     return vm_vtypes_array_of(types, "panda.Object", dims);
-  uint32_t base =
-      join_records(types, base_type(types, a), base_type(types, b));
+  uint32_t base = join_records(types, base_type(types, a), base_type(types, b));
   if (dims == 0 || base == VT_CONFLICT)
     return base;
   return vm_vtypes_array_of(types, vm_vtype_get(types, base)->name, dims);
@@ -314,20 +312,25 @@ uint32_t vm_vtypes_join(struct vm_vtypes *types, uint32_t a, uint32_t b)
   if (a == VT_ZERO)
     return b;
   if (vm_vtype_is_ref(b))
-    return a == VT_NULL              ? b
-           : vm_vtype_is_ref(a)      ? join_refs(types, a, b)
-                                     : VT_CONFLICT;
+    return a == VT_NULL         ? b
+           : vm_vtype_is_ref(a) ? join_refs(types, a, b)
+                                : VT_CONFLICT;
   return a == VT_NULL ? VT_CONFLICT : join_numbers(a, b);
 }
 
 const char *vm_vtype_text(const struct vm_vtypes *types, uint32_t type)
 {
   static const char *const texts[VT_FIRST_REF] = {
-      [VT_NOTHING] = "nothing",     [VT_ZERO] = "zero",
-      [VT_NULL] = "null",           [VT_I32] = "i32",
-      [VT_F32] = "f32",             [VT_B32] = "i32 or f32",
-      [VT_I64] = "i64",             [VT_F64] = "f64",
-      [VT_B64] = "i64 or f64",      [VT_NUMBER] = "a number of either width",
+      [VT_NOTHING] = "nothing",
+      [VT_ZERO] = "zero",
+      [VT_NULL] = "null",
+      [VT_I32] = "i32",
+      [VT_F32] = "f32",
+      [VT_B32] = "i32 or f32",
+      [VT_I64] = "i64",
+      [VT_F64] = "f64",
+      [VT_B64] = "i64 or f64",
+      [VT_NUMBER] = "a number of either width",
       [VT_CONFLICT] = "a number or a reference",
       [VT_UNSET] = "nothing that was set on every path",
   };

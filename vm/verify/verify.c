@@ -39,8 +39,8 @@ static void *copy(struct mm_arena *arena, const void *from, size_t bytes)
 static uint64_t *entry_live(struct vm_verifier *v, const uint64_t *live_in,
                             struct vm_verified *result)
 {
-  uint64_t *set = vm_verify_alloc(v, v->function->local_count / 64 + 1,
-                                  sizeof *set);
+  uint64_t *set =
+      vm_verify_alloc(v, v->function->local_count / 64 + 1, sizeof *set);
   if (!set || v->block_count == 0)
     return set;
   for (uint32_t slot = 0; slot < v->acc_slot; slot++)
@@ -54,8 +54,7 @@ static uint64_t *entry_live(struct vm_verifier *v, const uint64_t *live_in,
 }
 
 /* Copies the result out of scratch memory; null: no memory. */
-static struct vm_verified *keep(struct vm_verifier *v,
-                                struct vm_verified found)
+static struct vm_verified *keep(struct vm_verifier *v, struct vm_verified found)
 {
   struct mm_arena *arena = v->module->arena;
   size_t count = (size_t)v->function->insn_count + 1;
@@ -63,10 +62,10 @@ static struct vm_verified *keep(struct vm_verifier *v,
   found.flags = copy(arena, v->flags, count);
   found.map_before = copy(arena, found.map_before, count * sizeof(uint32_t));
   found.map_call = copy(arena, found.map_call, count * sizeof(uint32_t));
-  found.maps = copy(arena, found.maps, (size_t)found.map_count *
-                                           found.map_words * sizeof(uint64_t));
-  found.checks =
-      copy(arena, v->checks, v->check_count * sizeof *found.checks);
+  found.maps =
+      copy(arena, found.maps,
+           (size_t)found.map_count * found.map_words * sizeof(uint64_t));
+  found.checks = copy(arena, v->checks, v->check_count * sizeof *found.checks);
   found.entry_live =
       copy(arena, found.entry_live, live_words * sizeof(uint64_t));
   found.check_count = v->check_count;

@@ -35,8 +35,8 @@ struct vm_vblock {
   uint8_t succ_count;  /* when the block's last instruction completes */
   bool in_try;         /* some try range covers it */
   bool reached;
-  bool ends_bad;       /* an instruction of it never completes */
-  uint32_t live_end;   /* instructions from here on are not reached */
+  bool ends_bad;     /* an instruction of it never completes */
+  uint32_t live_end; /* instructions from here on are not reached */
 };
 
 /* What an instruction does to the state, once it was found to be good. */
@@ -87,10 +87,10 @@ struct vm_verifier {
 
   /* The instruction under work. */
   uint32_t insn;
-  uint32_t *state;     /* before it */
+  uint32_t *state; /* before it */
   struct vm_vwrites writes;
-  bool is_bad;         /* can never be right */
-  bool is_final;       /* states are stable: record what is found */
+  bool is_bad;   /* can never be right */
+  bool is_final; /* states are stable: record what is found */
   uint32_t checks_here;
 
   /* Results. */
@@ -131,17 +131,14 @@ uint32_t vm_verify_argument_count(const struct vm_verifier *v,
                                   const struct vm_insn *insn);
 
 /* Calls `visit` with each slot that an instruction reads. */
-void vm_verify_each_use(const struct vm_verifier *v,
-                        const struct vm_insn *insn,
+void vm_verify_each_use(const struct vm_verifier *v, const struct vm_insn *insn,
                         void (*visit)(void *context, uint32_t slot),
                         void *context);
 
 /* The slot of the register that an instruction writes, or NO_SLOT. */
-uint32_t vm_verify_def(const struct vm_verifier *v,
-                       const struct vm_insn *insn);
+uint32_t vm_verify_def(const struct vm_verifier *v, const struct vm_insn *insn);
 
-static inline uint32_t vm_verify_slot(const struct vm_verifier *v,
-                                      uint32_t reg)
+static inline uint32_t vm_verify_slot(const struct vm_verifier *v, uint32_t reg)
 {
   return reg == v->function->reg_count ? v->acc_slot : v->slot_of[reg];
 }
