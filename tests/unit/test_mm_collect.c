@@ -132,15 +132,15 @@ END_TEST
 
 /* A list is what a stack of work stays shortest on and a recursion dies of;
    an array of arrays is the opposite. */
-START_TEST(a_list_of_a_million_nodes_survives)
+START_TEST(a_list_of_half_a_million_nodes_survives)
 {
   struct mm_options options = fixture_options();
   options.workers = workers_of(_i);
-  options.heap_max_bytes = 64 * FIXTURE_MIB;
+  options.heap_max_bytes = 48 * FIXTURE_MIB;
   fixture_open(&f, &options);
-  size_t list = fixture_push_list(&f.main, 1000000);
+  size_t list = fixture_push_list(&f.main, 500000);
   collect(_i);
-  fixture_check_list(fixture_at(&f.main, list), 1000000);
+  fixture_check_list(fixture_at(&f.main, list), 500000);
 }
 END_TEST
 
@@ -371,7 +371,7 @@ START_TEST(dead_large_and_non_moving_objects_are_freed_whole)
 {
   open_heap(_i);
   for (int i = 0; i < 20; i++) {
-    fixture_new(&f.main, FIXTURE_BYTES, 1000000);
+    fixture_new(&f.main, FIXTURE_BYTES, 500000);
     fixture_nonmoving(&f.main, FIXTURE_BYTES, 100000);
   }
   collect(_i);
@@ -459,7 +459,7 @@ int main(void)
   ADD(a_tree_survives_many_collections_while_the_program_goes_on);
   ADD(garbage_in_cycles_goes);
   ADD(an_object_that_is_shared_stays_one);
-  ADD(a_list_of_a_million_nodes_survives);
+  ADD(a_list_of_half_a_million_nodes_survives);
   ADD(wide_arrays_of_small_objects_survive);
   ADD(every_reference_of_a_wide_object_is_found);
   ADD(numbers_that_look_like_references_keep_nothing_alive);

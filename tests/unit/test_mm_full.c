@@ -42,11 +42,11 @@ static uint32_t fill_list(size_t list)
 
 START_TEST(a_full_heap_answers_null_and_loses_nothing)
 {
-  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, workers_of(_i));
   size_t list = fixture_push(&f.main, MM_NULL);
   uint32_t length = fill_list(list);
   fixture_check_list(fixture_at(&f.main, list), length);
-  ck_assert_uint_ge((uint64_t)length * 24, 8 * FIXTURE_MIB / 10 * 8);
+  ck_assert_uint_ge((uint64_t)length * 24, 4 * FIXTURE_MIB / 10 * 8);
   ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_OUT_OF_MEMORY), 0);
 }
 END_TEST
@@ -55,24 +55,24 @@ END_TEST
    made and collected. */
 START_TEST(a_program_goes_on_after_it_dropped_what_filled_the_heap)
 {
-  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, workers_of(_i));
   size_t list = fixture_push(&f.main, MM_NULL);
   for (int round = 0; round < 4; round++) {
     uint32_t length = fill_list(list);
     fixture_check_list(fixture_at(&f.main, list), length);
     fixture_put(&f.main, list, MM_NULL);
-    ck_assert_uint_ge(length, 200000);
+    ck_assert_uint_ge(length, 100000);
   }
 }
 END_TEST
 
 START_TEST(garbage_can_be_made_forever_beside_a_large_live_set)
 {
-  open_heap(8 * FIXTURE_MIB, workers_of(_i));
-  size_t list = fixture_push_list(&f.main, 240000); /* 5.5 of 8 MiB */
-  for (int i = 0; i < 1000000; i++)
+  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push_list(&f.main, 120000); /* 2.7 of 4 MiB */
+  for (int i = 0; i < 500000; i++)
     fixture_pair(&f.main);
-  fixture_check_list(fixture_at(&f.main, list), 240000);
+  fixture_check_list(fixture_at(&f.main, list), 120000);
   ck_assert_uint_eq(mm_stat_counter(&f.heap->stat, MM_COUNT_OUT_OF_MEMORY), 0);
 }
 END_TEST
@@ -80,12 +80,12 @@ END_TEST
 /* Situation 39: an allocation that cannot succeed ends soon, time and again. */
 START_TEST(refusals_do_not_take_forever)
 {
-  open_heap(16 * FIXTURE_MIB, workers_of(_i));
+  open_heap(6 * FIXTURE_MIB, workers_of(_i));
   size_t list = fixture_push(&f.main, MM_NULL);
   fill_list(list);
   uint64_t before = mm_collections(f.heap);
   for (int i = 0; i < 10; i++) {
-    fixture_new_or_null(&f.main, FIXTURE_BYTES, 5000000);
+    fixture_new_or_null(&f.main, FIXTURE_BYTES, 3000000);
     fixture_new_or_null(&f.main, FIXTURE_PAIR, 0);
   }
   ck_assert_uint_le(mm_collections(f.heap) - before, 60);
@@ -98,7 +98,7 @@ START_TEST(the_heap_never_exceeds_its_limit)
   size_t array =
       fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 1000));
   uint64_t seed = 3;
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < 8000; i++) {
     uint32_t length =
         (uint32_t)(fixture_random(&seed) % (i % 40 ? 2000 : 400000));
     struct mm_ref bytes = fixture_new_or_null(&f.main, FIXTURE_BYTES, length);
@@ -113,16 +113,16 @@ END_TEST
 /* Situation 7: large objects come and go in a heap with room for few. */
 START_TEST(large_objects_can_come_and_go_forever)
 {
-  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, workers_of(_i));
   size_t kept = fixture_push(&f.main, MM_NULL);
-  for (uint32_t i = 0; i < 2000; i++) {
+  for (uint32_t i = 0; i < 1000; i++) {
     struct mm_ref bytes =
-        fixture_new(&f.main, FIXTURE_BYTES, 1000000 + i * 1000 % 1500000);
+        fixture_new(&f.main, FIXTURE_BYTES, 600000 + i * 1000 % 500000);
     if (i % 3 == 0)
       fixture_put(&f.main, kept, bytes);
   }
   ck_assert_uint_eq(mm_stat_counter(&f.heap->stat, MM_COUNT_LARGE_ALLOCATED),
-                    2000);
+                    1000);
 }
 END_TEST
 
@@ -131,7 +131,7 @@ START_TEST(small_and_large_garbage_share_a_small_heap)
   open_heap(4 * FIXTURE_MIB, workers_of(_i));
   size_t list = fixture_push_list(&f.main, 20000);
   uint64_t seed = 1;
-  for (int i = 0; i < 20000; i++)
+  for (int i = 0; i < 8000; i++)
     fixture_new(&f.main, FIXTURE_BYTES,
                 (uint32_t)(fixture_random(&seed) % (i % 20 ? 5000 : 1000000)));
   fixture_check_list(fixture_at(&f.main, list), 20000);
@@ -142,18 +142,18 @@ END_TEST
    of room in the middle, keeps what is left in place, and loses nothing. */
 START_TEST(an_evacuation_that_runs_out_of_room_loses_nothing)
 {
-  open_heap(8 * FIXTURE_MIB, workers_of(_i));
-  size_t list = fixture_push_list(&f.main, 260000);
+  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push_list(&f.main, 130000);
   struct mm_ref hashed = fixture_pair(&f.main);
   size_t root = fixture_push(&f.main, hashed);
   uint32_t hash = mm_identity_hash(&f.main.mutator, hashed);
   for (int round = 0; round < 3; round++) {
     f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
     mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
-    fixture_check_list(fixture_at(&f.main, list), 260000);
+    fixture_check_list(fixture_at(&f.main, list), 130000);
     ck_assert_uint_eq(
         mm_identity_hash(&f.main.mutator, fixture_at(&f.main, root)), hash);
-    ck_assert_uint_eq(fixture_census(&f).objects, 260001);
+    ck_assert_uint_eq(fixture_census(&f).objects, 130001);
   }
   ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_EVACUATIONS_FAILED),
                     0);
@@ -163,17 +163,17 @@ END_TEST
 
 START_TEST(after_an_evacuation_short_of_room_a_compaction_mends_the_heap)
 {
-  open_heap(8 * FIXTURE_MIB, workers_of(_i));
-  size_t list = fixture_push_list(&f.main, 260000);
-  for (int i = 0; i < 100000; i++)
+  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push_list(&f.main, 130000);
+  for (int i = 0; i < 50000; i++)
     fixture_pair(&f.main);
   f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
   f.heap->sizing.next_kind = MM_COLLECTION_COMPACT;
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
-  fixture_check_list(fixture_at(&f.main, list), 260000);
+  fixture_check_list(fixture_at(&f.main, list), 130000);
   ck_assert_uint_le(mm_heap_used_bytes(f.heap),
-                    260000 * 24 + 2 * FIXTURE_REGION_BYTES);
+                    130000 * 24 + 2 * FIXTURE_REGION_BYTES);
 }
 END_TEST
 

@@ -81,8 +81,8 @@ END_TEST
 /* Situation 72: side tables and addresses at all sizes, odd ones too. */
 START_TEST(heaps_of_many_sizes_work_from_their_first_to_their_last_byte)
 {
-  static const uint64_t sizes[] = {2 << 20, 3 << 20, (5 << 20) + 12345,
-                                   33 << 20, 100 << 20};
+  static const uint64_t sizes[] = {2 << 20, 3 << 20, (5 << 20) + 12345, 9 << 20,
+                                   33 << 20};
   struct mm_options options = fixture_options();
   options.heap_max_bytes = sizes[_i];
   struct fixture f;

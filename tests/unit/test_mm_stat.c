@@ -13,6 +13,7 @@ enum { LABEL_COLUMNS = 34 };
 
 static struct fixture f;
 static struct fixture_text text, json;
+static uint64_t leaves; /* numbers that the JSON reader saw */
 
 static void setup(void)
 {
@@ -20,6 +21,7 @@ static void setup(void)
   fixture_open(&f, &options);
   fixture_text_open(&text);
   fixture_text_open(&json);
+  leaves = 0;
 }
 
 static void teardown(void)
@@ -48,8 +50,6 @@ static void print(void)
 }
 
 /* A JSON reader that knows objects of numbers and objects. ----------------- */
-
-static uint64_t leaves; /* numbers seen */
 
 static const char *skip(const char *at, char wanted)
 {
