@@ -31,8 +31,18 @@ static void count_allocated(struct mm_mutator *mutator, size_t bytes)
   mm_stat_count(&mutator->heap->stat, MM_COUNT_ALLOCATED_BYTES, bytes);
 }
 
+static void tlab_check(const struct mm_mutator *mutator)
+{
+  MM_ASSERT(mutator->tlab_start <= mutator->tlab_cursor);
+  MM_ASSERT(mutator->tlab_cursor <= mutator->tlab_end);
+  MM_ASSERT(mutator->tlab_limit == mutator->tlab_end ||
+            mutator->tlab_limit == mutator->tlab_start);
+  (void)mutator;
+}
+
 void mm_tlab_retire(struct mm_mutator *mutator)
 {
+  tlab_check(mutator);
   if (mutator->tlab_start == mutator->tlab_end)
     return;
   struct mm_heap *heap = mutator->heap;
@@ -91,7 +101,7 @@ static enum mm_status alloc_beside(struct mm_mutator *mutator, size_t bytes,
 enum mm_status mm_tlab_alloc(struct mm_mutator *mutator, size_t bytes,
                              uint32_t limit, uintptr_t *at)
 {
-  MM_ASSERT(bytes <= MM_TLAB_OBJECT_MAX_BYTES);
+  MM_ASSERT(bytes > 0 && bytes <= MM_TLAB_OBJECT_MAX_BYTES);
   size_t left = mutator->tlab_end - mutator->tlab_cursor;
   if (bytes > left) {
     if (left > mutator->tlab_bytes / LOSS_FRACTION)
@@ -102,6 +112,7 @@ enum mm_status mm_tlab_alloc(struct mm_mutator *mutator, size_t bytes,
   }
   *at = mutator->tlab_cursor;
   mutator->tlab_cursor += bytes;
+  tlab_check(mutator);
   return MM_OK;
 }
 

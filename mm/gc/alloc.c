@@ -87,8 +87,17 @@ static enum mm_status find_room_locked(struct mm_mutator *mutator,
   return status;
 }
 
+/* The first and the last word of an object to be; the middle is the affair of
+   tests. */
+static bool is_zero(uintptr_t at, uint64_t bytes)
+{
+  return *(const uint64_t *)at == 0 &&
+         *(const uint64_t *)(at + bytes - sizeof(uint64_t)) == 0;
+}
+
 static struct mm_ref write_object(const struct request *request, uintptr_t at)
 {
+  MM_ASSERT((at & (MM_OBJECT_ALIGN - 1)) == 0 && is_zero(at, request->bytes));
   mm_write_header(at, request->layout);
   if (request->layout->kind != MM_KIND_PLAIN)
     *(uint32_t *)(at + MM_ARRAY_LENGTH_OFFSET) = request->length;

@@ -70,6 +70,7 @@ static void row_of(const struct mm_worker *worker, uint32_t *from, uint32_t *to)
   uint64_t first = small * worker->index / active;
   uint64_t last = small * (worker->index + 1) / active;
   *from = *to = 0;
+  MM_ASSERT(first <= last && last <= small);
   if (first == last)
     return;
   for (uint32_t i = 0; seen < last; i++) {
@@ -98,6 +99,7 @@ static uint64_t bit_range(unsigned from, unsigned to)
 
 static void set_live(struct mm_block *block, unsigned from, uint32_t granules)
 {
+  MM_ASSERT(granules > 0 && granules <= MM_REGION_GRANULES);
   while (from + granules > BLOCK_GRANULES) {
     block->live |= bit_range(from, BLOCK_GRANULES);
     granules -= BLOCK_GRANULES - from;
@@ -114,6 +116,8 @@ static void plan_object(void *context, struct mm_ref ref)
   struct mm_block *block = &heap->blocks[granule / BLOCK_GRANULES];
   uint64_t bytes = mm_size_with(mm_address(ref), mm_layout_of(ref));
   uint32_t granules = (uint32_t)(bytes >> MM_REF_SHIFT);
+  MM_ASSERT(bytes <= MM_SMALL_OBJECT_MAX_BYTES);
+  MM_ASSERT(!(block->live >> granule % BLOCK_GRANULES & 1));
   block->own_granules += granules;
   set_live(block, granule % BLOCK_GRANULES, granules);
 }
@@ -142,6 +146,7 @@ static bool target_fits(const struct target *target, uint32_t granules)
 
 static void target_leave(struct target *target)
 {
+  MM_ASSERT(target->granule - 1 <= target->end);
   target->heap->regions.table[target->region].top = (uintptr_t)target->granule
                                                     << MM_REF_SHIFT;
 }
@@ -152,6 +157,7 @@ static void target_next(struct target *target)
   uint32_t next = target->region + 1;
   while (!is_small(target->heap, next))
     next++;
+  MM_ASSERT(next < target->heap->regions.fresh_from);
   target_enter(target, next);
 }
 
@@ -242,6 +248,7 @@ static MM_ALWAYS_INLINE struct mm_ref target_of(const struct updater *updater,
   uint32_t granule = ref.bits - updater->base;
   const struct mm_block *block = &updater->blocks[granule / BLOCK_GRANULES];
   uint64_t before = ((uint64_t)1 << granule % BLOCK_GRANULES) - 1;
+  MM_ASSERT(block->live & (before + 1));
   return (struct mm_ref){block->target +
                          (uint32_t)__builtin_popcountll(block->live & before)};
 }
@@ -487,6 +494,7 @@ void mm_compact_utmost(struct mm_heap *heap)
 
 void mm_compact(struct mm_heap *heap, unsigned active)
 {
+  MM_ASSERT(heap->stopping);
   mm_workers_reset(heap->workers);
   phase(heap, MM_PHASE_PREPARE, prepare);
   mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);

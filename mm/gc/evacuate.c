@@ -157,6 +157,7 @@ static void bury(struct mm_heap *heap, uintptr_t at, uintptr_t end)
 static void restore_kept(struct mm_heap *heap, uint32_t index)
 {
   struct mm_region *region = &heap->regions.table[index];
+  MM_ASSERT(region->flags & MM_REGION_FROM);
   uintptr_t at = mm_region_start(&heap->regions, index), gap = at;
   while (at < region->top) {
     struct mm_ref ref = mm_ref_at((void *)at);
@@ -169,6 +170,7 @@ static void restore_kept(struct mm_heap *heap, uint32_t index)
     }
     at = end;
   }
+  MM_ASSERT(at == region->top);
   if (mm_is_stressed(heap))
     memset((void *)gap, MM_POISON_BYTE, region->top - gap);
   region->top = gap;
@@ -205,6 +207,7 @@ bool mm_evacuate(struct mm_heap *heap, unsigned active)
 {
   struct mm_workers *workers = heap->workers;
   mm_stat_phase_begin(&heap->stat, MM_PHASE_PREPARE);
+  MM_ASSERT(heap->stopping);
   mm_workers_reset(workers);
   prepare(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_PREPARE);

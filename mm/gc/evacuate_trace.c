@@ -65,6 +65,7 @@ static void unlock_space(struct mm_worker *worker)
 /* What a buffer holds are copies, nothing else. */
 static void end_buffer(struct mm_worker *worker)
 {
+  mm_bump_check(&worker->buffer);
   worker->moved_bytes += mm_bump_used(&worker->buffer);
   mm_object_chunk_end(worker->heap, &worker->buffer);
 }
@@ -81,6 +82,7 @@ static enum mm_status refill(struct mm_worker *worker, size_t bytes)
 {
   struct mm_heap *heap = worker->heap;
   size_t want = has_company(worker) ? SHARED_BUFFER_BYTES : MM_REGION_BYTES;
+  MM_ASSERT(bytes <= MM_SMALL_OBJECT_MAX_BYTES);
   if (want < bytes)
     want = bytes;
   lock_space(worker);
@@ -188,6 +190,8 @@ static MM_ALWAYS_INLINE bool copy_to(uintptr_t to, struct mm_ref ref,
                                      bool parallel, struct mm_ref *place)
 {
   struct mm_ref copy = mm_ref_at((void *)to);
+  MM_ASSERT((bytes & (MM_OBJECT_ALIGN - 1)) == 0 && bytes >= MM_HEADER_BYTES);
+  MM_ASSERT(!mm_header_is_visited(header));
   copy_body(to, mm_address(ref), bytes);
   *(uint64_t *)to = header;
   uint64_t seen = header;
@@ -206,6 +210,8 @@ static bool keep(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
   struct mm_region *region =
       mm_region_of(&worker->heap->regions, (uintptr_t)mm_address(ref));
   uint64_t kept = mm_header_keeping(header);
+  MM_ASSERT(region->kind == MM_REGION_SMALL && region->flags & MM_REGION_FROM);
+  MM_ASSERT(mm_header_unkept(kept) == header);
   if (!install(ref, &header, kept, has_company(worker))) {
     *place = mm_header_place(ref, header);
     return false;
@@ -305,6 +311,8 @@ static MM_ALWAYS_INLINE void visit_slot(void *context, struct mm_ref *slot)
   if (mm_is_null(ref))
     return;
   uintptr_t offset = (uintptr_t)mm_address(ref) - tracer->base;
+  MM_ASSERT(mm_regions_contain(&tracer->stack.worker->heap->regions,
+                               (uintptr_t)mm_address(ref)));
   uint8_t trace = tracer->traces[offset >> MM_REGION_LOG2];
   if (__builtin_expect(trace != MM_TRACE_MOVE, 0)) {
     if (trace == MM_TRACE_MARK)
@@ -321,6 +329,7 @@ static MM_ALWAYS_INLINE void scan_chunk(struct tracer *tracer, uint64_t entry)
   struct mm_ref ref = mm_trace_ref(entry);
   uint32_t chunk = mm_trace_chunk(entry);
   uint32_t from = chunk * MM_SCAN_CHUNK, to = mm_length_word(ref);
+  MM_ASSERT(from <= to);
   if (to - from > MM_SCAN_CHUNK) {
     to = from + MM_SCAN_CHUNK;
     mm_tracer_push(&tracer->stack, mm_trace_entry(ref, chunk + 1));
@@ -332,6 +341,7 @@ static MM_ALWAYS_INLINE void scan_entry(struct tracer *tracer, uint64_t entry)
 {
   struct mm_ref ref = mm_trace_ref(entry);
   const struct mm_layout *layout = mm_layout_of(ref);
+  MM_ASSERT(mm_has_slots(layout));
   if (layout->kind == MM_KIND_PLAIN)
     mm_scan_plain(mm_address(ref), layout, visit_slot, tracer);
   else

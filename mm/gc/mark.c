@@ -23,6 +23,7 @@
 
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/header_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
@@ -82,6 +83,8 @@ static MM_ALWAYS_INLINE void scan_chunk(struct marker *marker, uint64_t entry)
 static MM_ALWAYS_INLINE bool mark(struct marker *marker, struct mm_ref ref)
 {
   uint64_t granule = ref.bits - marker->base;
+  MM_ASSERT(mm_regions_contain(&marker->stack.worker->heap->regions,
+                               (uintptr_t)mm_address(ref)));
   return mm_mark_bit(&marker->marks[granule >> 6],
                      (uint64_t)1 << (granule & 63), marker->stack.parallel);
 }
@@ -96,6 +99,8 @@ static MM_ALWAYS_INLINE void process(struct marker *marker, uint64_t entry)
     if (!mark(marker, ref))
       return;
     layout = mm_layout_of(ref);
+    MM_ASSERT(!mm_is_filler(layout));
+    MM_ASSERT(!mm_header_is_visited(mm_header_load(ref)));
     marker->objects++;
     marker->bytes += mm_size_with(mm_address(ref), layout);
     if (layout->kind == MM_KIND_PLAIN) {
@@ -105,6 +110,7 @@ static MM_ALWAYS_INLINE void process(struct marker *marker, uint64_t entry)
     if (layout->kind != MM_KIND_REF_ARRAY)
       return;
   }
+  MM_ASSERT(mm_layout_of(ref)->kind == MM_KIND_REF_ARRAY);
   scan_chunk(marker, entry);
 }
 
@@ -126,6 +132,7 @@ static MM_ALWAYS_INLINE void drain(struct mm_worker *worker, bool parallel)
     if (entry != 0)
       process(&marker, entry);
   }
+  MM_ASSERT(fifo.held == 0);
   mm_tracer_save(&marker.stack);
   worker->live_objects += marker.objects;
   worker->live_bytes += marker.bytes;

@@ -104,6 +104,7 @@ void mm_mutator_detach(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
   MM_ASSERT(state_of(mutator) == MM_MUTATOR_RUNNING);
+  MM_ASSERT(!mutator->scopes);
   pthread_mutex_lock(&heap->lock);
   mm_tlab_retire(mutator);
   unlink_locked(heap, mutator);
@@ -137,6 +138,7 @@ static void wait_for_others_locked(struct mm_heap *heap,
 bool mm_stop_world(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
+  MM_ASSERT(state_of(mutator) == MM_MUTATOR_RUNNING);
   pthread_mutex_lock(&heap->lock);
   if (mm_is_stopping(heap)) {
     pthread_mutex_unlock(&heap->lock);
@@ -156,6 +158,7 @@ bool mm_stop_world(struct mm_mutator *mutator)
 void mm_resume_world(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
+  MM_ASSERT(state_of(mutator) == MM_MUTATOR_STOPPED && mm_is_stopping(heap));
   pthread_mutex_lock(&heap->lock);
   for (struct mm_mutator *each = heap->mutators; each; each = each->next)
     set_poll(each, calm_poll(heap));

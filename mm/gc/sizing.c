@@ -107,6 +107,8 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
       evacuates ? MM_COLLECTION_EVACUATE : MM_COLLECTION_COMPACT;
   sizing->reserve_regions = evacuates ? reserve : 0;
   sizing->was_short = was_short;
+  MM_ASSERT(sizing->reserve_regions < sizing->limit_regions);
+  MM_ASSERT(sizing->limit_regions <= sizing->max_regions);
   note_futile(heap, kind, live_bytes);
 }
 

@@ -30,6 +30,7 @@ static bool set_capacity(struct mm_trace_stack *stack, size_t capacity)
   if (!entries)
     return false;
   size_t count = stack->next - stack->oldest;
+  MM_ASSERT(count <= capacity && (capacity & (capacity - 1)) == 0);
   for (size_t i = 0; i < count; i++)
     entries[i] = stack->entries[(stack->oldest + i) & (stack->capacity - 1)];
   mm_trace_stack_destroy(stack);
@@ -96,6 +97,7 @@ bool mm_trace_take_overflow(struct mm_workers *workers)
 static bool steal(struct mm_worker *worker, uint64_t *entry)
 {
   struct mm_workers *workers = worker->workers;
+  MM_ASSERT(worker->index < workers->active);
   for (unsigned i = 1; i < workers->active; i++) {
     unsigned victim = (worker->index + i) % workers->active;
     if (mm_deque_steal(&workers->each[victim].deque, entry))
@@ -115,7 +117,9 @@ static bool anyone_has_entries(const struct mm_workers *workers)
 /* Watches as an idle worker.  False when all are idle. */
 static bool wait_for_entries(struct mm_workers *workers)
 {
-  __atomic_add_fetch(&workers->idle, 1, __ATOMIC_SEQ_CST);
+  uint32_t idle = __atomic_add_fetch(&workers->idle, 1, __ATOMIC_SEQ_CST);
+  MM_ASSERT(idle <= workers->active);
+  (void)idle;
   struct mm_spin spin = {0};
   for (;;) {
     if (__atomic_load_n(&workers->idle, __ATOMIC_SEQ_CST) == workers->active)

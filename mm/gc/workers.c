@@ -46,6 +46,7 @@ static bool wait_for_goal(struct mm_workers *workers, uint64_t *seen,
 
 static void announce_done(struct mm_workers *workers)
 {
+  MM_ASSERT(__atomic_load_n(&workers->running, __ATOMIC_RELAXED) > 0);
   if (__atomic_sub_fetch(&workers->running, 1, __ATOMIC_ACQ_REL) != 0)
     return;
   pthread_mutex_lock(&workers->lock);
@@ -72,6 +73,7 @@ static void *thread_main(void *argument)
 static void post(struct mm_workers *workers, unsigned active, mm_goal *goal)
 {
   pthread_mutex_lock(&workers->lock);
+  MM_ASSERT(__atomic_load_n(&workers->running, __ATOMIC_RELAXED) == 0);
   workers->active = active;
   workers->goal = goal;
   __atomic_store_n(&workers->running, active - 1, __ATOMIC_RELAXED);

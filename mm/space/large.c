@@ -17,6 +17,8 @@ static void zero_region(struct mm_regions *regions, uint32_t index,
   uintptr_t at = mm_region_start(regions, index);
   if (end > region->zero_from)
     end = region->zero_from;
+  MM_ASSERT(region->kind == MM_REGION_LARGE ||
+            region->kind == MM_REGION_LARGE_TAIL);
   if (at < end)
     memset((void *)at, 0, end - at);
   region->zero_from = mm_region_end(regions, index);
@@ -26,6 +28,7 @@ enum mm_status mm_large_alloc(struct mm_heap *heap, uint64_t bytes,
                               uint32_t limit, uintptr_t *at)
 {
   struct mm_regions *regions = &heap->regions;
+  MM_ASSERT(limit <= regions->count);
   uint64_t span = (bytes + MM_REGION_BYTES - 1) >> MM_REGION_LOG2;
   if (bytes > UINT64_MAX - MM_REGION_BYTES || regions->used >= limit ||
       span > limit - regions->used)

@@ -31,6 +31,7 @@ static uintptr_t cut_gap(struct mm_heap *heap, struct mm_ref *link,
                          size_t bytes)
 {
   uintptr_t gap = (uintptr_t)mm_address(*link);
+  MM_ASSERT(mm_layout_of(*link) == heap->filler && *gap_bytes(gap) >= bytes);
   uintptr_t at = gap + *gap_bytes(gap) - bytes;
   if (at - gap > MM_OBJECT_ALIGN) {
     *gap_bytes(gap) -= (uint32_t)bytes;
@@ -73,6 +74,8 @@ static enum mm_status next_region(struct mm_heap *heap, uint32_t limit)
   if (regions->used >= limit)
     return MM_NO_MEMORY;
   uint32_t index, old = heap->nonmoving.region;
+  MM_ASSERT(old == MM_NO_REGION ||
+            regions->table[old].kind == MM_REGION_NONMOVING);
   enum mm_status status = mm_region_take(regions, MM_REGION_NONMOVING, &index);
   if (status != MM_OK)
     return status;

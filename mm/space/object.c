@@ -75,6 +75,9 @@ static uintptr_t cut(struct mm_heap *heap, uint32_t index, size_t bytes,
 {
   struct mm_region *region = &heap->regions.table[index];
   uintptr_t at = region->top;
+  MM_ASSERT(region->kind == MM_REGION_SMALL);
+  MM_ASSERT(!(region->flags & (MM_REGION_FROM | MM_REGION_PARTIAL)));
+  MM_ASSERT((bytes & (MM_OBJECT_ALIGN - 1)) == 0);
   MM_ASSERT(bytes <= mm_region_end(&heap->regions, index) - at);
   region->top += bytes;
   if (zeroed)
@@ -141,6 +144,7 @@ enum mm_status mm_object_cut_medium(struct mm_heap *heap, size_t bytes,
                                     uint32_t limit, bool zeroed, uintptr_t *at)
 {
   uint32_t index = heap->objects.medium_region;
+  MM_ASSERT(bytes <= MM_SMALL_OBJECT_MAX_BYTES);
   if (rest_bytes(heap, index) < bytes) {
     uint32_t fresh;
     enum mm_status status = take_region(heap, limit, &fresh);

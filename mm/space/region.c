@@ -88,6 +88,7 @@ static void list_put_last(struct mm_regions *regions, uint32_t index)
 
 static void list_remove(struct mm_regions *regions, uint32_t index)
 {
+  MM_ASSERT(index < regions->fresh_from);
   struct mm_region *region = &regions->table[index];
   set_next(regions, region->previous, region->next);
   set_previous(regions, region->next, region->previous);
@@ -157,7 +158,8 @@ static void occupy(struct mm_regions *regions, uint32_t index,
                    enum mm_region_kind kind, uint32_t span)
 {
   struct mm_region *region = &regions->table[index];
-  MM_ASSERT(region->kind == MM_REGION_FREE);
+  MM_ASSERT(region->kind == MM_REGION_FREE && kind != MM_REGION_FREE);
+  MM_ASSERT(region->flags == MM_REGION_COMMITTED);
   list_remove(regions, index);
   region->kind = (uint8_t)kind;
   region->flags = MM_REGION_COMMITTED;
