@@ -2,6 +2,7 @@
 /* Heaps that are full: no memory, hardly any, and what comes after. */
 #include "config.h"
 
+#include "mm/alloc/native_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -198,6 +199,32 @@ START_TEST(memory_of_a_heap_that_shrank_goes_back_to_the_system)
 }
 END_TEST
 
+/* Collections take native memory for their stacks and lists; whichever of
+   these requests fails, and all after it, nothing is lost. */
+START_TEST(collections_without_native_memory_lose_nothing)
+{
+  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  size_t list = fixture_push_list(&f.main, 20000);
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 20000));
+  for (size_t i = 0; i < 20000; i++) {
+    struct mm_ref pair = fixture_pair(&f.main);
+    fixture_set_element(fixture_at(&f.main, array), i, pair);
+  }
+  f.heap->options.verify = 0; /* it takes native memory as well */
+  for (uint64_t count = 1; count < 30; count++) {
+    fixture_tree(&f.main, 8);
+    f.heap->sizing.next_kind = (enum mm_collection_kind)(count / 2 % 2);
+    mm_native_fail_at(count / 2 + 1);
+    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    mm_native_fail_at(0);
+    ck_assert_uint_eq(mm_verify(f.heap), 0);
+    ck_assert_uint_eq(fixture_census(&f).objects, 40001);
+    fixture_check_list(fixture_at(&f.main, list), 20000);
+  }
+}
+END_TEST
+
 #define ADD(test) tcase_add_loop_test(tests, test, 0, 3)
 
 int main(void)
@@ -214,5 +241,6 @@ int main(void)
   ADD(an_evacuation_that_runs_out_of_room_loses_nothing);
   ADD(after_an_evacuation_short_of_room_a_compaction_mends_the_heap);
   ADD(memory_of_a_heap_that_shrank_goes_back_to_the_system);
+  ADD(collections_without_native_memory_lose_nothing);
   return fixture_main("mm_full", (TCase *[]){tests, NULL});
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 #include "mm/alloc/native_internal.h"
 #include "mm/gc/heap_internal.h"
@@ -175,6 +176,36 @@ START_TEST(a_heap_refused_for_want_of_native_memory_leaves_nothing_behind)
 }
 END_TEST
 
+/* Situation 11, for address space.  The limits are such that some
+   heaps cannot be had, and the largest can. */
+#if !defined(BAMBOO_ASAN) && !defined(BAMBOO_TSAN) /* they need the space */
+START_TEST(a_heap_refused_for_want_of_address_space_says_so)
+{
+  struct mm_options options = fixture_options();
+  struct rlimit before, limited;
+  unsigned refused = 0, made = 0;
+  ck_assert_int_eq(getrlimit(RLIMIT_AS, &before), 0);
+  options.heap_max_bytes = 256 * FIXTURE_MIB;
+  limited = before;
+  for (rlim_t mib = 16; mib <= 1024; mib *= 2) {
+    struct mm_heap *heap = NULL;
+    struct mm_error error;
+    limited.rlim_cur = mib << 20;
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limited), 0);
+    enum mm_status status = create(&options, &heap, &error);
+    if (status == MM_OK)
+      mm_heap_destroy(heap);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+    made += status == MM_OK;
+    refused += status == MM_NO_MEMORY && strlen(error.text) > 0;
+  }
+  ck_assert_uint_eq(made + refused, 7);
+  ck_assert_uint_ge(refused, 4);
+  ck_assert_uint_ge(made, 1);
+}
+END_TEST
+#endif
+
 START_TEST(a_heap_without_collector_never_collects)
 {
   struct mm_options options = fixture_options();
@@ -208,6 +239,9 @@ int main(void)
   tcase_add_test(tests, heaps_that_come_and_go_leave_nothing_behind);
   tcase_add_test(
       tests, a_heap_refused_for_want_of_native_memory_leaves_nothing_behind);
+#if !defined(BAMBOO_ASAN) && !defined(BAMBOO_TSAN) /* they need the space */
+  tcase_add_test(tests, a_heap_refused_for_want_of_address_space_says_so);
+#endif
   tcase_add_test(tests, a_heap_without_collector_never_collects);
   return fixture_main("mm_options", (TCase *[]){tests, NULL});
 }
