@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "mm/alloc/native_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -407,6 +408,107 @@ START_TEST(objects_of_all_sizes_mixed_with_garbage_survive)
 }
 END_TEST
 
+enum { LEVELS = 400, TEETH = 40 };
+
+/* Arrays that hang on each other, each with its own pairs as well: whichever
+   element is followed first, the others have to be remembered. */
+static void push_comb(enum fixture_kind teeth, bool last)
+{
+  size_t comb = fixture_push(&f.main, MM_NULL);
+  for (int level = 0; level < LEVELS; level++) {
+    struct mm_ref array = level % 50 == 7
+                              ? fixture_nonmoving(&f.main, FIXTURE_REFS, TEETH)
+                              : fixture_new(&f.main, FIXTURE_REFS, TEETH);
+    size_t fresh = fixture_push(&f.main, array);
+    for (size_t i = 0; i < TEETH; i++) {
+      struct mm_ref tooth = fixture_new(&f.main, teeth, 0);
+      fixture_set_element(fixture_at(&f.main, fresh), i, tooth);
+    }
+    fixture_set_element(fixture_at(&f.main, fresh), last ? TEETH - 1 : 0,
+                        fixture_at(&f.main, comb));
+    fixture_put(&f.main, comb, fixture_at(&f.main, fresh));
+    fixture_pop(&f.main, 1);
+  }
+}
+
+/* An array and TEETH - 1 teeth per level: one makes way for the level below. */
+static const uint64_t comb_objects = (uint64_t)LEVELS * TEETH;
+
+START_TEST(nothing_is_lost_when_a_stack_of_work_overflows)
+{
+  open_heap(_i);
+  f.heap->trace_entries_max = 1; /* stacks stay as they are */
+  for (int last = 0; last < 2; last++) {
+    push_comb(FIXTURE_PAIR, last);
+    push_comb(FIXTURE_LEAF, last);
+  }
+  for (int round = 0; round < 3; round++) {
+    push_comb(FIXTURE_PAIR, round % 2);
+    fixture_pop(&f.main, 1);
+    collect(_i);
+    ck_assert_uint_eq(fixture_census(&f).objects, 4 * comb_objects);
+    ck_assert_uint_eq(f.heap->stat.current.after.live_objects,
+                      4 * comb_objects);
+  }
+  ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_MARK_OVERFLOWS), 0);
+}
+END_TEST
+
+START_TEST(stacks_of_work_grow_and_shrink)
+{
+  open_heap(_i);
+  for (int i = 0; i < 6; i++)
+    push_comb(FIXTURE_LEAF, i % 2);
+  for (int round = 0; round < 3; round++) {
+    collect(_i);
+    ck_assert_uint_eq(fixture_census(&f).objects, 6 * comb_objects);
+  }
+  ck_assert_uint_eq(mm_stat_counter(&f.heap->stat, MM_COUNT_MARK_OVERFLOWS), 0);
+}
+END_TEST
+
+/* The same for want of native memory, which also fails now and then for all
+   the other things that a collection takes it for. */
+START_TEST(nothing_is_lost_when_a_stack_of_work_cannot_grow)
+{
+  open_heap(_i);
+  f.heap->options.verify = 0; /* the verifier needs memory as well */
+  push_comb(FIXTURE_PAIR, false);
+  push_comb(FIXTURE_PAIR, true);
+  for (uint64_t count = 1; count < 12; count++) {
+    push_comb(FIXTURE_LEAF, count % 2);
+    fixture_pop(&f.main, 1);
+    mm_native_fail_at(count);
+    collect(_i);
+    mm_native_fail_at(0);
+    ck_assert_uint_eq(mm_verify(f.heap), 0);
+    ck_assert_uint_eq(fixture_census(&f).objects, 2 * comb_objects);
+  }
+}
+END_TEST
+
+/* Out of room and out of stack at the same time. */
+START_TEST(nothing_is_lost_when_room_and_stacks_run_out_together)
+{
+  struct mm_options options = fixture_options();
+  options.workers = workers_of(_i);
+  options.heap_max_bytes = 4 * FIXTURE_MIB;
+  fixture_open(&f, &options);
+  f.heap->trace_entries_max = 1;
+  for (int i = 0; i < 5; i++)
+    push_comb(FIXTURE_PAIR, i % 2);
+  for (int round = 0; round < 6; round++) {
+    fixture_put(&f.main, 0, MM_NULL);
+    fixture_put(&f.main, 0, fixture_at(&f.main, 1));
+    f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
+    f.heap->sizing.reserve_regions = 0;
+    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    ck_assert_uint_eq(fixture_census(&f).objects, 4 * comb_objects);
+  }
+  ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_MARK_OVERFLOWS), 0);
+}
+END_TEST
+
 START_TEST(a_collection_is_logged_counted_and_timed)
 {
   struct fixture_text text;
@@ -471,6 +573,10 @@ int main(void)
   ADD(large_and_non_moving_objects_stay_where_they_are);
   ADD(dead_large_and_non_moving_objects_are_freed_whole);
   ADD(objects_of_all_sizes_mixed_with_garbage_survive);
+  ADD(nothing_is_lost_when_a_stack_of_work_overflows);
+  ADD(stacks_of_work_grow_and_shrink);
+  ADD(nothing_is_lost_when_a_stack_of_work_cannot_grow);
+  ADD(nothing_is_lost_when_room_and_stacks_run_out_together);
   ADD(a_collection_is_logged_counted_and_timed);
   ADD(both_kinds_in_turn_lose_nothing);
   return fixture_main("mm_collect", (TCase *[]){tests, NULL});
