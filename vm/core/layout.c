@@ -27,20 +27,30 @@ uint32_t vm_prim_field_bytes(uint8_t prim)
                              : vm_prim_table[prim].bytes;
 }
 
-/* The end of the last field of a class or its bases. */
+/* The end of the last own field; 0: it has none. */
+static uint32_t own_fields_end(const struct vm_class *class)
+{
+  uint32_t end = 0;
+  for (uint32_t i = 0; i < class->field_count; i++) {
+    const struct vm_field *field = &class->fields[i];
+    if (!field->is_static &&
+        field->offset + vm_prim_field_bytes(field->prim) > end)
+      end = field->offset + vm_prim_field_bytes(field->prim);
+  }
+  return end;
+}
+
+/* The end of the last field of a class or its bases: fields of a class lie
+   behind all of its base's. */
 static uint32_t fields_end(const struct vm_class *class)
 {
-  uint32_t end = MM_HEADER_BYTES;
-  for (; class; class = class->base)
-    for (uint32_t i = 0; i < class->field_count; i++) {
-      const struct vm_field *field = &class->fields[i];
-      if (field->is_static)
-        continue;
-      uint32_t field_end = field->offset + vm_prim_field_bytes(field->prim);
-      if (field_end > end)
-        end = field_end;
-    }
-  return end;
+  uint32_t end = 0;
+  for (; class && end == 0; class = class->base) {
+    if (class->layout.base_bytes == MM_HEADER_BYTES)
+      return MM_HEADER_BYTES;
+    end = own_fields_end(class);
+  }
+  return end ? end : MM_HEADER_BYTES;
 }
 
 /* Places up to `limit` fields of one width from `end` on; offset 0 means not
@@ -107,19 +117,30 @@ static void set_bit(uint64_t *map, uint32_t bit)
   map[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
 
+static size_t map_words(const struct mm_layout *layout)
+{
+  return ((size_t)layout->base_bytes / 4 + 63) / 64;
+}
+
+/* The base's map and the class's own fields. */
 static void map_references(const struct vm_class *class, uint64_t *map)
 {
-  for (; class; class = class->base)
-    for (uint32_t i = 0; i < class->field_count; i++)
-      if (!class->fields[i].is_static && class->fields[i].prim == VM_PRIM_REF)
-        set_bit(map, class->fields[i].offset / 4);
+  const struct mm_layout *base = class->base ? &class->base->layout : NULL;
+  if (base && base->kind == MM_KIND_PLAIN) {
+    bool wide = (base->flags & MM_LAYOUT_WIDE_MAP) != 0;
+    const uint64_t *from = wide ? base->wide_ref_map : &base->ref_map;
+    memcpy(map, from, map_words(base) * sizeof *map);
+  }
+  for (uint32_t i = 0; i < class->field_count; i++)
+    if (!class->fields[i].is_static && class->fields[i].prim == VM_PRIM_REF)
+      set_bit(map, class->fields[i].offset / 4);
 }
 
 /* Instances beyond 256 bytes need a map of their own. */
 static bool make_map(struct vm *vm, struct vm_class *class)
 {
   struct mm_layout *layout = &class->layout;
-  size_t words = ((size_t)layout->base_bytes / 4 + 63) / 64;
+  size_t words = map_words(layout);
   if (words <= 1) {
     map_references(class, &layout->ref_map);
     return true;
