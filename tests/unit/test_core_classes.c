@@ -77,13 +77,16 @@ START_TEST(a_large_instance_has_a_map_of_its_own)
   for (int i = 0; i < 70; i++)
     length +=
         (size_t)snprintf(text + length, sizeof text - length, "R f%d\n", i);
-  snprintf(text + length, sizeof text - length, "}\n");
+  snprintf(text + length, sizeof text - length,
+           "}\n.record S <extends=R> {\nS own\n}\n");
   core_load("t.pa", text);
   const struct mm_layout *layout = &core_class("R")->layout;
   ck_assert_uint_eq(layout->base_bytes, 288);
   ck_assert(layout->flags & MM_LAYOUT_WIDE_MAP);
   ck_assert_uint_eq(layout->wide_ref_map[0], ~(uint64_t)3);
   ck_assert_uint_eq(layout->wide_ref_map[1], 0xff);
+  ck_assert_uint_eq(core_class("S")->layout.wide_ref_map[0], ~(uint64_t)3);
+  ck_assert_uint_eq(core_class("S")->layout.wide_ref_map[1], 0x1ff);
 }
 END_TEST
 

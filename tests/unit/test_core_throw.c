@@ -219,6 +219,17 @@ START_TEST(what_a_program_wrote_into_the_preallocated_is_forgotten)
 }
 END_TEST
 
+START_TEST(the_preallocated_move_with_the_heap)
+{
+  uint32_t old = machine.vm->out_of_memory.bits;
+  machine_collect();
+  ck_assert_uint_ne(machine.vm->out_of_memory.bits, old);
+  vm_throw_out_of_memory(machine.thread);
+  ck_assert(mm_same(machine.thread->exception, machine.vm->out_of_memory));
+  machine_expect("panda.OutOfMemoryError", "heap");
+}
+END_TEST
+
 START_TEST(endless_recursion_is_caught_and_leaves_a_usable_stack)
 {
   core_load("t.pa", CORE_PRELUDE
@@ -277,6 +288,7 @@ int main(void)
   tcase_add_test(tests, a_full_heap_does_not_hide_a_stack_overflow);
   tcase_add_test(tests,
                  what_a_program_wrote_into_the_preallocated_is_forgotten);
+  tcase_add_test(tests, the_preallocated_move_with_the_heap);
   tcase_add_test(tests, endless_recursion_is_caught_and_leaves_a_usable_stack);
   tcase_add_test(tests, endless_nesting_of_initialisers_is_a_stack_overflow);
   return machine_main("throwing", tests);

@@ -135,6 +135,28 @@ START_TEST(a_frame_larger_than_the_stack_is_an_overflow)
 }
 END_TEST
 
+/* Each frame keeps a box; the exception at the bottom is allocated, and so
+   collects, when the stack is full. */
+START_TEST(a_collection_in_a_stack_overflow_sees_all_frames)
+{
+  options.stack_bytes = 64 * 1024;
+  options.mm.stress_alloc = 1;
+  options.mm.verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER;
+  struct vm *vm = create();
+  load(vm, ".record panda.StackOverflowException <external>\n"
+           ".record Box {\ni32 n\n}\n"
+           ".function i32 down(i32 a0) {\nnewobj v0, Box\n"
+           "stobj.v a0, v0, Box.n\nlda a0\naddi 1\nsta v1\nb:\n"
+           "call down, v1\ne:\njmp out\nh:\nout:\nldobj v0, Box.n\n"
+           "jne a0, bad\nreturn\nbad:\nldai -1\nreturn\n"
+           ".catch panda.StackOverflowException, b, e, h\n}\n"
+           ".function i32 main() {\nmovi v0, 5\ncall down, v0\nreturn\n}\n");
+  ck_assert_int_eq(run(vm), 5);
+  ck_assert_uint_gt(mm_collections_forced(vm->heap), 100);
+  vm_destroy(vm);
+}
+END_TEST
+
 START_TEST(exit_leaves_a_machine_that_can_be_destroyed)
 {
   int status = -1;
@@ -180,6 +202,7 @@ int main(void)
   tcase_add_test(tests, ten_thousand_frames_fit_the_usual_stack);
   tcase_add_test(tests, a_small_stack_overflows_early_and_cleanly);
   tcase_add_test(tests, a_frame_larger_than_the_stack_is_an_overflow);
+  tcase_add_test(tests, a_collection_in_a_stack_overflow_sees_all_frames);
   tcase_add_test(tests, exit_leaves_a_machine_that_can_be_destroyed);
   tcase_add_test(tests, a_limit_on_memory_is_a_status);
   Suite *suite = suite_create("machine");
