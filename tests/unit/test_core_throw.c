@@ -109,7 +109,7 @@ START_TEST(a_report_names_the_causes)
   core_run_uncaught("Unhandled exception: panda.ExceptionInInitializerError\n"
                     "    at main (t.pa:23)\n"
                     "Caused by: panda.ArithmeticException\n/ by zero\n"
-                    "    at A..cctor (t.pa:19)\n    at main (t.pa:23)\n");
+                    "    at A.cctor (t.pa:19)\n    at main (t.pa:23)\n");
 }
 END_TEST
 

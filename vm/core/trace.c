@@ -121,17 +121,15 @@ static const char *base_name(const char *path)
   return slash ? slash + 1 : path;
 }
 
+/* Functions of a program by the name that stands in its source. */
 static void print_frame(const struct vm_trace_frame *frame, FILE *out)
 {
   const struct vm_method *method = frame->method;
-  bool owned = method->owner->has_instances;
-  fprintf(out, "    at %s%s%s", owned ? method->owner->name : "",
-          owned ? "." : "", method->name);
-  if (method->function && method->module)
-    fprintf(out, " (%s:%" PRIu32 ")\n", base_name(method->module->file),
-            frame->line);
+  if (method->function)
+    fprintf(out, "    at %s (%s:%" PRIu32 ")\n", method->function->text_name,
+            base_name(method->module->file), frame->line);
   else
-    fputs(" (native)\n", out);
+    fprintf(out, "    at %s.%s (native)\n", method->owner->name, method->name);
 }
 
 void vm_trace_print(const struct vm_trace *trace, FILE *out)
