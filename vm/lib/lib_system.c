@@ -105,7 +105,16 @@ static int compile(struct vm *vm, char *name)
     return MALFORMED_NAME;
   *colons = 0;
   const struct vm_class *class = vm_class_find(vm, name);
-  return class ? look_for_method(class, colons + 2) : NO_CLASS;
+  if (!class)
+    return NO_CLASS;
+  if (class != vm->known.global)
+    return look_for_method(class, colons + 2);
+  /* Each module has a _GLOBAL of its own. */
+  int status = NO_METHOD;
+  for (class = vm->classes; class && status == NO_METHOD; class = class->next)
+    if (!class->has_instances)
+      status = look_for_method(class, colons + 2);
+  return status;
 }
 
 /* The interpreter runs every method as it is; only the name is looked up. */
