@@ -3,14 +3,16 @@
  * Evacuation, the hot half: from slots to copies.
  *
  *   slot -> object visited?  yes: the slot gets its place
- *                            no:  copy, install forwarding, push the copy
+ *                            no:  install forwarding, copy, push the copy
  *   pop -> scan its slots
  *
  * Written once and inlined twice: for a lone worker (no atomics; the stack and
  * the buffer are held in machine registers, see struct tracer) and for
- * several, which each copy into a buffer of their own before they try to
- * install the forwarding; the one who loses takes its copy back (Flood et al.,
- * "Parallel garbage collection for shared memory multiprocessors", 2001).
+ * several, which each have a buffer of their own and install the forwarding to
+ * its next place before they copy, so that the one who loses has done nothing
+ * (Flood et al., "Parallel garbage collection for shared memory
+ * multiprocessors", 2001, copy first; here nobody reads a copy but the one who
+ * made it, until it is pushed).
  *
  * Order: last field first, and the copy pushed last is scanned next, so an
  * object's children lie beside each other and the first one's children beside
@@ -192,13 +194,13 @@ static MM_ALWAYS_INLINE bool copy_to(uintptr_t to, struct mm_ref ref,
   struct mm_ref copy = mm_ref_at((void *)to);
   MM_ASSERT((bytes & (MM_OBJECT_ALIGN - 1)) == 0 && bytes >= MM_HEADER_BYTES);
   MM_ASSERT(!mm_header_is_visited(header));
-  copy_body(to, mm_address(ref), bytes);
-  *(uint64_t *)to = header;
   uint64_t seen = header;
   if (!install(ref, &seen, mm_header_forwarding(copy), parallel)) {
     *place = mm_header_place(ref, seen);
     return false;
   }
+  *(uint64_t *)to = header;
+  copy_body(to, mm_address(ref), bytes);
   *place = copy;
   return true;
 }
@@ -210,7 +212,9 @@ static bool keep(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
   struct mm_region *region =
       mm_region_of(&worker->heap->regions, (uintptr_t)mm_address(ref));
   uint64_t kept = mm_header_keeping(header);
-  MM_ASSERT(region->kind == MM_REGION_SMALL && region->flags & MM_REGION_FROM);
+  MM_ASSERT(region->kind == MM_REGION_SMALL);
+  MM_ASSERT(__atomic_load_n(&region->flags, __ATOMIC_RELAXED) &
+            MM_REGION_FROM);
   MM_ASSERT(mm_header_unkept(kept) == header);
   if (!install(ref, &header, kept, has_company(worker))) {
     *place = mm_header_place(ref, header);

@@ -69,9 +69,10 @@ struct mm_workers;
 /* When to collect next, and how; see sizing_internal.h. */
 struct mm_sizing {
   uint32_t min_regions, max_regions;
-  uint32_t limit_regions;   /* soft limit of the heap's size */
-  uint32_t reserve_regions; /* of it kept free for evacuation */
-  uint32_t keep_regions;    /* so many stay committed */
+  uint32_t limit_regions;    /* soft limit of the heap's size */
+  uint32_t reserve_regions;  /* of it kept free for evacuation */
+  uint32_t survivor_regions; /* small ones after the last collection */
+  uint32_t keep_regions;     /* so many stay committed */
   enum mm_collection_kind next_kind;
   bool was_short;  /* the last evacuation ran out of room */
   unsigned futile; /* collections in a row that left hardly room */

@@ -19,7 +19,7 @@ enum {
   FUTILE_FRACTION = 64, /* a collection that leaves less is futile */
   FUTILE_MAX = 2,       /* in a row */
   KEEP_FRACTION = 4,    /* of what is above the limit goes back */
-  WORKER_REGIONS = 8,   /* small regions in use per worker worth waking */
+  WORKER_REGIONS = 16,  /* that survive, per worker worth waking */
 };
 
 static uint32_t at_most(uint32_t value, uint32_t bound)
@@ -44,6 +44,7 @@ void mm_sizing_init(struct mm_heap *heap)
       (uint32_t)(heap->options.heap_min_bytes >> MM_REGION_LOG2);
   sizing->limit_regions = sizing->min_regions;
   sizing->next_kind = MM_COLLECTION_EVACUATE;
+  sizing->survivor_regions = sizing->min_regions / FIRST_FRACTION;
   sizing->reserve_regions = sizing->min_regions / FIRST_FRACTION;
   if (heap->options.gc == MM_GC_EPSILON) {
     sizing->limit_regions = sizing->max_regions;
@@ -97,6 +98,7 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
   struct mm_sizing *sizing = &heap->sizing;
   uint32_t live = heap->regions.used;
   uint32_t small = small_regions(heap);
+  sizing->survivor_regions = small;
   uint32_t reserve = small + small / MARGIN_FRACTION + MARGIN_REGIONS;
   MM_ASSERT(live <= sizing->max_regions);
   sizing->limit_regions = limit_for(sizing, live);
@@ -133,7 +135,7 @@ unsigned mm_sizing_workers(const struct mm_heap *heap)
   /* Under stress, both kinds use all workers now and then. */
   if (mm_is_stressed(heap))
     return heap->stat.current.number % 16 < 2 ? heap->workers->count : 1;
-  uint32_t wanted = 1 + small_regions(heap) / WORKER_REGIONS;
+  uint32_t wanted = 1 + heap->sizing.survivor_regions / WORKER_REGIONS;
   return at_most(wanted, heap->workers->count);
 }
 

@@ -20,7 +20,7 @@
 #define MM_ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* A stack with fewer entries has none to spare. */
-enum { MM_TRACE_SPARE = 32 };
+enum { MM_TRACE_SPARE = 4 };
 
 struct mm_tracer {
   struct mm_worker *worker;
