@@ -143,10 +143,16 @@ static void find_origins(struct origins *o)
 {
   struct vm_verifier *v = o->v;
   uint32_t block = v->block_at[v->insn];
-  o->seen = vm_verify_alloc(v, v->block_count / 64 + 1, sizeof *o->seen);
-  o->stack = vm_verify_alloc(v, v->block_count, sizeof *o->stack);
+  size_t words = v->block_count / 64 + 1;
+  if (!v->search_seen) {
+    v->search_seen = vm_verify_alloc(v, words, sizeof *o->seen);
+    v->search_stack = vm_verify_alloc(v, v->block_count, sizeof *o->stack);
+  }
+  o->seen = v->search_seen;
+  o->stack = v->search_stack;
   if (!o->seen || !o->stack || search_block(o, block, v->insn))
     return;
+  memset(o->seen, 0, words * sizeof *o->seen);
   push_preds(o, block);
   while (o->depth > 0 && v->report_budget > 0) {
     uint32_t next = o->stack[--o->depth];

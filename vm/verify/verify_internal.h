@@ -101,7 +101,10 @@ struct vm_verifier {
 
   uint64_t *outside; /* strict only: blocks reached without an exception */
   bool in_structure; /* strict only: findings are errors everywhere */
+  /* Strict only: searching for where a value was set. */
   uint32_t report_budget;
+  uint64_t *search_seen;
+  uint32_t *search_stack;
 };
 
 /* --- verify.c --- */
