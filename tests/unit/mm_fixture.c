@@ -298,6 +298,13 @@ uint64_t fixture_tree_nodes(struct mm_ref tree)
          fixture_tree_nodes(fixture_get(tree, FIXTURE_RIGHT));
 }
 
+void fixture_collect(struct fixture *f, enum mm_collection_kind kind)
+{
+  f->heap->sizing.next_kind = kind;
+  f->heap->sizing.survivor_regions = UINT32_MAX / 2;
+  mm_collect(&f->main.mutator, MM_CAUSE_EXPLICIT);
+}
+
 static void count_object(void *context, struct mm_ref ref)
 {
   struct fixture_census *census = context;

@@ -20,6 +20,7 @@
 
 #include <check.h>
 
+#include "mm/gc/heap_internal.h"
 #include "mm/mm_inline.h"
 
 /* An assertion for loops: Check's own write each of their places to a file,
@@ -129,6 +130,10 @@ void fixture_check_list(struct mm_ref head, uint32_t length);
 /* A complete binary tree; leaves have depth 0.  Not kept by any root. */
 struct mm_ref fixture_tree(struct fixture_thread *thread, unsigned depth);
 uint64_t fixture_tree_nodes(struct mm_ref tree);
+
+/* Collects by this kind, if there is room for it, with all the heap's workers
+   however little there is to do. */
+void fixture_collect(struct fixture *f, enum mm_collection_kind kind);
 
 /* What a walk of the heap finds. */
 struct fixture_census {

@@ -41,8 +41,7 @@ static void teardown(void)
 static void collect(int variant)
 {
   uint64_t count = mm_collections(f.heap);
-  f.heap->sizing.next_kind = kind_of(variant);
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, kind_of(variant));
   ck_assert_uint_eq(mm_collections(f.heap), count + 1);
   ck_assert_int_eq(f.heap->stat.current.kind, kind_of(variant));
 }
@@ -500,9 +499,8 @@ START_TEST(nothing_is_lost_when_room_and_stacks_run_out_together)
   for (int round = 0; round < 6; round++) {
     fixture_put(&f.main, 0, MM_NULL);
     fixture_put(&f.main, 0, fixture_at(&f.main, 1));
-    f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
     f.heap->sizing.reserve_regions = 0;
-    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    fixture_collect(&f, MM_COLLECTION_EVACUATE);
     ck_assert_uint_eq(fixture_census(&f).objects, 4 * comb_objects);
   }
   ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_MARK_OVERFLOWS), 0);

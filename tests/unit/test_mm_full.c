@@ -149,8 +149,7 @@ START_TEST(an_evacuation_that_runs_out_of_room_loses_nothing)
   size_t root = fixture_push(&f.main, hashed);
   uint32_t hash = mm_identity_hash(&f.main.mutator, hashed);
   for (int round = 0; round < 3; round++) {
-    f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
-    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    fixture_collect(&f, MM_COLLECTION_EVACUATE);
     fixture_check_list(fixture_at(&f.main, list), 130000);
     ck_assert_uint_eq(
         mm_identity_hash(&f.main.mutator, fixture_at(&f.main, root)), hash);
@@ -168,10 +167,8 @@ START_TEST(after_an_evacuation_short_of_room_a_compaction_mends_the_heap)
   size_t list = fixture_push_list(&f.main, 130000);
   for (int i = 0; i < 50000; i++)
     fixture_pair(&f.main);
-  f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
-  f.heap->sizing.next_kind = MM_COLLECTION_COMPACT;
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, MM_COLLECTION_EVACUATE);
+  fixture_collect(&f, MM_COLLECTION_COMPACT);
   fixture_check_list(fixture_at(&f.main, list), 130000);
   ck_assert_uint_le(mm_heap_used_bytes(f.heap),
                     130000 * 24 + 2 * FIXTURE_REGION_BYTES);
@@ -214,9 +211,8 @@ START_TEST(collections_without_native_memory_lose_nothing)
   f.heap->options.verify = 0; /* it takes native memory as well */
   for (uint64_t count = 1; count < 30; count++) {
     fixture_tree(&f.main, 8);
-    f.heap->sizing.next_kind = (enum mm_collection_kind)(count / 2 % 2);
     mm_native_fail_at(count / 2 + 1);
-    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    fixture_collect(&f, (enum mm_collection_kind)(count / 2 % 2));
     mm_native_fail_at(0);
     ck_assert_uint_eq(mm_verify(f.heap), 0);
     ck_assert_uint_eq(fixture_census(&f).objects, 40001);

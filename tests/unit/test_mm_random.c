@@ -283,8 +283,7 @@ static void compare_graphs(void)
 
 static void collect_and_compare(int round)
 {
-  f.heap->sizing.next_kind = (enum mm_collection_kind)(round % 2);
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, (enum mm_collection_kind)(round % 2));
   compare_graphs();
   ck_assert_uint_eq(fixture_census(&f).objects, model_collect());
 }

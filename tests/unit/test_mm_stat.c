@@ -36,8 +36,7 @@ static void work(void)
   fixture_push_list(&f.main, 50000);
   fixture_push(&f.main, fixture_new(&f.main, FIXTURE_BYTES, 500000));
   for (int kind = 0; kind < 4; kind++) {
-    f.heap->sizing.next_kind = (enum mm_collection_kind)(kind % 2);
-    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    fixture_collect(&f, (enum mm_collection_kind)(kind % 2));
   }
 }
 
@@ -199,8 +198,7 @@ END_TEST
 START_TEST(copied_and_moved_objects_are_counted)
 {
   fixture_push_list(&f.main, 1000);
-  f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, MM_COLLECTION_EVACUATE);
   ck_assert_uint_eq(mm_stat_counter(&f.heap->stat, MM_COUNT_COPIED_OBJECTS),
                     1000);
   ck_assert_uint_eq(mm_stat_counter(&f.heap->stat, MM_COUNT_COPIED_BYTES),

@@ -104,8 +104,7 @@ START_TEST(all_that_can_move_moves_when_it_is_evacuated)
   struct mm_ref at = fixture_at(&f.main, list);
   for (int i = 0; i < 300; i++, at = fixture_get(at, FIXTURE_LEFT))
     before[i] = at.bits;
-  f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, MM_COLLECTION_EVACUATE);
   at = fixture_at(&f.main, list);
   for (int i = 0; i < 300; i++, at = fixture_get(at, FIXTURE_LEFT))
     ck_assert_uint_ne(before[i], at.bits);
@@ -119,8 +118,7 @@ START_TEST(a_missed_reference_faults)
   open_heap(1000000, 0);
   size_t list = fixture_push_list(&f.main, 10);
   struct mm_ref missed = fixture_at(&f.main, list);
-  f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, MM_COLLECTION_EVACUATE);
   signal(SIGSEGV, SIG_DFL); /* a sanitizer would answer in its own way */
   (void)*(volatile int64_t *)fixture_data(missed, FIXTURE_VALUE);
 }
@@ -133,8 +131,7 @@ START_TEST(old_copies_are_poisoned_until_their_region_is_used_again)
   struct mm_ref old = fixture_at(&f.main, list);
   struct mm_region *region =
       mm_region_of(&f.heap->regions, (uintptr_t)mm_address(old));
-  f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, MM_COLLECTION_EVACUATE);
   ck_assert_int_eq(region->kind, MM_REGION_FREE);
   ck_assert(region->flags & MM_REGION_PROTECTED);
   while (region->kind == MM_REGION_FREE)

@@ -79,8 +79,7 @@ START_TEST(a_sound_heap_has_no_faults)
   f.weak[0] = fixture_at(&f.main, 5);
   ck_assert_uint_eq(verify(), 0);
   for (int kind = 0; kind < 4; kind++) {
-    f.heap->sizing.next_kind = (enum mm_collection_kind)(kind % 2);
-    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    fixture_collect(&f, (enum mm_collection_kind)(kind % 2));
     ck_assert_uint_eq(verify(), 0);
   }
   fixture_text_read(&text);
@@ -131,8 +130,7 @@ START_TEST(a_reference_to_an_old_copy_is_found)
   kept_pair();
   struct mm_ref old = fixture_at(&f.main, 0);
   f.heap->options.stress_alloc = 1000000; /* old copies are protected */
-  f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, MM_COLLECTION_EVACUATE);
   fixture_set(fixture_at(&f.main, 0), FIXTURE_LEFT, old);
   ck_assert_uint_eq(verify(), 1);
   check_report("free, protected region");
@@ -420,8 +418,7 @@ START_TEST(a_root_that_a_collection_missed_is_found)
 {
   fixture_push_list(&f.main, 100);
   f.hide_main_stack = true;
-  f.heap->sizing.next_kind = (enum mm_collection_kind)_i;
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, (enum mm_collection_kind)_i);
   f.hide_main_stack = false;
   ck_assert_uint_ge(verify(), 1);
   check_report("VReg root at");
@@ -505,8 +502,7 @@ START_TEST(a_root_missed_in_marking_ends_a_collection_that_verifies_marks)
   f.heap->binding.visit_mutator_roots = visit_after_a_while;
   fixture_push_list(&f.main, 100);
   missing = 1;
-  f.heap->sizing.next_kind = MM_COLLECTION_COMPACT;
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  fixture_collect(&f, MM_COLLECTION_COMPACT);
 }
 END_TEST
 
