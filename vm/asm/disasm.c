@@ -10,199 +10,10 @@
  */
 #include "config.h"
 
-#include "vm/asm/asm.h"
+#include "vm/asm/disasm_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Looked up once for a whole module.  Null when memory is short; then it is
-   found by walking through the functions. */
-struct index {
-  uint32_t *function_of; /* by method */
-  bool *needs_list;      /* by function: others have its name */
-};
-
-/* Names --------------------------------------------------------------------*/
-
-static uint32_t function_of(const struct vm_module *module,
-                            const struct index *index, uint32_t method)
-{
-  if (index != NULL && index->function_of != NULL)
-    return index->function_of[method];
-  uint32_t i = 0;
-  while (i < module->function_count && module->functions[i].method != method)
-    i++;
-  return i;
-}
-
-static bool same_parameters(const struct vm_method_ref *a,
-                            const struct vm_method_ref *b)
-{
-  return a->param_count == b->param_count &&
-         (a->param_count == 0 ||
-          memcmp(a->params, b->params, a->param_count * sizeof *a->params) ==
-              0);
-}
-
-static bool needs_list(const struct vm_module *module,
-                       const struct index *index, uint32_t function)
-{
-  if (index != NULL && index->needs_list != NULL)
-    return index->needs_list[function];
-  const struct vm_function_def *def = &module->functions[function];
-  for (uint32_t i = 0; i < module->function_count; i++) {
-    const struct vm_function_def *other = &module->functions[i];
-    if (strcmp(other->text_name, def->text_name) == 0 &&
-        !same_parameters(&module->methods[other->method],
-                         &module->methods[def->method]))
-      return true;
-  }
-  return false;
-}
-
-struct named {
-  const char *name;
-  uint32_t function;
-};
-
-static int compare_named(const void *a, const void *b)
-{
-  return strcmp(((const struct named *)a)->name,
-                ((const struct named *)b)->name);
-}
-
-/* Marks the functions of each name that has several parameter lists. */
-static void mark_overloads(const struct vm_module *module,
-                           const struct named *names, bool *marks)
-{
-  uint32_t count = module->function_count;
-  for (uint32_t begin = 0, end; begin < count; begin = end) {
-    const struct vm_method_ref *first =
-        &module->methods[module->functions[names[begin].function].method];
-    bool differ = false;
-    for (end = begin;
-         end < count && strcmp(names[end].name, names[begin].name) == 0; end++)
-      differ |= !same_parameters(
-          first,
-          &module->methods[module->functions[names[end].function].method]);
-    for (uint32_t i = begin; i < end; i++)
-      marks[names[i].function] = differ;
-  }
-}
-
-static void make_index(const struct vm_module *module, struct index *index)
-{
-  uint32_t count = module->function_count;
-  struct named *names = calloc(count + 1, sizeof *names);
-  index->function_of =
-      calloc(module->method_count + 1, sizeof *index->function_of);
-  index->needs_list = calloc(count + 1, sizeof *index->needs_list);
-  for (uint32_t i = 0; i < count; i++) {
-    if (index->function_of != NULL)
-      index->function_of[module->functions[i].method] = i;
-    if (names != NULL)
-      names[i] = (struct named){module->functions[i].text_name, i};
-  }
-  if (names == NULL || index->needs_list == NULL) {
-    free(index->needs_list);
-    index->needs_list = NULL;
-  } else {
-    qsort(names, count, sizeof *names, compare_named);
-    mark_overloads(module, names, index->needs_list);
-  }
-  free(names);
-}
-
-/* Pieces -------------------------------------------------------------------*/
-
-static const char *type_name(const struct vm_module *module, uint32_t type)
-{
-  return module->types[type].name;
-}
-
-/* Length of a well-formed UTF-8 character of two bytes or more, or 0. */
-static unsigned utf8_length(const unsigned char *p, size_t left)
-{
-  unsigned length = p[0] >= 0xc2 && p[0] < 0xe0   ? 2
-                    : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-                                                  : 0;
-  /* Surrogates and characters beyond the basic plane are not valid UTF-8
-     here; they are written as escapes. */
-  if (length == 0 || left < length || (p[0] == 0xe0 && p[1] < 0xa0) ||
-      (p[0] == 0xed && p[1] >= 0xa0))
-    return 0;
-  for (unsigned i = 1; i < length; i++)
-    if ((p[i] & 0xc0) != 0x80)
-      return 0;
-  return length;
-}
-
-static void print_string(const struct vm_string_const *string, FILE *out)
-{
-  const unsigned char *p = (const unsigned char *)string->bytes;
-  const unsigned char *end = p + string->length_bytes;
-  static const char plain[] = "\"\\\a\b\f\n\r\t\v";
-  static const char letters[] = "\"\\abfnrtv";
-  fputc('"', out);
-  while (p < end) {
-    const char *escape = *p != 0 ? strchr(plain, *p) : NULL;
-    unsigned length = utf8_length(p, (size_t)(end - p));
-    if (escape != NULL)
-      fprintf(out, "\\%c", letters[escape - plain]);
-    else if (*p >= 0x20 && *p < 0x7f)
-      fputc(*p, out);
-    else if (length > 0)
-      fwrite(p, 1, length, out);
-    else
-      fprintf(out, "\\x%02x", *p);
-    p += length > 0 ? length : 1;
-  }
-  fputc('"', out);
-}
-
-/* The shortest decimal that reads back as the same bits, else the bits. */
-static void print_f64(uint64_t bits, FILE *out)
-{
-  char text[40];
-  double value, back;
-  memcpy(&value, &bits, sizeof value);
-  for (int digits = 6; digits <= 17 && value - value == 0; digits++) {
-    snprintf(text, sizeof text, "%.*g", digits, value);
-    back = strtod(text, NULL);
-    if (memcmp(&back, &bits, sizeof back) == 0) {
-      fputs(text, out);
-      return;
-    }
-  }
-  fprintf(out, "0x%llx", (unsigned long long)bits);
-}
-
-static void print_f32(uint32_t bits, FILE *out)
-{
-  char text[40];
-  float value, back;
-  memcpy(&value, &bits, sizeof value);
-  for (int digits = 6; digits <= 12 && value - value == 0; digits++) {
-    snprintf(text, sizeof text, "%.*g", digits, (double)value);
-    back = (float)strtod(text, NULL);
-    if (memcmp(&back, &bits, sizeof back) == 0) {
-      fputs(text, out);
-      return;
-    }
-  }
-  fprintf(out, "0x%x", bits);
-}
-
-/* A number of a primitive type, from its bits. */
-static void print_value(enum vm_prim prim, uint64_t bits, FILE *out)
-{
-  if (prim == VM_PRIM_F64)
-    print_f64(bits, out);
-  else if (prim == VM_PRIM_F32)
-    print_f32((uint32_t)bits, out);
-  else
-    fprintf(out, "%lld", (long long)bits);
-}
 
 /* Metadata -----------------------------------------------------------------*/
 
@@ -248,14 +59,14 @@ static void print_meta_value(const struct meta_key *key, uint32_t flags,
     fprintf(out, "=%s",
             access[(flags & VM_FLAG_ACCESS_MASK) >> VM_FLAG_ACCESS_SHIFT]);
   } else if (key->value == META_RECORD) {
-    fprintf(out, "=%s", type_name(module, values->base));
+    fprintf(out, "=%s", vm_dis_type_name(module, values->base));
   } else if (key->value == META_CONST) {
     const struct vm_type_ref *type = &module->types[values->field->type];
     fputc('=', out);
     if (type->prim == VM_PRIM_REF)
-      print_string(&module->strings[values->field->value], out);
+      vm_dis_print_string(&module->strings[values->field->value], out);
     else
-      print_value((enum vm_prim)type->prim, values->field->value, out);
+      vm_dis_print_value((enum vm_prim)type->prim, values->field->value, out);
   }
 }
 
@@ -273,135 +84,6 @@ static void print_meta(unsigned on, uint32_t flags,
   }
   if (before[0] == ',')
     fputc('>', out);
-}
-
-/* Instructions -------------------------------------------------------------*/
-
-static void print_register(const struct vm_function_def *function, uint16_t reg,
-                           FILE *out)
-{
-  if (reg < function->local_count)
-    fprintf(out, "v%u", reg);
-  else
-    fprintf(out, "a%u", reg - function->local_count);
-}
-
-static void print_parameters(const struct vm_module *module,
-                             const struct vm_method_ref *method, bool names,
-                             FILE *out)
-{
-  for (uint32_t i = 0; i < method->param_count; i++) {
-    fprintf(out, "%s%s", i > 0 ? ", " : "",
-            type_name(module, method->params[i]));
-    if (names)
-      fprintf(out, " a%u", i);
-  }
-}
-
-static void print_callee(const struct vm_module *module,
-                         const struct index *index, uint32_t method, FILE *out)
-{
-  uint32_t function = function_of(module, index, method);
-  if (function == module->function_count) {
-    /* Only in a module that no assembler made. */
-    fprintf(out, "%s.%s", type_name(module, module->methods[method].owner),
-            module->methods[method].name);
-    return;
-  }
-  fputs(module->functions[function].text_name, out);
-  if (!needs_list(module, index, function))
-    return;
-  fputs(":(", out);
-  print_parameters(module, &module->methods[method], false, out);
-  fputc(')', out);
-}
-
-static void print_call(const struct vm_module *module,
-                       const struct index *index,
-                       const struct vm_function_def *function,
-                       const struct vm_insn *insn, FILE *out)
-{
-  uint8_t form = vm_op_table[insn->op].form;
-  fputc(' ', out);
-  print_callee(module, index, insn->operand.index, out);
-  for (unsigned i = 0; i < 4; i++)
-    if (i < insn->nregs || insn->regs[i] != VM_REG_UNUSED) {
-      fputs(", ", out);
-      print_register(function, insn->regs[i], out);
-    }
-  if (form == VM_FORM_CALL_ACC2 || form == VM_FORM_CALL_ACC4)
-    fprintf(out, ", %u", insn->acc_pos);
-}
-
-/* The operand that is no register. */
-static void print_operand(const struct vm_module *module,
-                          const struct vm_insn *insn, FILE *out)
-{
-  uint32_t index = insn->operand.index;
-  switch (vm_op_table[insn->op].form) {
-  case VM_FORM_V_IMM:
-  case VM_FORM_V_V_IMM:
-  case VM_FORM_IMM:
-    fprintf(out, "%lld", (long long)insn->operand.imm);
-    break;
-  case VM_FORM_F32:
-  case VM_FORM_V_F32:
-    print_f32((uint32_t)insn->operand.imm, out);
-    break;
-  case VM_FORM_F64:
-  case VM_FORM_V_F64:
-    print_f64((uint64_t)insn->operand.imm, out);
-    break;
-  case VM_FORM_LABEL:
-  case VM_FORM_V_LABEL:
-    fprintf(out, "L%u", insn->operand.target);
-    break;
-  case VM_FORM_STRING:
-    print_string(&module->strings[index], out);
-    break;
-  case VM_FORM_V_ARRAY:
-    fputs(module->arrays[index].name, out);
-    break;
-  case VM_FORM_FIELD:
-  case VM_FORM_V_FIELD:
-  case VM_FORM_V_V_FIELD:
-    fprintf(out, "%s.%s", type_name(module, module->fields[index].owner),
-            module->fields[index].name);
-    break;
-  default:
-    fputs(type_name(module, index), out);
-    break;
-  }
-}
-
-static void print_insn(const struct vm_module *module,
-                       const struct index *index,
-                       const struct vm_function_def *function,
-                       const struct vm_insn *insn, FILE *out)
-{
-  uint8_t form = vm_op_table[insn->op].form;
-  const char *before = " ";
-  fputs(vm_op_table[insn->op].text, out);
-  if (vm_op_is_call((enum vm_op)insn->op)) {
-    print_call(module, index, function, insn, out);
-    return;
-  }
-  for (unsigned i = 0; i < insn->nregs; i++) {
-    fputs(before, out);
-    print_register(function, insn->regs[i], out);
-    before = ", ";
-  }
-  if (form == VM_FORM_NONE || form == VM_FORM_V || form == VM_FORM_V_V)
-    return;
-  fputs(before, out);
-  print_operand(module, insn, out);
-}
-
-void vm_disassemble_insn(const struct vm_module *module,
-                         const struct vm_function_def *function, uint32_t insn,
-                         FILE *out)
-{
-  print_insn(module, NULL, function, &function->insns[insn], out);
 }
 
 /* Bodies -------------------------------------------------------------------*/
@@ -498,7 +180,7 @@ static void print_catches(const struct vm_module *module,
     if (catch->type == UINT32_MAX)
       fputs(".catchall ", out);
     else
-      fprintf(out, ".catch %s, ", type_name(module, catch->type));
+      fprintf(out, ".catch %s, ", vm_dis_type_name(module, catch->type));
     fprintf(out, "B%u, E%u, L%u", run, run, catch->handler);
     if (catch->handler_end != UINT32_MAX)
       fprintf(out, ", L%u", catch->handler_end);
@@ -511,7 +193,7 @@ typedef void annotate_function(void *context,
                                uint32_t insn, FILE *out);
 
 static void print_body(const struct vm_module *module,
-                       const struct index *index,
+                       const struct vm_dis_index *index,
                        const struct vm_function_def *function, FILE *out,
                        annotate_function *annotate, void *context)
 {
@@ -527,7 +209,7 @@ static void print_body(const struct vm_module *module,
     if (annotate != NULL)
       annotate(context, function, i, out);
     fputs("    ", out);
-    print_insn(module, index, function, &function->insns[i], out);
+    vm_dis_print_insn(module, index, function, &function->insns[i], out);
     fputc('\n', out);
   }
   print_labels(&labels, function->insn_count, out);
@@ -542,7 +224,7 @@ static void print_record(const struct vm_module *module,
                          const struct vm_record_def *record, FILE *out)
 {
   struct meta_values values = {module, record->base, NULL};
-  fprintf(out, ".record %s", type_name(module, record->type));
+  fprintf(out, ".record %s", vm_dis_type_name(module, record->type));
   print_meta(ON_R, record->flags, &values, out);
   if (record->field_count == 0) {
     fputs((record->flags & VM_FLAG_EXTERNAL) ? "\n" : " {}\n", out);
@@ -552,7 +234,7 @@ static void print_record(const struct vm_module *module,
   for (uint32_t i = 0; i < record->field_count; i++) {
     values.base = UINT32_MAX;
     values.field = &record->fields[i];
-    fprintf(out, "    %s %s", type_name(module, record->fields[i].type),
+    fprintf(out, "    %s %s", vm_dis_type_name(module, record->fields[i].type),
             record->fields[i].name);
     print_meta(ON_F, record->fields[i].flags, &values, out);
     fputc('\n', out);
@@ -588,29 +270,29 @@ static void print_array(const struct vm_module *module,
                         const struct vm_array_const *array, FILE *out)
 {
   enum vm_prim prim = (enum vm_prim)module->types[array->type].prim;
-  fprintf(out, ".array %s %s %u {", array->name, type_name(module, array->type),
-          array->count);
+  fprintf(out, ".array %s %s %u {", array->name,
+          vm_dis_type_name(module, array->type), array->count);
   for (uint32_t i = 0; i < array->count; i++) {
     uint64_t bits = element_bits(prim, array->data, i);
     fputc(' ', out);
     if (prim == VM_PRIM_REF)
-      print_string(&module->strings[bits], out);
+      vm_dis_print_string(&module->strings[bits], out);
     else
-      print_value(prim, bits, out);
+      vm_dis_print_value(prim, bits, out);
   }
   fputs(" }\n", out);
 }
 
 static void print_function(const struct vm_module *module,
-                           const struct index *index,
+                           const struct vm_dis_index *index,
                            const struct vm_function_def *function, FILE *out,
                            annotate_function *annotate, void *context)
 {
   const struct vm_method_ref *method = &module->methods[function->method];
   struct meta_values values = {module, UINT32_MAX, NULL};
-  fprintf(out, "\n.function %s %s(", type_name(module, method->return_type),
-          function->text_name);
-  print_parameters(module, method, true, out);
+  fprintf(out, "\n.function %s %s(",
+          vm_dis_type_name(module, method->return_type), function->text_name);
+  vm_dis_print_parameters(module, method, true, out);
   fputc(')', out);
   print_meta(ON_M, function->flags, &values, out);
   if (function->insns != NULL)
@@ -625,8 +307,8 @@ void vm_disassemble(const struct vm_module *module, FILE *out,
                                      uint32_t insn, FILE *out),
                     void *context)
 {
-  struct index index = {NULL, NULL};
-  make_index(module, &index);
+  struct vm_dis_index index = {NULL, NULL};
+  vm_dis_make_index(module, &index);
   fputs(".language PandaAssembly\n\n", out);
   for (uint32_t i = 0; i < module->record_count; i++)
     print_record(module, &module->records[i], out);
