@@ -150,9 +150,13 @@ m4_foreach_w([flag],
 AC_SUBST([INTERP_CFLAGS])])
 
 # BAMBOO_TEST_SIZE: builds that check everything as they run are many times
-# slower, so their tests take the programs' small input.
+# slower, so their tests take the programs' small input; ThreadSanitizer makes
+# verified collections slower still, so not each step forces one.
 AC_DEFUN([BAMBOO_TEST_SIZE],
 [TEST_SIZE=full
 AS_IF([test "x$SANITIZE_CFLAGS$COVERAGE_CFLAGS" != x ||
        test "x$enable_debug" != xno], [TEST_SIZE=small])
-AC_SUBST([TEST_SIZE])])
+AC_SUBST([TEST_SIZE])
+TEST_STEP=1
+AS_IF([test "x$enable_tsan" != xno], [TEST_STEP=16])
+AC_SUBST([TEST_STEP])])
