@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -172,6 +173,42 @@ START_TEST(exit_leaves_a_machine_that_can_be_destroyed)
 }
 END_TEST
 
+/* A program in which each class needs the next one to be initialised. */
+static char *nested_initialisers(int classes)
+{
+  char *text = malloc((size_t)classes * 120 + 500);
+  ck_assert_ptr_nonnull(text);
+  size_t length = (size_t)sprintf(
+      text, ".record panda.ExceptionInInitializerError <external>\n"
+            ".function i32 main() {\nb:\nldstatic R0.x\nldai 1\nreturn\n"
+            "e:\nh:\nldai 2\nreturn\n"
+            ".catch panda.ExceptionInInitializerError, b, e, h\n}\n");
+  for (int i = 0; i < classes; i++)
+    length += (size_t)sprintf(text + length,
+                              ".record R%d {\ni32 x <static>\n}\n"
+                              ".function void R%d.c() <cctor> {\n"
+                              "ldstatic R%d.x\nreturn.void\n}\n",
+                              i, i, (i + 1) % classes);
+  return text;
+}
+
+/* Initialisers nest through C: each level enters the engine again.  The
+   overflow itself is wrapped once per level on the way out. */
+START_TEST(nested_initialisers_stop_at_the_end_of_the_c_stack)
+{
+  struct rlimit limit;
+  ck_assert_int_eq(getrlimit(RLIMIT_STACK, &limit), 0);
+  limit.rlim_cur = 2u << 20;
+  ck_assert_int_eq(setrlimit(RLIMIT_STACK, &limit), 0);
+  char *text = nested_initialisers(8000);
+  struct vm *vm = create();
+  load(vm, text);
+  free(text);
+  ck_assert_int_eq(run(vm), 2);
+  vm_destroy(vm);
+}
+END_TEST
+
 /* The process may take only a little more address space than it has. */
 START_TEST(a_limit_on_memory_is_a_status)
 {
@@ -204,6 +241,7 @@ int main(void)
   tcase_add_test(tests, a_frame_larger_than_the_stack_is_an_overflow);
   tcase_add_test(tests, a_collection_in_a_stack_overflow_sees_all_frames);
   tcase_add_test(tests, exit_leaves_a_machine_that_can_be_destroyed);
+  tcase_add_test(tests, nested_initialisers_stop_at_the_end_of_the_c_stack);
   tcase_add_test(tests, a_limit_on_memory_is_a_status);
   Suite *suite = suite_create("machine");
   suite_add_tcase(suite, tests);
