@@ -213,8 +213,7 @@ static bool keep(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
       mm_region_of(&worker->heap->regions, (uintptr_t)mm_address(ref));
   uint64_t kept = mm_header_keeping(header);
   MM_ASSERT(region->kind == MM_REGION_SMALL);
-  MM_ASSERT(__atomic_load_n(&region->flags, __ATOMIC_RELAXED) &
-            MM_REGION_FROM);
+  MM_ASSERT(__atomic_load_n(&region->flags, __ATOMIC_RELAXED) & MM_REGION_FROM);
   MM_ASSERT(mm_header_unkept(kept) == header);
   if (!install(ref, &header, kept, has_company(worker))) {
     *place = mm_header_place(ref, header);
@@ -242,6 +241,8 @@ evacuate_slow(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
 {
   bool parallel = has_company(worker), mine;
   uintptr_t to;
+  if (bytes >= worker->refused_bytes)
+    return keep(worker, ref, header, bytes, place);
   if (bytes > MM_TLAB_OBJECT_MAX_BYTES &&
       find_room_apart(worker, bytes, &to) == MM_OK) {
     mine = copy_to(to, ref, header, bytes, parallel, place);
@@ -251,8 +252,11 @@ evacuate_slow(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
       mm_fill(worker->heap, to, to + bytes);
     return mine;
   }
-  if (refill(worker, bytes) != MM_OK)
+  if (refill(worker, bytes) != MM_OK) {
+    /* None is freed while this runs: asking again would be in vain. */
+    worker->refused_bytes = bytes;
     return keep(worker, ref, header, bytes, place);
+  }
   to = worker->buffer.cursor;
   mine = copy_to(to, ref, header, bytes, parallel, place);
   if (mine) {

@@ -123,6 +123,7 @@ void mm_workers_reset(struct mm_workers *workers)
     worker->moved_objects = worker->moved_bytes = 0;
     worker->live_objects = worker->live_bytes = 0;
     worker->kept_objects = 0;
+    worker->refused_bytes = SIZE_MAX;
     worker->stack_overflowed = false;
   }
 }

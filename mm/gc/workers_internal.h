@@ -29,6 +29,7 @@ struct mm_worker {
   uint64_t moved_objects, moved_bytes; /* by copying or sliding */
   uint64_t live_objects, live_bytes;   /* marked or kept where they are */
   uint64_t kept_objects;
+  size_t refused_bytes; /* so many found no room in this evacuation */
   bool stack_overflowed;
 };
 
