@@ -109,6 +109,19 @@ static bool load_methods(struct vm *vm, struct vm_class *class,
   return true;
 }
 
+/* The module's own names of these methods need no search: with thousands of
+   functions in a file, searching for each would take quadratic time. */
+static void resolve_own_names(struct vm_class *class)
+{
+  for (uint32_t i = 0; i < class->method_count; i++) {
+    struct vm_method *method = &class->methods[i];
+    struct vm_method_ref *ref =
+        &class->module->methods[method->function->method];
+    if (!ref->resolved)
+      __atomic_store_n(&ref->resolved, method, __ATOMIC_RELEASE);
+  }
+}
+
 /* --- Classes --- */
 
 bool vm_load_record(struct vm *vm, struct vm_module *module,
@@ -129,6 +142,7 @@ bool vm_load_record(struct vm *vm, struct vm_module *module,
   set_number_values(class);
   vm_class_skip_initialisation(class);
   vm_class_register(vm, class, false);
+  resolve_own_names(class);
   return true;
 }
 
@@ -145,5 +159,6 @@ struct vm_class *vm_load_global(struct vm *vm, struct vm_module *module,
     return NULL;
   vm_class_skip_initialisation(class);
   vm_class_register(vm, class, true);
+  resolve_own_names(class);
   return class;
 }
