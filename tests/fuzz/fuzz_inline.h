@@ -8,7 +8,8 @@
  *                                              +-- refused: done
  *
  * Whatever happens, nothing may crash: no signal, no sanitizer's report, no
- * failed assertion.  A run has no natural end, so it takes place in a child
+ * failed assertion; and a program must come to the same with and without fused
+ * sequences.  A run has no natural end, so it takes place in a child
  * with little time; running out of it is fine.  Collections are forced often
  * and verified, so that a wrong map is found.
  *
@@ -465,11 +466,30 @@ fuzz_object(struct fuzz *f, struct vm_thread *thread, const char *type)
   return object;
 }
 
+/* What a call came to, for comparison. */
+static inline void fuzz_tell(struct vm_thread *thread,
+                             const struct vm_method *method, bool returned,
+                             union vm_slot result, FILE *out)
+{
+  struct mm_ref exception = vm_thread_take_exception(thread);
+  fprintf(out, "\n%s.%s ", method->owner->name, method->name);
+  if (!mm_is_null(exception))
+    fprintf(out, "throws %s", vm_class_of(exception)->name);
+  else if (!returned)
+    fputs("does not return", out);
+  else if (method->return_prim == VM_PRIM_REF)
+    fputs(mm_is_null(result.ref) ? "null" : vm_class_of(result.ref)->name, out);
+  else if (vm_prim_table[method->return_prim].bytes == 8)
+    fprintf(out, "%llx", (unsigned long long)result.u64);
+  else if (method->return_prim != VM_PRIM_VOID)
+    fprintf(out, "%x", result.u32);
+}
+
 static inline void fuzz_call(struct fuzz *f, struct vm_thread *thread,
-                             const struct vm_method *method)
+                             const struct vm_method *method, FILE *out)
 {
   struct mm_ref held[FUZZ_ARGUMENTS];
-  union vm_slot args[FUZZ_ARGUMENTS], result;
+  union vm_slot args[FUZZ_ARGUMENTS], result = {0};
   struct mm_scope scope;
   if (method->param_count > FUZZ_ARGUMENTS)
     return;
@@ -477,7 +497,7 @@ static inline void fuzz_call(struct fuzz *f, struct vm_thread *thread,
   for (uint32_t i = 0; i < method->param_count; i++)
     if (method->param_prims[i] == VM_PRIM_REF)
       held[i] = fuzz_object(f, thread, method->param_types[i]);
-  bool ready =
+  bool done =
       !thread->vm->exiting && vm_class_initialise(thread, method->owner);
   for (uint32_t i = 0; i < method->param_count; i++) {
     args[i].u64 = fuzz_below(f, 8);
@@ -485,19 +505,19 @@ static inline void fuzz_call(struct fuzz *f, struct vm_thread *thread,
       args[i].u64 = held[i].bits;
   }
   mm_scope_close(&thread->mutator, &scope);
-  if (ready)
-    thread->vm->engine.invoke(thread, method, args, &result);
-  vm_thread_take_exception(thread);
+  if (done)
+    done = thread->vm->engine.invoke(thread, method, args, &result);
+  fuzz_tell(thread, method, done, result, out);
 }
 
 static inline void fuzz_call_all(struct fuzz *f, struct vm *vm,
-                                 struct vm_module *module)
+                                 struct vm_module *module, FILE *out)
 {
   for (uint32_t i = 0; i < module->function_count && !vm->exiting; i++) {
     const struct vm_function_def *fn = &module->functions[i];
     struct vm_method *method = vm_lookup_method(vm, module, fn->method);
     if (method && fn->insns)
-      fuzz_call(f, vm->main_thread, method);
+      fuzz_call(f, vm->main_thread, method, out);
   }
 }
 
@@ -510,7 +530,8 @@ static inline bool fuzz_may_abort(const struct vm_module *module)
   return false;
 }
 
-static inline struct vm *fuzz_machine(struct fuzz *f, FILE *nowhere)
+static inline struct vm *fuzz_machine(struct fuzz *f, bool fuse, FILE *out,
+                                      FILE *err)
 {
   struct vm_options options;
   struct mm_error error;
@@ -521,20 +542,23 @@ static inline struct vm *fuzz_machine(struct fuzz *f, FILE *nowhere)
   options.mm.stress_alloc = fuzz_below(f, 4);
   options.mm.stress_poll = fuzz_below(f, 4) * 7;
   options.mm.verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK;
-  options.fuse = !fuzz_one_in(f, 4);
-  options.out = options.err = nowhere;
-  return vm_create(&options, interp_engine(), &vm, &error) == MM_OK ? vm : NULL;
+  options.fuse = fuse;
+  options.out = out;
+  options.err = err;
+  bool made = vm_create(&options, interp_engine(), &vm, &error) == MM_OK;
+  return made ? vm : NULL;
 }
 
 /* Loads, verifies both ways, and runs `main` and every function.  Takes the
    module over.  False: it was refused. */
-static inline bool fuzz_load_and_run(struct fuzz *f, struct vm_module *module)
+static inline bool fuzz_load_and_run(struct fuzz *f, struct vm_module *module,
+                                     bool fuse, FILE *out)
 {
   struct vm_diags diags;
   struct mm_error error;
-  int status;
+  int status = 0;
   FILE *nowhere = fopen("/dev/null", "w");
-  struct vm *vm = nowhere ? fuzz_machine(f, nowhere) : NULL;
+  struct vm *vm = nowhere ? fuzz_machine(f, fuse, out, nowhere) : NULL;
   if (!vm) {
     vm_module_destroy(module);
     if (nowhere)
@@ -547,9 +571,10 @@ static inline bool fuzz_load_and_run(struct fuzz *f, struct vm_module *module)
     bool runs = !fuzz_may_abort(module);
     vm_verify_module_strict(vm, module, &diags);
     if (runs)
-      vm_run(vm, "_GLOBAL::main", 0, NULL, &status, &error);
+      fprintf(out, "%d ",
+              vm_run(vm, "_GLOBAL::main", 0, NULL, &status, &error));
     if (runs && !vm->exiting)
-      fuzz_call_all(f, vm, module);
+      fuzz_call_all(f, vm, module, out);
   }
   vm_diags_destroy(&diags);
   vm_destroy(vm);
@@ -557,9 +582,10 @@ static inline bool fuzz_load_and_run(struct fuzz *f, struct vm_module *module)
   return loaded;
 }
 
-/* One case, in this process.  False: it was refused. */
-static inline bool fuzz_case(struct fuzz *f, const char *text, size_t length,
-                             bool mutate_module)
+/* A case with or without fused sequences; what happened is told to `out`. */
+static inline bool fuzz_run_once(struct fuzz *f, const char *text,
+                                 size_t length, bool mutate_module, bool fuse,
+                                 FILE *out)
 {
   struct vm_diags diags;
   vm_diags_init(&diags);
@@ -569,7 +595,39 @@ static inline bool fuzz_case(struct fuzz *f, const char *text, size_t length,
     return false;
   if (mutate_module)
     fuzz_mutate_module(f, module);
-  return fuzz_load_and_run(f, module);
+  return fuzz_load_and_run(f, module, fuse, out);
+}
+
+/* Programs that read the clock do not repeat. */
+static inline bool fuzz_repeats(const char *text, size_t length)
+{
+  return memmem(text, length, "nanoTime", 8) == NULL;
+}
+
+/* One case, in this process, which ends if fused sequences make a difference
+   to it.  False: it was refused. */
+static inline bool fuzz_case(struct fuzz *f, const char *text, size_t length,
+                             bool mutate_module)
+{
+  char *told[2] = {NULL, NULL};
+  size_t sizes[2];
+  bool ran = false;
+  for (int fuse = 0; fuse < 2; fuse++) {
+    struct fuzz same = *f;
+    FILE *out = open_memstream(&told[fuse], &sizes[fuse]);
+    if (!out)
+      return false;
+    ran = fuzz_run_once(&same, text, length, mutate_module, fuse, out);
+    fclose(out);
+  }
+  if (fuzz_repeats(text, length) &&
+      (sizes[0] != sizes[1] || memcmp(told[0], told[1], sizes[0]) != 0)) {
+    fprintf(stderr, "not fused:\n%s\nfused:\n%s\n", told[0], told[1]);
+    abort();
+  }
+  free(told[0]);
+  free(told[1]);
+  return ran;
 }
 
 enum { FUZZ_REFUSED = 9 };

@@ -83,7 +83,7 @@ static bool run_case(uint64_t seed, uint64_t which, bool alone)
     (void)fuzz_case(&f, text.bytes, text.length, mutate_module);
   else
     status =
-        fuzz_case_in_child(&f, text.bytes, text.length, mutate_module, 100000);
+        fuzz_case_in_child(&f, text.bytes, text.length, mutate_module, 200000);
   refused += status == FUZZ_REFUSED;
   if (status != 0 && status != FUZZ_REFUSED) {
     printf("case %llu of seed %llu (%s, %s): wait status 0x%x\n",
