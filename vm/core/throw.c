@@ -182,12 +182,14 @@ bool vm_throw_class_not_found(struct vm_thread *thread, const char *name)
 
 /* --- When nothing can be made --- */
 
-/* A preallocated object may have been changed by whoever caught it. */
+/* A preallocated object may have been changed by whoever caught it, and has
+   a trace if it was thrown again. */
 static bool throw_preallocated(struct vm_thread *thread, struct mm_ref object,
                                struct mm_ref message)
 {
   vm_object_set_ref(object, VM_EXCEPTION_MESSAGE_OFFSET, message);
   vm_object_set_ref(object, VM_EXCEPTION_CAUSE_OFFSET, MM_NULL);
+  vm_object_set_ref(object, VM_EXCEPTION_TRACE_OFFSET, MM_NULL);
   thread->exception = object;
   vm_trace_attach(thread, false);
   return false;
