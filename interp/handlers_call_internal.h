@@ -119,7 +119,8 @@ OP(call_direct_0_init)
 OP(call_virtual_0)
 OP(call_virtual_0_init)
 OP(initobj_acc)
-OP(initobj_acc_init) {
+OP(initobj_acc_init)
+{
   goto throw_null;
 }
 
