@@ -16,6 +16,12 @@ static const struct vm_type_ref *type_at(const struct vm_verifier *v,
   return &v->module->types[index];
 }
 
+/* Between owner and name, in messages: ".ctor" has its own. */
+static const char *dot(const struct vm_method_ref *method)
+{
+  return method->name[0] == '.' ? "" : ".";
+}
+
 /* The accumulator's position must be one of the form's slots. */
 static bool position_fits(struct vm_verifier *v, const struct vm_insn *insn,
                           const struct vm_method_ref *method)
@@ -30,9 +36,9 @@ static bool position_fits(struct vm_verifier *v, const struct vm_insn *insn,
     return true;
   return vm_verify_reject(v,
                           "position %u of the accumulator is out of range "
-                          "for `%s.%s` with %u parameters",
+                          "for `%s%s%s` with %u parameters",
                           insn->acc_pos, type_at(v, method->owner)->name,
-                          method->name, method->param_count);
+                          dot(method), method->name, method->param_count);
 }
 
 /* Does the operand name a method that this instruction can call at all? */
@@ -44,14 +50,16 @@ static bool method_is_sound(struct vm_verifier *v, const struct vm_insn *insn,
     return vm_verify_reject(v, "`%s` has no methods", owner);
   if (!method->is_static &&
       (method->param_count == 0 || method->params[0] != method->owner))
-    return vm_verify_reject(v, "`%s.%s` has no receiver", owner, method->name);
+    return vm_verify_reject(v, "`%s%s%s` has no receiver", owner, dot(method),
+                            method->name);
   if (method->is_static && vm_op_is_virtual_call(insn->op))
-    return vm_verify_reject(v, "`%s.%s` is static", owner, method->name);
+    return vm_verify_reject(v, "`%s%s%s` is static", owner, dot(method),
+                            method->name);
   if (method->is_array_ctor && !vm_op_is_initobj(insn->op))
     return vm_verify_reject(v,
-                            "`%s.%s` makes an array: only initobj can "
+                            "`%s%s%s` makes an array: only initobj can "
                             "call it",
-                            owner, method->name);
+                            owner, dot(method), method->name);
   return position_fits(v, insn, method);
 }
 
@@ -62,8 +70,9 @@ static bool want_argument(struct vm_verifier *v, const struct vm_insn *insn,
   uint32_t reg = vm_verify_argument(v, insn, param - skipped);
   const struct vm_type_ref *type = type_at(v, method->params[param]);
   if (reg == NO_SLOT || type->prim == VM_PRIM_VOID)
-    return vm_verify_reject(v, "argument %u of `%s.%s` is missing", param,
-                            type_at(v, method->owner)->name, method->name);
+    return vm_verify_reject(v, "argument %u of `%s%s%s` is missing", param,
+                            type_at(v, method->owner)->name, dot(method),
+                            method->name);
   uint32_t want = vm_vtypes_of(&v->types, type);
   if (type->prim != VM_PRIM_REF)
     return vm_verify_want_number(v, reg, want);
@@ -111,14 +120,14 @@ static bool constructor_is_sound(struct vm_verifier *v,
   if (method->param_count == 0)
     return false; /* was rejected already: it has no receiver */
   if (!method->is_ctor)
-    return vm_verify_reject(v, "`%s.%s` is not a constructor", owner->name,
-                            method->name);
+    return vm_verify_reject(v, "`%s%s%s` is not a constructor", owner->name,
+                            dot(method), method->name);
   if (method->is_static)
-    return vm_verify_reject(v, "`%s.%s` takes no new object", owner->name,
-                            method->name);
+    return vm_verify_reject(v, "`%s%s%s` takes no new object", owner->name,
+                            dot(method), method->name);
   if (method->is_array_ctor != (dims > 0))
-    return vm_verify_reject(v, "`%s.%s` is not a constructor", owner->name,
-                            method->name);
+    return vm_verify_reject(v, "`%s%s%s` is not a constructor", owner->name,
+                            dot(method), method->name);
   return !method->is_array_ctor || sizes_fit(v, method, dims);
 }
 

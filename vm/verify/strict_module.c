@@ -51,7 +51,7 @@ static void warn(struct vm_verifier *v, const char *owner, const char *member,
   vm_diag_add(v->diags, VM_DIAG_WARNING, v->module->file, v->module->source,
               v->module->source_bytes, insn->line, insn->column,
               (uint32_t)strlen(vm_op_table[insn->op].text), "`%s%s%s` %s",
-              owner, member[0] ? "." : "", member, what);
+              owner, member[0] && member[0] != '.' ? "." : "", member, what);
 }
 
 static void check_access(struct vm_verifier *v, uint32_t flags,
@@ -63,11 +63,12 @@ static void check_access(struct vm_verifier *v, uint32_t flags,
   if (!self || self == owner)
     return;
   if (access == VM_FLAG_PRIVATE)
-    vm_verify_report(v, "`%s.%s` is private to `%s`", owner->name, name,
-                     owner->name);
+    vm_verify_report(v, "`%s%s%s` is private to `%s`", owner->name,
+                     name[0] == '.' ? "" : ".", name, owner->name);
   if (access == VM_FLAG_PROTECTED && !vm_class_is_subclass(self, owner))
-    vm_verify_report(v, "`%s.%s` is protected: `%s` does not extend `%s`",
-                     owner->name, name, self->name, owner->name);
+    vm_verify_report(v, "`%s%s%s` is protected: `%s` does not extend `%s`",
+                     owner->name, name[0] == '.' ? "" : ".", name, self->name,
+                     owner->name);
 }
 
 static struct vm_class *find_owner(struct vm_verifier *v, uint32_t type)
