@@ -200,7 +200,8 @@ static void print_body(const struct vm_module *module,
   struct labels labels = {NULL, NULL, NULL, NULL, NULL, 0};
   fputs(" {\n", out);
   if (!find_labels(function, &labels)) {
-    fputs("# memory ran out here\n}\n", out);
+    /* No instruction, so that nobody takes this for the whole function. */
+    fputs("memory ran out here\n}\n", out);
     free_labels(&labels);
     return;
   }
