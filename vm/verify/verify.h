@@ -37,10 +37,10 @@ enum {
 struct vm_ref_check {
   uint32_t insn;
   uint32_t vreg;          /* reg_count: the accumulator */
-  struct vm_class *class; /* null: any array of references;
-                             see also `width_log2` */
+  struct vm_class *class; /* VM_CHECK_CLASS; _GLOBAL, which has no instances,
+                             where only null can be right */
   uint8_t kind;           /* enum vm_check_kind */
-  uint8_t prim_log2;      /* VM_CHECK_ARRAY_WIDTH */
+  uint8_t prim_log2;      /* VM_CHECK_ARRAY_WIDTH: log2 of the bytes */
 };
 
 enum vm_check_kind {
@@ -50,7 +50,8 @@ enum vm_check_kind {
   VM_CHECK_ARRAY_WIDTH, /* array of primitives of this width */
 };
 
-/* A map is a bit set over reg_count + 1 slots, the last one the accumulator,
+/* A live slot that is known to be zero or null counts as a reference, so what
+   is live and in no map is a number.  A map is a bit set over reg_count + 1 slots, the last one the accumulator,
    in (reg_count + 1 + 63) / 64 words. */
 struct vm_verified {
   uint8_t *flags;       /* insn_count + 1 */
@@ -90,14 +91,14 @@ static inline bool vm_map_has(const uint64_t *map, uint32_t slot)
   return (map[slot / 64] >> (slot % 64)) & 1;
 }
 
-/* A type the verifier found, for messages and tests: written as text, e.g.
-   "i32", "zero", "ref R", "conflict". */
-
 /*
  * Verifies one function of a loaded module and fills function->verified
- * (memory from the module's arena).  The classes of all loaded modules are
- * known to `vm`; unknown names are left to run time.  In strict mode findings
- * go to `diags` as errors.  Returns false when memory ran out.
+ * (memory from the module's arena), unless that is filled already.  The
+ * classes of all loaded modules are known to `vm`, so load them all first;
+ * unknown names are left to run time.  In strict mode findings go to `diags`
+ * as errors; else it may be null.  A function without a body is left alone.
+ * Returns false when memory ran out, and then leaves nothing behind but what
+ * the arena took.  Never a safepoint.
  */
 bool vm_verify_function(struct vm *vm, struct vm_module *module,
                         struct vm_function_def *function, bool strict,
