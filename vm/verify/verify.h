@@ -50,9 +50,9 @@ enum vm_check_kind {
   VM_CHECK_ARRAY_WIDTH, /* array of primitives of this width */
 };
 
-/* A live slot that is known to be zero or null counts as a reference, so what
-   is live and in no map is a number.  A map is a bit set over reg_count + 1 slots, the last one the accumulator,
-   in (reg_count + 1 + 63) / 64 words. */
+/* A map is a bit set over reg_count + 1 slots, the last one the accumulator,
+   in (reg_count + 1 + 63) / 64 words.  A live slot that is known to be zero
+   or null counts as a reference, so what is live and in no map is a number. */
 struct vm_verified {
   uint8_t *flags;       /* insn_count + 1 */
   uint32_t *map_before; /* insn_count + 1: map when the instruction is about
