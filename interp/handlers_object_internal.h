@@ -79,9 +79,9 @@ OP(lenarr_r)
   NEXT(2);
 }
 
-/* Checks the array in register b and an index; both are then usable. */
-#define ELEMENT(index_value)                                                   \
-  struct mm_ref array = R(b).ref;                                              \
+/* Checks an array and an index into it; both are then usable. */
+#define ELEMENT_OF(array_value, index_value)                                   \
+  struct mm_ref array = (array_value);                                         \
   uint32_t index = (index_value);                                              \
   if (UNLIKELY(mm_is_null(array)))                                             \
     goto throw_null;                                                           \
@@ -90,6 +90,8 @@ OP(lenarr_r)
     vm_throw_index(thread, (int32_t)index, mm_length_word(array));             \
     goto unwind;                                                               \
   }
+/* The array in register b. */
+#define ELEMENT(index_value) ELEMENT_OF(R(b).ref, index_value)
 
 #define ELEMENT_LOAD(name, type, base, E)                                      \
   OP(name##_aa)                                                                \
@@ -132,15 +134,7 @@ ELEMENT_LOAD(ldarr_ref, uint32_t, MM_ARRAY_BASE, UNSIGNED)
 #define ELEMENT_JUMP(name, condition)                                          \
   OP(name)                                                                     \
   {                                                                            \
-    struct mm_ref array = RI(a).ref;                                           \
-    uint32_t index = RI(b).u32;                                                \
-    if (UNLIKELY(mm_is_null(array)))                                           \
-      goto throw_null;                                                         \
-    if (UNLIKELY(index >= mm_length_word(array))) {                            \
-      SAVE();                                                                  \
-      vm_throw_index(thread, (int32_t)index, mm_length_word(array));           \
-      goto unwind;                                                             \
-    }                                                                          \
+    ELEMENT_OF(RI(a).ref, RI(b).u32)                                           \
     acc = ((uint8_t *)ARRAY_AT(array, MM_ARRAY_BASE))[index];                  \
     if (acc condition 0)                                                       \
       JUMP();                                                                  \
@@ -175,15 +169,7 @@ ELEMENT_STORE(starr_64, uint64_t, MM_ARRAY_BASE_WIDE, R(a).u64)
 #define ELEMENT_STORE_CONSTANT(name, type)                                     \
   OP(name)                                                                     \
   {                                                                            \
-    struct mm_ref array = R(a).ref;                                            \
-    uint32_t index = R(b).u32;                                                 \
-    if (UNLIKELY(mm_is_null(array)))                                           \
-      goto throw_null;                                                         \
-    if (UNLIKELY(index >= mm_length_word(array))) {                            \
-      SAVE();                                                                  \
-      vm_throw_index(thread, (int32_t)index, mm_length_word(array));           \
-      goto unwind;                                                             \
-    }                                                                          \
+    ELEMENT_OF(R(a).ref, R(b).u32)                                             \
     acc = pc[2].u64;                                                           \
     ((type *)ARRAY_AT(array, MM_ARRAY_BASE))[index] = (type)acc;               \
     NEXT(3);                                                                   \
@@ -373,6 +359,7 @@ OP(isinstance)
 }
 
 #undef ARRAY_AT
+#undef ELEMENT_OF
 #undef ELEMENT
 #undef ELEMENT_LOAD
 #undef ELEMENT_JUMP
