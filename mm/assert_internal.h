@@ -31,7 +31,7 @@ void mm_fatal(struct mm_heap *heap, const char *format, ...)
                : mm_fatal(0, "%s:%d: %s does not hold", __FILE__, __LINE__,    \
                           #condition))
 #else
-#define MM_ASSERT(condition) ((void)sizeof(condition))
+#define MM_ASSERT(condition) ((void)(0 && (condition)))
 #endif
 
 #endif

@@ -18,7 +18,7 @@ void vm_assert_failed(const char *file, int line, const char *condition)
 #define VM_ASSERT(condition)                                                   \
   ((condition) ? (void)0 : vm_assert_failed(__FILE__, __LINE__, #condition))
 #else
-#define VM_ASSERT(condition) ((void)sizeof(condition))
+#define VM_ASSERT(condition) ((void)(0 && (condition)))
 #endif
 
 #endif
