@@ -70,8 +70,8 @@ static const char *const signatures[] = {
     "void panda.Error..ctor(panda.Error,panda.String,panda.Object)",
     "panda.String panda.Error.getMessage(panda.Error)",
     "panda.Object panda.Error.getCause(panda.Error)",
-    "panda.String panda.StackOverflowException.getCause("
-    "panda.StackOverflowException)",
+    ("panda.String panda.StackOverflowException.getCause("
+     "panda.StackOverflowException)"),
 };
 
 static void write_signature(const struct vm_method *method, char *text,
