@@ -630,6 +630,49 @@ static inline bool fuzz_case(struct fuzz *f, const char *text, size_t length,
   return ran;
 }
 
+/* Verifies and translates what was loaded. */
+static inline void fuzz_translate_all(struct vm *vm, struct vm_module *module,
+                                      struct vm_diags *diags, FILE *nowhere)
+{
+  vm_verify_module_strict(vm, module, diags);
+  for (uint32_t i = 0; i < module->function_count; i++)
+    if (!vm_verify_function(vm, module, &module->functions[i], false, NULL))
+      return;
+  for (struct vm_class *class = vm->classes; class; class = class->next)
+    for (uint32_t i = 0; i < class->method_count; i++)
+      if (class->methods[i].function && class->methods[i].function->insns)
+        interp_dump(vm->main_thread, &class->methods[i], nowhere);
+}
+
+/*
+ * All of a case but the run, in this process, where libFuzzer sees which code
+ * an input reaches.  Nothing here depends on how long the program runs.
+ */
+static inline void fuzz_case_unrun(struct fuzz *f, const char *text,
+                                   size_t length, bool mutate_module)
+{
+  struct fuzz same = *f;
+  struct vm_diags diags;
+  vm_diags_init(&diags);
+  FILE *nowhere = fopen("/dev/null", "w");
+  struct vm_module *module = vm_assemble("fuzz.pa", text, length, &diags);
+  if (nowhere && module) {
+    if (mutate_module)
+      fuzz_mutate_module(&same, module);
+    struct vm *vm = fuzz_machine(&same, true, nowhere, nowhere);
+    if (!vm)
+      vm_module_destroy(module);
+    else if (vm_load_module(vm, module, &diags))
+      fuzz_translate_all(vm, module, &diags, nowhere);
+    if (vm)
+      vm_destroy(vm);
+  } else if (module)
+    vm_module_destroy(module);
+  if (nowhere)
+    fclose(nowhere);
+  vm_diags_destroy(&diags);
+}
+
 enum { FUZZ_REFUSED = 9 };
 
 /* A case in a child with at most `limit_us` of processor time.  Returns 0 or

@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
   struct fuzz f = {.bytes = data, .count = DECISION_BYTES};
   if (size_bytes <= DECISION_BYTES)
     return 0;
+  fuzz_case_unrun(&f, (const char *)data + DECISION_BYTES,
+                  size_bytes - DECISION_BYTES, true);
   int status = fuzz_case_in_child(&f, (const char *)data + DECISION_BYTES,
                                   size_bytes - DECISION_BYTES, true, 200000);
   if (status != 0 && status != FUZZ_REFUSED)

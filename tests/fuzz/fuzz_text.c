@@ -2,7 +2,7 @@
 /*
  * libFuzzer over the text of programs: the input is the program.
  *
- *   tests/fuzz/fuzz_text -max_len=20000 CORPUS programs tests/verify
+ *   tests/fuzz/fuzz_text -max_len=20000 CORPUS
  */
 #include "config.h"
 
@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
   struct fuzz f = {.state = size_bytes};
+  fuzz_case_unrun(&f, (const char *)data, size_bytes, false);
   int status =
       fuzz_case_in_child(&f, (const char *)data, size_bytes, false, 200000);
   if (status != 0 && status != FUZZ_REFUSED)
