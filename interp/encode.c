@@ -16,10 +16,8 @@ static bool is_static_access(unsigned op)
   return op >= VM_OP_LDSTATIC && op <= VM_OP_STSTATIC_OBJ;
 }
 
-uint32_t interp_encoded_words(const struct vm_module *module,
-                              const struct vm_insn *insn)
+uint32_t interp_encoded_words(const struct vm_insn *insn)
 {
-  (void)module;
   switch ((enum vm_form)vm_op_table[insn->op].form) {
   case VM_FORM_STRING:
   case VM_FORM_TYPE:
@@ -348,7 +346,7 @@ bool interp_resolve(struct vm_thread *thread, struct vm_frame *frame,
   union interp_word encoded[INTERP_CALL_WORDS];
   if (!interp_encode(thread->vm, method, index, encoded))
     return vm_throw_verify(thread, method, index);
-  uint32_t words = interp_encoded_words(method->module, insn);
+  uint32_t words = interp_encoded_words(insn);
   memcpy(pc + 1, encoded + 1, (words - 1) * sizeof *pc);
   __atomic_store_n(&pc[0].handler, encoded[0].handler, __ATOMIC_RELEASE);
   return true;

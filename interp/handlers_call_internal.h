@@ -167,7 +167,7 @@ OP(initarr)
 {
   SAVE();
   struct mm_ref array =
-      interp_new_multi_array(thread, pc[2].ptr, fp, &pc[1], pc[3].u64);
+      new_multi_array(thread, pc[2].ptr, fp, &pc[1], pc[3].u64);
   if (mm_is_null(array))
     goto unwind;
   acc = array.bits;
@@ -200,7 +200,7 @@ OP(no_body)
 {
   const struct vm_method *method = frame_of(fp)->method;
   thread->top = frame_of(fp)->caller;
-  interp_throw_no_body(thread, method);
+  throw_no_body(thread, method);
   goto unwind;
 }
 OP(leave)

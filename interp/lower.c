@@ -408,7 +408,7 @@ static void lower_named(struct interp_translator *t, uint32_t i)
   if (needs_spill(t, insn))
     interp_emit(t, INTERP_spill_acc, i, i);
   union interp_word encoded[INTERP_CALL_WORDS] = {0};
-  uint32_t words = interp_encoded_words(t->method->module, insn);
+  uint32_t words = interp_encoded_words(insn);
   bool known = interp_encode(t->vm, t->method, i, encoded);
   /* Room first: `resolve` is shorter than what it may become. */
   union interp_word *out = interp_emit(t,

@@ -93,11 +93,11 @@ static inline struct vm_frame *frame_of(union vm_slot *vregs)
 
 /* initarr: sizes from registers; form is their number, with bit 32 set when
    they lie side by side. */
-static struct mm_ref interp_new_multi_array(struct vm_thread *thread,
-                                            struct vm_class *class,
-                                            const union vm_slot *fp,
-                                            const union interp_word *regs,
-                                            uint64_t form)
+static struct mm_ref new_multi_array(struct vm_thread *thread,
+                                     struct vm_class *class,
+                                     const union vm_slot *fp,
+                                     const union interp_word *regs,
+                                     uint64_t form)
 {
   uint32_t dims = (uint32_t)form;
   int32_t few[4];
@@ -120,8 +120,8 @@ static struct mm_ref interp_new_multi_array(struct vm_thread *thread,
 }
 
 /* What is wrong with calling a method that has nothing to run. */
-static void interp_throw_no_body(struct vm_thread *thread,
-                                 const struct vm_method *method)
+static void throw_no_body(struct vm_thread *thread,
+                          const struct vm_method *method)
 {
   if (method->flags & VM_FLAG_NOIMPL)
     vm_throw_abstract(thread, method);

@@ -110,8 +110,7 @@ unsigned interp_element_store(unsigned op);
 /* --- Instructions with names to resolve (encode.c) --- */
 
 /* How many words the operation takes; 0: no names in it. */
-uint32_t interp_encoded_words(const struct vm_module *module,
-                              const struct vm_insn *insn);
+uint32_t interp_encoded_words(const struct vm_insn *insn);
 
 /* Writes the operation for an instruction whose names are known.  False when
    one is not, or (constants) has not been made yet.  Never a safepoint. */

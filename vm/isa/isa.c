@@ -58,7 +58,7 @@ enum vm_op vm_op_find(const char *text, size_t len)
   if (!__atomic_load_n(&hash_built, __ATOMIC_ACQUIRE))
     hash_build();
   for (uint32_t slot = hash_text(text, len);; slot = (slot + 1) % HASH_SIZE) {
-    unsigned op = hash_slots[slot];
+    unsigned op = __atomic_load_n(&hash_slots[slot], __ATOMIC_RELAXED);
     if (op == 0)
       return VM_OP_COUNT;
     const char *found = vm_op_table[op - 1].text;
