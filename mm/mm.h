@@ -25,6 +25,12 @@ struct mm_error {
 enum mm_gc { MM_GC_EPSILON, MM_GC_STW, MM_GC_CONCURRENT };
 enum mm_tenured { MM_TENURED_REGIONS, MM_TENURED_FREELIST };
 
+/* How a space of objects that do not move finds room for one. */
+enum mm_fit {
+  MM_FIT_SLOTS,    /* runs of equal slots, and a freelist above 2 KiB */
+  MM_FIT_FREELIST, /* a freelist for all sizes */
+};
+
 enum {
   MM_VERIFY_BEFORE = 1 << 0, /* walk and trace before each collection */
   MM_VERIFY_AFTER = 1 << 1,  /* and after it */
@@ -38,6 +44,17 @@ struct mm_options {
   enum mm_tenured tenured;
   uint64_t heap_max_bytes;
   uint64_t heap_min_bytes;
+  unsigned growth_percent; /* the heap grows to so much of what lives */
+  enum mm_fit object_fit;  /* with MM_TENURED_FREELIST */
+  enum mm_fit nonmoving_fit;
+  const uint32_t *slot_bytes; /* sizes that get classes of their own, beside
+                                 the usual ones; valid while the heap is */
+  size_t slot_count;
+  uint64_t nonmoving_max_bytes; /* limit of the non-moving space */
+  uint64_t metadata_max_bytes;  /* limit of the metadata space */
+  uint64_t internal_max_bytes;  /* limit of the internal space */
+  uint64_t compiler_max_bytes;  /* limit of the compiler's space */
+  uint64_t code_max_bytes;      /* limit of the code space */
   unsigned workers;      /* collector threads, the mutator's included */
   uint64_t stress_alloc; /* collect at each N-th allocation; 0: off */
   uint64_t stress_poll;  /* collect at each N-th poll; 0: off */

@@ -13,7 +13,7 @@
 
 #include "mm/alloc/arena.h"
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/assert_internal.h"
 
 #include <string.h>

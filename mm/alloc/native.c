@@ -1,58 +1,162 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory of the memory manager itself: calloc, counted; see
- * native_internal.h.
+ * Memory of the runtime itself, counted by purpose; see native.h.
  */
 #include "config.h"
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 
 #include "mm/assert_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t bytes_in_use[MM_PURPOSE_COUNT]; /* relaxed atomics */
+
+/* Failures on request ------------------------------------------------------- */
+
 static uint64_t until_failure; /* atomic; 0: no failure is planned */
+static bool fails_after;       /* atomic: and all that follow */
+static bool has_failed;        /* atomic */
 
-static const char *const keys[] = {
-#define MM_PURPOSE(NAME, key, text) #key,
-#include "mm/alloc/purposes_internal.def"
-};
-
-static const char *const texts[] = {
-#define MM_PURPOSE(NAME, key, text) text,
-#include "mm/alloc/purposes_internal.def"
-};
-
-/* Counts down to 1 and stays there: from then on everything fails. */
-static bool fails_now(void)
+static bool fails_slow(void)
 {
   uint64_t left = __atomic_load_n(&until_failure, __ATOMIC_RELAXED);
-  while (left > 1)
-    if (__atomic_compare_exchange_n(&until_failure, &left, left - 1, true,
-                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+  uint64_t next;
+  do {
+    if (left == 0)
       return false;
+    next = left - 1;
+    if (next == 0 && __atomic_load_n(&fails_after, __ATOMIC_RELAXED))
+      next = 1;
+  } while (!__atomic_compare_exchange_n(&until_failure, &left, next, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+  if (left == 1)
+    __atomic_store_n(&has_failed, true, __ATOMIC_RELAXED);
   return left == 1;
 }
 
-static void *charged(enum mm_purpose purpose, void *at, size_t bytes)
+static inline bool fails_now(void)
+{
+  return __builtin_expect(
+             __atomic_load_n(&until_failure, __ATOMIC_RELAXED) != 0, 0) &&
+         fails_slow();
+}
+
+void mm_native_fail_at(uint64_t count, bool and_after)
+{
+  __atomic_store_n(&has_failed, false, __ATOMIC_RELAXED);
+  __atomic_store_n(&fails_after, and_after, __ATOMIC_RELAXED);
+  __atomic_store_n(&until_failure, count, __ATOMIC_RELAXED);
+}
+
+bool mm_native_has_failed(void)
+{
+  return __atomic_load_n(&has_failed, __ATOMIC_RELAXED);
+}
+
+/* Names --------------------------------------------------------------------- */
+
+static const struct mm_purpose_name own_names[] = {
+#define MM_PURPOSE(NAME, key, text) {#key, text},
+#include "mm/purposes.def"
+};
+
+static const struct mm_purpose_name *host_names;
+static unsigned host_name_count;
+
+void mm_native_name_purposes(const struct mm_purpose_name *names,
+                             unsigned count)
+{
+  MM_ASSERT(MM_PURPOSE_HOST + count <= MM_PURPOSE_COUNT);
+  host_names = names;
+  host_name_count = count;
+}
+
+static const struct mm_purpose_name *name_of(unsigned purpose)
+{
+  static const struct mm_purpose_name unnamed = {"host", "the host's own"};
+  if (purpose < MM_PURPOSE_HOST)
+    return &own_names[purpose];
+  purpose -= MM_PURPOSE_HOST;
+  return purpose < host_name_count ? &host_names[purpose] : &unnamed;
+}
+
+const char *mm_purpose_key(unsigned purpose)
+{
+  return name_of(purpose)->key;
+}
+
+const char *mm_purpose_text(unsigned purpose)
+{
+  return name_of(purpose)->text;
+}
+
+/* Counts -------------------------------------------------------------------- */
+
+void mm_native_charge(unsigned purpose, int64_t bytes)
+{
+  MM_ASSERT(purpose < MM_PURPOSE_COUNT);
+  uint64_t now = __atomic_add_fetch(&bytes_in_use[purpose], (uint64_t)bytes,
+                                    __ATOMIC_RELAXED);
+  MM_ASSERT((int64_t)now >= 0);
+  (void)now;
+}
+
+uint64_t mm_native_bytes(unsigned purpose)
+{
+  return __atomic_load_n(&bytes_in_use[purpose], __ATOMIC_RELAXED);
+}
+
+/* Blocks -------------------------------------------------------------------- */
+
+static void *charged(unsigned purpose, void *at, size_t bytes)
 {
   if (at)
     mm_native_charge(purpose, (int64_t)bytes);
   return at;
 }
 
-void *mm_native_alloc(enum mm_purpose purpose, size_t bytes)
+static size_t at_least_one(size_t bytes)
 {
-  return fails_now() ? NULL : charged(purpose, calloc(1, bytes), bytes);
+  return bytes ? bytes : 1;
 }
 
-void *mm_native_alloc_dirty(enum mm_purpose purpose, size_t bytes)
+void *mm_native_alloc(unsigned purpose, size_t bytes)
 {
-  return fails_now() ? NULL : charged(purpose, malloc(bytes), bytes);
+  if (fails_now())
+    return NULL;
+  return charged(purpose, calloc(1, at_least_one(bytes)), bytes);
 }
 
-void mm_native_free(enum mm_purpose purpose, void *at, size_t bytes)
+void *mm_native_alloc_dirty(unsigned purpose, size_t bytes)
+{
+  if (fails_now())
+    return NULL;
+  return charged(purpose, malloc(at_least_one(bytes)), bytes);
+}
+
+void *mm_native_alloc_array(unsigned purpose, size_t count, size_t item_bytes)
+{
+  size_t bytes;
+  if (__builtin_mul_overflow(count, item_bytes, &bytes))
+    return NULL;
+  return mm_native_alloc(purpose, bytes);
+}
+
+void *mm_native_resize(unsigned purpose, void *at, size_t old_bytes,
+                       size_t new_bytes)
+{
+  void *grown = mm_native_alloc_dirty(purpose, new_bytes);
+  if (!grown)
+    return NULL;
+  if (at)
+    memcpy(grown, at, old_bytes < new_bytes ? old_bytes : new_bytes);
+  mm_native_free(purpose, at, old_bytes);
+  return grown;
+}
+
+void mm_native_free(unsigned purpose, void *at, size_t bytes)
 {
   if (!at)
     return;
@@ -60,30 +164,25 @@ void mm_native_free(enum mm_purpose purpose, void *at, size_t bytes)
   free(at);
 }
 
-void mm_native_charge(enum mm_purpose purpose, int64_t bytes)
+/* Text ---------------------------------------------------------------------- */
+
+char *mm_native_copy_bytes(unsigned purpose, const char *text, size_t length)
 {
-  uint64_t now = __atomic_add_fetch(&bytes_in_use[purpose], (uint64_t)bytes,
-                                    __ATOMIC_RELAXED);
-  MM_ASSERT((int64_t)now >= 0);
-  (void)now;
+  char *copy = mm_native_alloc_dirty(purpose, length + 1);
+  if (!copy)
+    return NULL;
+  memcpy(copy, text, length);
+  copy[length] = 0;
+  return copy;
 }
 
-uint64_t mm_native_bytes(enum mm_purpose purpose)
+char *mm_native_copy_text(unsigned purpose, const char *text)
 {
-  return __atomic_load_n(&bytes_in_use[purpose], __ATOMIC_RELAXED);
+  return mm_native_copy_bytes(purpose, text, strlen(text));
 }
 
-const char *mm_purpose_key(enum mm_purpose purpose)
+void mm_native_free_text(unsigned purpose, char *text)
 {
-  return keys[purpose];
-}
-
-const char *mm_purpose_text(enum mm_purpose purpose)
-{
-  return texts[purpose];
-}
-
-void mm_native_fail_at(uint64_t count)
-{
-  __atomic_store_n(&until_failure, count, __ATOMIC_RELAXED);
+  if (text)
+    mm_native_free(purpose, text, strlen(text) + 1);
 }

@@ -14,7 +14,7 @@
  */
 #include "config.h"
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/assert_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"

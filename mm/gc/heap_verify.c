@@ -22,7 +22,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/gc/verifier_internal.h"
 
 static const char *root_name(enum mm_root_kind kind)

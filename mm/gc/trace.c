@@ -12,7 +12,7 @@
 
 #include "mm/gc/trace_inline_internal.h"
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/assert_internal.h"
 #include "mm/gc/spin_internal.h"
 

@@ -10,7 +10,7 @@
 
 #include "mm/space/metadata_internal.h"
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/assert_internal.h"
 #include "mm/os/os_internal.h"
 

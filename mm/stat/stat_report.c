@@ -15,7 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/gc/heap_internal.h"
 
 enum unit {

@@ -8,7 +8,7 @@
 
 #include "tests/unit/asm_fixture.h"
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -359,10 +359,10 @@ START_TEST(memory_that_runs_out_is_a_diagnostic)
   for (uint64_t count = 1;; count++) {
     struct vm_diags diags;
     vm_diags_init(&diags);
-    mm_native_fail_at(count);
+    mm_native_fail_at(count, true);
     struct vm_module *module =
         vm_assemble("t.pa", source, strlen(source), &diags);
-    mm_native_fail_at(0);
+    mm_native_fail_at(0, true);
     if (module == NULL) {
       ck_assert_uint_eq(diags.errors, 1);
       ck_assert_ptr_nonnull(strstr(diags.first->text, "memory ran out"));

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -477,9 +477,9 @@ START_TEST(nothing_is_lost_when_a_stack_of_work_cannot_grow)
   for (uint64_t count = 1; count < 12; count++) {
     push_comb(FIXTURE_LEAF, count % 2);
     fixture_pop(&f.main, 1);
-    mm_native_fail_at(count);
+    mm_native_fail_at(count, true);
     collect(_i);
-    mm_native_fail_at(0);
+    mm_native_fail_at(0, true);
     ck_assert_uint_eq(mm_verify(f.heap), 0);
     ck_assert_uint_eq(fixture_census(&f).objects, 2 * comb_objects);
   }

@@ -2,7 +2,7 @@
 /* Heaps that are full: no memory, hardly any, and what comes after. */
 #include "config.h"
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -211,9 +211,9 @@ START_TEST(collections_without_native_memory_lose_nothing)
   f.heap->options.verify = 0; /* it takes native memory as well */
   for (uint64_t count = 1; count < 30; count++) {
     fixture_tree(&f.main, 8);
-    mm_native_fail_at(count / 2 + 1);
+    mm_native_fail_at(count / 2 + 1, true);
     fixture_collect(&f, (enum mm_collection_kind)(count / 2 % 2));
-    mm_native_fail_at(0);
+    mm_native_fail_at(0, true);
     ck_assert_uint_eq(mm_verify(f.heap), 0);
     ck_assert_uint_eq(fixture_census(&f).objects, 40001);
     fixture_check_list(fixture_at(&f.main, list), 20000);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -161,9 +161,9 @@ START_TEST(a_heap_refused_for_want_of_native_memory_leaves_nothing_behind)
     struct mm_heap *heap = NULL;
     struct mm_error error;
     ck_assert_uint_lt(count, 1000);
-    mm_native_fail_at(count);
+    mm_native_fail_at(count, true);
     status = create(&options, &heap, &error);
-    mm_native_fail_at(0);
+    mm_native_fail_at(0, true);
     if (status == MM_OK) {
       mm_heap_destroy(heap);
     } else {

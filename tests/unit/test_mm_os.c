@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "mm/alloc/arena.h"
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "mm/os/os_internal.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -155,13 +155,13 @@ END_TEST
 
 START_TEST(a_planned_failure_strikes_the_nth_allocation_and_all_after_it)
 {
-  mm_native_fail_at(3);
+  mm_native_fail_at(3, true);
   for (int i = 1; i <= 4; i++) {
     void *at = mm_native_alloc(MM_PURPOSE_TRACE, 8);
     ck_assert_int_eq(at != NULL, i < 3);
     mm_native_free(MM_PURPOSE_TRACE, at, 8);
   }
-  mm_native_fail_at(0);
+  mm_native_fail_at(0, true);
   void *at = mm_native_alloc(MM_PURPOSE_TRACE, 8);
   ck_assert_ptr_nonnull(at);
   mm_native_free(MM_PURPOSE_TRACE, at, 8);
@@ -249,10 +249,10 @@ START_TEST(an_arena_without_memory_answers_null_and_stays_usable)
   struct mm_arena *arena = mm_arena_create(NULL);
   ck_assert_ptr_null(mm_arena_alloc(arena, SIZE_MAX));
   ck_assert_ptr_null(mm_arena_alloc(arena, SIZE_MAX - 16));
-  mm_native_fail_at(1);
+  mm_native_fail_at(1, true);
   ck_assert_ptr_null(mm_arena_alloc(arena, 1 << 20));
   ck_assert_ptr_null(mm_arena_create(NULL));
-  mm_native_fail_at(0);
+  mm_native_fail_at(0, true);
   ck_assert_ptr_nonnull(mm_arena_alloc(arena, 1 << 20));
   mm_arena_destroy(arena);
 }

@@ -7,7 +7,7 @@
 
 #include "tests/unit/vm_fixture.h"
 #include "mm/alloc/arena.h"
-#include "mm/alloc/native_internal.h"
+#include "mm/native.h"
 #include "vm/asm/asm.h"
 #include "vm/verify/types_internal.h"
 #include "vm/verify/verify.h"
@@ -266,10 +266,10 @@ static uint64_t fail_all(struct vm_module *module, bool strict)
   struct vm_diags diags;
   for (uint64_t count = 1;; count++) {
     vm_diags_init(&diags);
-    mm_native_fail_at(count);
+    mm_native_fail_at(count, true);
     bool done =
         vm_verify_function(machine.vm, module, function, strict, &diags);
-    mm_native_fail_at(0);
+    mm_native_fail_at(0, true);
     vm_diags_destroy(&diags);
     if (done)
       return count;
