@@ -39,7 +39,7 @@ struct request {
 };
 
 /* False when no object can have this length. */
-static bool measure(struct request *request)
+static inline bool measure(struct request *request)
 {
   const struct mm_layout *layout = request->layout;
   uint32_t length = request->length;

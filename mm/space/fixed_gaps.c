@@ -118,6 +118,7 @@ enum mm_status mm_gap_alloc(struct mm_heap *heap, struct mm_fixed_space *space,
     got = take_gap(heap, space, bytes);
   }
   MM_ASSERT(got);
+  memset((void *)got, 0, bytes);
   space->claimed_bytes += bytes;
   *at = got;
   return MM_OK;

@@ -72,7 +72,7 @@ struct mm_run {
 
 /* Free slots of one word of a run, for one holder. */
 struct mm_slot_cursor {
-  uint64_t free;  /* bits of free slots, already among the starts */
+  uint64_t free;  /* bits of free slots, zeroed, already among the starts */
   uintptr_t base; /* address of bit 0 */
   uint32_t run;   /* or MM_NO_RUN */
   uint32_t next_word;

@@ -51,8 +51,24 @@ static uintptr_t cursor_take(struct mm_slot_cursor *cursor)
   return cursor->base + ((uintptr_t)bit << MM_REF_SHIFT);
 }
 
-/* Claims the free slots of the next word that has any; false: the run has no
-   more.  The holder's own affair: no lock. */
+/* Zeroes the slots of `free', neighbours together: a word of free slots is
+   one call, and its memory comes into the cache ahead of its objects. */
+static void zero_slots(uintptr_t base, uint64_t free, uint32_t bytes)
+{
+  uint32_t step = bytes >> MM_REF_SHIFT;
+  while (free) {
+    unsigned first = (unsigned)__builtin_ctzll(free), beyond = first;
+    do {
+      free &= ~((uint64_t)1 << beyond);
+      beyond += step;
+    } while (beyond < 64 && (free >> beyond & 1));
+    memset((void *)(base + ((uintptr_t)first << MM_REF_SHIFT)), 0,
+           (size_t)(beyond - first) << MM_REF_SHIFT);
+  }
+}
+
+/* Claims and zeroes the free slots of the next word that has any; false: the
+   run has no more.  The holder's own affair: no lock. */
 static bool cursor_advance(struct mm_heap *heap, struct mm_slot_cursor *cursor)
 {
   if (cursor->run == MM_NO_RUN)
@@ -69,6 +85,7 @@ static bool cursor_advance(struct mm_heap *heap, struct mm_slot_cursor *cursor)
     cursor->next_word = word + 1;
     cursor->base = mm_run_start(heap, cursor->run) +
                    ((uintptr_t)word * 64 << MM_REF_SHIFT);
+    zero_slots(cursor->base, free, bytes);
     return true;
   }
   cursor->next_word = MM_RUN_WORDS;
@@ -217,11 +234,9 @@ static enum mm_status alloc_with(struct mm_heap *heap,
       fits_slot(space, bytes)
           ? slot_alloc(heap, space, cursors, bytes, limit, &got)
           : mm_gap_alloc(heap, space, bytes, limit, &got);
-  if (status != MM_OK)
-    return status;
-  memset((void *)got, 0, bytes);
-  *at = got;
-  return MM_OK;
+  if (status == MM_OK)
+    *at = got;
+  return status;
 }
 
 enum mm_status mm_fixed_alloc(struct mm_heap *heap,
@@ -243,14 +258,6 @@ enum mm_status mm_fixed_alloc_mutator(struct mm_mutator *mutator, size_t bytes,
   return status;
 }
 
-/* Eight bytes at a time: slots are small, a call would cost more. */
-static void zero_small(uintptr_t at, size_t bytes)
-{
-  uint64_t *words = (uint64_t *)at;
-  for (size_t i = 0; i < bytes / sizeof *words; i++)
-    words[i] = 0;
-}
-
 uintptr_t mm_fixed_alloc_fast(struct mm_mutator *mutator, size_t bytes)
 {
   struct mm_heap *heap = mutator->heap;
@@ -261,7 +268,6 @@ uintptr_t mm_fixed_alloc_fast(struct mm_mutator *mutator, size_t bytes)
   if (cursor->free == 0 && !cursor_advance(heap, cursor))
     return 0;
   uintptr_t at = cursor_take(cursor);
-  zero_small(at, bytes);
   mutator->slots_bytes += bytes;
   return at;
 }
