@@ -8,6 +8,7 @@
 #include "tests/unit/mm_fixture.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 enum { SLOTS = 1, GAPS = 2, MANY = 20000 };
 
@@ -272,6 +273,35 @@ START_TEST(holes_of_the_wrong_size_make_the_heap_grow)
 }
 END_TEST
 
+/* Bytes of the heap that the machine has given memory for. */
+static uint64_t resident_bytes(void)
+{
+  static unsigned char pages[(32 * FIXTURE_MIB) / 4096];
+  uint64_t bytes = (uint64_t)f.heap->regions.open_to * FIXTURE_REGION_BYTES;
+  uint64_t count = 0;
+  ck_assert_int_eq(mincore((void *)f.heap->regions.base, bytes, pages), 0);
+  for (uint64_t i = 0; i < bytes / 4096; i++)
+    count += pages[i] & 1;
+  return count * 4096;
+}
+
+START_TEST(memory_goes_back_to_the_machine_when_a_heap_shrinks)
+{
+  struct mm_options options = options_of(_i);
+  options.heap_min_bytes = FIXTURE_MIB;
+  options.verify = 0;
+  fixture_open(&f, &options);
+  push_arrays(MANY, 800);
+  uint64_t full = resident_bytes();
+  ck_assert_uint_ge(full, (uint64_t)800 * MANY);
+  fixture_pop(&f.main, MANY);
+  for (int i = 0; i < 30; i++)
+    collect();
+  ck_assert_uint_lt(resident_bytes(), full / 4);
+  fixture_close(&f);
+}
+END_TEST
+
 enum { THREADS = 8, CLASSES = 16, KEPT = 256, ROUNDS = 4000 };
 
 static void *allocate_all_sizes(void *unused)
@@ -366,6 +396,11 @@ int main(void)
                       memory_that_ran_out_is_there_again_once_it_is_free,
                       SLOTS, GAPS + 1);
   tcase_add_test(tests, holes_of_the_wrong_size_make_the_heap_grow);
+#ifndef BAMBOO_TSAN /* its runtime answers for the heap's pages */
+  tcase_add_loop_test(tests,
+                      memory_goes_back_to_the_machine_when_a_heap_shrinks, 0,
+                      FIXTURE_PLANS);
+#endif
   tcase_add_loop_test(tests,
                       threads_allocate_sizes_of_many_classes_side_by_side,
                       SLOTS, GAPS + 1);
