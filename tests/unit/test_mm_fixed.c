@@ -396,11 +396,9 @@ int main(void)
                       memory_that_ran_out_is_there_again_once_it_is_free,
                       SLOTS, GAPS + 1);
   tcase_add_test(tests, holes_of_the_wrong_size_make_the_heap_grow);
-#ifndef BAMBOO_TSAN /* its runtime answers for the heap's pages */
   tcase_add_loop_test(tests,
                       memory_goes_back_to_the_machine_when_a_heap_shrinks, 0,
                       FIXTURE_PLANS);
-#endif
   tcase_add_loop_test(tests,
                       threads_allocate_sizes_of_many_classes_side_by_side,
                       SLOTS, GAPS + 1);
