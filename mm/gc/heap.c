@@ -131,8 +131,8 @@ static enum mm_status init_metadata(struct mm_heap *heap,
       status = MM_NO_MEMORY;
   }
   if (status != MM_OK)
-    mm_error_set(error, "cannot reserve address space below 4 GiB for "
-                        "metadata; raise the limit (ulimit -v)");
+    mm_error_set(error, "no memory for metadata, which needs address space "
+                        "below 4 GiB; raise the limit (ulimit -v)");
   return status;
 }
 
@@ -141,7 +141,9 @@ static enum mm_status start_workers(struct mm_heap *heap,
 {
   enum mm_status status =
       mm_workers_create(heap, heap->options.workers, &heap->workers);
-  if (status != MM_OK)
+  if (status == MM_NO_MEMORY)
+    mm_error_set(error, "no memory for collector threads");
+  else if (status != MM_OK)
     mm_error_set(error,
                  "cannot start %u collector threads; choose a smaller "
                  "--gc-workers",
