@@ -32,6 +32,14 @@ enum mm_mutator_state {
   MM_MUTATOR_STOPPED,   /* waits at a safepoint */
 };
 
+/* Why an allocation was refused. */
+enum mm_refusal {
+  MM_REFUSED_HEAP,      /* --heap-max, or the machine */
+  MM_REFUSED_NONMOVING, /* --nonmoving-max */
+  MM_REFUSED_NATIVE,    /* the host's own: mm/native.h gave null */
+  MM_REFUSAL_COUNT
+};
+
 struct mm_mutator {
   uintptr_t tlab_cursor;
   uintptr_t tlab_limit; /* lowered to the start when each allocation has to
@@ -53,6 +61,7 @@ struct mm_mutator {
   struct mm_slot_cursor *slots; /* with tenured=freelist, one per size class;
                                    null otherwise */
   uint64_t slots_bytes;         /* allocated from them and not yet counted */
+  enum mm_refusal refusal;      /* the last one; see mm_take_refusal */
 };
 
 /*

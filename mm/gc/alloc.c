@@ -141,10 +141,40 @@ static struct mm_ref attempt(struct mm_mutator *mutator,
   return status == MM_OK ? write_object(request, at) : MM_NULL;
 }
 
-static struct mm_ref refuse(struct mm_mutator *mutator)
+static bool nonmoving_is_full(const struct mm_heap *heap)
 {
-  mm_stat_count(&mutator->heap->stat, MM_COUNT_OUT_OF_MEMORY, 1);
+  const struct mm_fixed_space *space = &heap->fixed[MM_FIXED_NONMOVING];
+  return space->regions >= space->max_regions;
+}
+
+static struct mm_ref refuse(struct mm_mutator *mutator,
+                            const struct request *request)
+{
+  struct mm_heap *heap = mutator->heap;
+  mm_stat_count(&heap->stat, MM_COUNT_OUT_OF_MEMORY, 1);
+  pthread_mutex_lock(&heap->lock);
+  mutator->refusal = request->nonmoving && nonmoving_is_full(heap)
+                         ? MM_REFUSED_NONMOVING
+                         : MM_REFUSED_HEAP;
+  pthread_mutex_unlock(&heap->lock);
   return MM_NULL;
+}
+
+enum mm_refusal mm_take_refusal(struct mm_mutator *mutator)
+{
+  enum mm_refusal refusal = mutator->refusal;
+  mutator->refusal = MM_REFUSED_HEAP;
+  return refusal;
+}
+
+const char *mm_refusal_text(enum mm_refusal refusal)
+{
+  static const char *const texts[MM_REFUSAL_COUNT] = {
+      [MM_REFUSED_HEAP] = "the heap is full",
+      [MM_REFUSED_NONMOVING] = "the space of objects that do not move is full",
+      [MM_REFUSED_NATIVE] = "the runtime gets no more memory of its own",
+  };
+  return texts[refusal];
 }
 
 static bool is_futile(struct mm_heap *heap)
@@ -171,7 +201,7 @@ static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
     if (mine)
       effort = MM_EFFORT_UTMOST;
   }
-  return refuse(mutator);
+  return refuse(mutator, request);
 }
 
 /* Collects if this is the N-th allocation. */
@@ -199,12 +229,12 @@ static struct mm_ref alloc_slow(struct mm_mutator *mutator,
   mutator->allocated_objects_slow++;
   mm_stat_count(&heap->stat, MM_COUNT_SLOW_ALLOCATIONS, 1);
   if (!is_possible || request->bytes > heap->options.heap_max_bytes)
-    return refuse(mutator);
+    return refuse(mutator, request);
   struct mm_ref ref = attempt(mutator, request, false);
   if (!mm_is_null(ref))
     return ref;
   if (heap->options.gc == MM_GC_EPSILON)
-    return refuse(mutator);
+    return refuse(mutator, request);
   return alloc_after_collecting(mutator, request);
 }
 

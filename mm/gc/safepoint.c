@@ -103,6 +103,7 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->hash_seed = mix(heap->options.seed + id);
     mutator->scopes = NULL;
     mutator->slots_bytes = 0;
+    mutator->refusal = MM_REFUSED_HEAP;
     mm_tlab_init(mutator);
     set_poll(mutator, calm_poll(heap));
     set_state(mutator, MM_MUTATOR_RUNNING);
