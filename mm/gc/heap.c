@@ -158,6 +158,7 @@ static void init_plain(struct mm_heap *heap)
   pthread_mutex_init(&heap->space_lock, NULL);
   pthread_cond_init(&heap->stopped, NULL);
   pthread_cond_init(&heap->resumed, NULL);
+  mm_code_space_init(&heap->code);
   mm_stat_init(&heap->stat, heap->options.log, heap->options.log_level);
 }
 
@@ -231,6 +232,7 @@ void mm_heap_destroy(struct mm_heap *heap)
   }
   if (heap->regions.base)
     mm_os_release((void *)heap->regions.base, heap_bytes(heap));
+  mm_code_space_destroy(&heap->code);
   mm_metadata_destroy(heap);
   pthread_cond_destroy(&heap->resumed);
   pthread_cond_destroy(&heap->stopped);

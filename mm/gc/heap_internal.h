@@ -17,6 +17,7 @@
  * Locks, in the order in which they are taken
  *   lock              mutators, states, stopping, regions, allocation spaces
  *   metadata.lock     the metadata arena
+ *   code.lock         the code space
  *   workers.lock      goals of the worker threads
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
@@ -29,6 +30,7 @@
 #include "mm/alloc/arena.h"
 #include "mm/alloc/bump_internal.h"
 #include "mm/mm.h"
+#include "mm/space/code_internal.h"
 #include "mm/space/fixed_internal.h"
 #include "mm/space/region_internal.h"
 #include "mm/stat/stat_internal.h"
@@ -98,6 +100,7 @@ struct mm_heap {
   uint64_t *starts;          /* a bit per granule: an object in a slot */
   struct mm_run *runs;
   struct mm_metadata_space metadata;
+  struct mm_code_space code;
   struct mm_layout *filler_granule; /* 8 bytes */
   struct mm_layout *filler;         /* 16 and more; length word in bytes */
 
