@@ -20,8 +20,7 @@
 #include "interp/arith_inline.h"
 #include "interp/code_internal.h"
 #include "mm/mm_inline.h"
-
-#include <stdlib.h>
+#include "vm/core/purposes.h"
 
 const void *const *interp_handlers;
 
@@ -107,7 +106,7 @@ static struct mm_ref new_multi_array(struct vm_thread *thread,
       few[i] = fp[named[i]].i32;
     return vm_new_multi_array(thread, class, dims, few);
   }
-  int32_t *sizes = malloc(dims * sizeof *sizes);
+  int32_t *sizes = mm_native_alloc_array(VM_PURPOSE_TEXT, dims, sizeof *sizes);
   if (sizes == NULL) {
     vm_throw_out_of_memory(thread);
     return MM_NULL;
@@ -115,7 +114,7 @@ static struct mm_ref new_multi_array(struct vm_thread *thread,
   for (uint32_t i = 0; i < dims; i++)
     sizes[i] = fp[regs->r.a + i].i32;
   struct mm_ref array = vm_new_multi_array(thread, class, dims, sizes);
-  free(sizes);
+  mm_native_free(VM_PURPOSE_TEXT, sizes, dims * sizeof *sizes);
   return array;
 }
 

@@ -50,6 +50,9 @@ struct mm_mutator {
   uint32_t id;        /* 1 .. 65535, the owner in light locks */
   uint32_t tlab_bytes; /* size of the next TLAB, follows the rate */
   uint64_t allocated_then_bytes; /* allocated_bytes at the last collection */
+  struct mm_slot_cursor *slots; /* with tenured=freelist, one per size class;
+                                   null otherwise */
+  uint64_t slots_bytes;         /* allocated from them and not yet counted */
 };
 
 /*

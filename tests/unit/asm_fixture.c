@@ -56,7 +56,7 @@ char *asm_text_of(const struct vm_module *module)
   size_t bytes = 0;
   FILE *out = open_memstream(&text, &bytes);
   ck_assert_ptr_nonnull(out);
-  vm_disassemble(module, out, NULL, NULL);
+  ck_assert(vm_disassemble(module, out, NULL, NULL));
   ck_assert_int_eq(fclose(out), 0);
   return text;
 }

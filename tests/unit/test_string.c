@@ -44,7 +44,7 @@ static void check_utf8(struct mm_ref string, const char *bytes, size_t length)
   ck_assert_uint_eq(got_length, length);
   ck_assert_mem_eq(got, bytes, length);
   ck_assert_int_eq(got[length], 0);
-  free(got);
+  vm_text_free(got, got_length);
 }
 
 /* A string of two-byte units, whatever they are. */

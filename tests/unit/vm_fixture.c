@@ -78,10 +78,11 @@ void machine_expect(const char *class, const char *part)
   ck_assert_int_eq(mm_is_null(message), part == NULL);
   if (!part)
     return;
-  char *text = vm_string_to_utf8(message, NULL);
+  size_t bytes;
+  char *text = vm_string_to_utf8(message, &bytes);
   ck_assert_ptr_nonnull(text);
   ck_assert_msg(strstr(text, part) != NULL, "`%s' is not in `%s'", part, text);
-  free(text);
+  vm_text_free(text, bytes);
 }
 
 static vm_native_function *find_native(const char *record, const char *name)

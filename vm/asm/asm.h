@@ -25,9 +25,10 @@ void vm_module_destroy(struct vm_module *module);
 /*
  * Prints a module as text that assembles to the same module.  `annotate`
  * (may be null) is called before each instruction and may print comment
- * lines.
+ * lines.  False: memory ran out, and what was printed is not all of it and
+ * does not assemble.
  */
-void vm_disassemble(const struct vm_module *module, FILE *out,
+bool vm_disassemble(const struct vm_module *module, FILE *out,
                     void (*annotate)(void *context,
                                      const struct vm_function_def *function,
                                      uint32_t insn, FILE *out),

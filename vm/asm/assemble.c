@@ -10,11 +10,13 @@
 
 #include "vm/asm/asm_internal.h"
 #include "vm/asm/diag_internal.h"
+#include "vm/core/buffer.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
   SUGGEST_BUDGET = 20 * 1000 * 1000, /* comparisons: a fraction of a second */
@@ -73,9 +75,9 @@ static bool begin(struct vm_asm *a, struct vm_diags *diags)
   memset(a, 0, sizeof *a);
   a->diags = diags;
   a->suggest_budget = SUGGEST_BUDGET;
-  a->arena = mm_arena_create(NULL);
-  a->scratch = mm_arena_create(NULL);
-  a->local = mm_arena_create(NULL);
+  a->arena = vm_arena_create(VM_PURPOSE_MODULES);
+  a->scratch = vm_arena_create(VM_PURPOSE_ASSEMBLER);
+  a->local = vm_arena_create(VM_PURPOSE_ASSEMBLER);
   if (a->arena == NULL || a->scratch == NULL || a->local == NULL)
     return false;
   /* The first block keeps a chunk in the arena when it is rewound. */
@@ -205,6 +207,7 @@ struct vm_module *vm_assemble(const char *file, const char *source,
                 "the file has more than 2 GiB: split it");
     return NULL;
   }
+  vm_name_purposes();
   bool good = begin(&a, diags);
   if (good)
     module = make_module(&a, file, source, source_bytes);
@@ -212,8 +215,7 @@ struct vm_module *vm_assemble(const char *file, const char *source,
     assemble(&a, module);
   vm_diags_sort(diags, from);
   if (!good || a.no_memory)
-    vm_diag_add(diags, VM_DIAG_ERROR, file, NULL, 0, 0, 0, 1,
-                "memory ran out while this file was assembled");
+    vm_diag_add_no_memory(diags, file, "memory ran out while it was assembled");
   mm_arena_destroy(a.scratch);
   mm_arena_destroy(a.local);
   if (diags->errors == errors_before)
@@ -224,59 +226,63 @@ struct vm_module *vm_assemble(const char *file, const char *source,
 
 /* Files --------------------------------------------------------------------*/
 
-struct buffer {
-  char *bytes;
-  size_t count, capacity;
-};
-
-static const char *read_failed(int error)
+/* Reads to the end; 0 or an error number. */
+static int read_all(int in, struct vm_buffer *text)
 {
-  return error == ENOMEM ? "memory ran out" : strerror(error);
+  while (text->count <= SOURCE_MAX_BYTES) { /* vm_assemble says if it is not */
+    if (text->count == text->capacity && !vm_buffer_reserve(text, READ_BYTES))
+      return ENOMEM;
+    ssize_t got =
+        read(in, text->bytes + text->count, text->capacity - text->count);
+    if (got == 0)
+      return 0;
+    if (got > 0)
+      text->count += (size_t)got;
+    else if (errno != EINTR)
+      return errno;
+  }
+  return 0;
 }
 
-/* Reads to the end; null, or what went wrong. */
-static const char *read_all(FILE *in, struct buffer *buffer)
+static int read_open(int in, struct vm_buffer *text)
 {
-  for (;;) {
-    if (buffer->count == buffer->capacity) {
-      size_t capacity = buffer->capacity ? buffer->capacity * 2 : READ_BYTES;
-      char *bytes = realloc(buffer->bytes, capacity);
-      if (bytes == NULL)
-        return read_failed(ENOMEM);
-      buffer->bytes = bytes;
-      buffer->capacity = capacity;
-    }
-    errno = 0;
-    size_t got = fread(buffer->bytes + buffer->count, 1,
-                       buffer->capacity - buffer->count, in);
-    buffer->count += got;
-    if (got == 0)
-      return ferror(in) ? read_failed(errno) : NULL;
-    if (buffer->count > SOURCE_MAX_BYTES)
-      return NULL; /* vm_assemble says that it is too long */
-  }
+  struct stat status;
+  if (fstat(in, &status) != 0)
+    return errno;
+  return S_ISDIR(status.st_mode) ? EISDIR : read_all(in, text);
+}
+
+/* By the system's calls: a stream would take memory of its own. */
+static int read_file(const char *file, struct vm_buffer *text)
+{
+  int in = open(file, O_RDONLY | O_CLOEXEC);
+  if (in < 0)
+    return errno;
+  int error = read_open(in, text);
+  close(in);
+  return error;
+}
+
+static void report_unread(struct vm_diags *diags, const char *file, int error)
+{
+  if (error == ENOMEM)
+    vm_diag_add_no_memory(diags, file, "memory ran out while it was read");
+  else
+    vm_diag_add(diags, VM_DIAG_ERROR, file, NULL, 0, 0, 0, 1,
+                "the file cannot be read: %s",
+                error == EISDIR ? "it is a directory" : strerror(error));
 }
 
 struct vm_module *vm_assemble_file(const char *file, struct vm_diags *diags)
 {
-  struct buffer buffer = {NULL, 0, 0};
+  struct vm_buffer text = {.purpose = VM_PURPOSE_SOURCE};
   struct vm_module *module = NULL;
-  FILE *in = fopen(file, "rb");
-  struct stat status;
-  const char *failed = NULL;
-  if (in == NULL)
-    failed = read_failed(errno);
-  else if (fstat(fileno(in), &status) == 0 && S_ISDIR(status.st_mode))
-    failed = "it is a directory";
+  vm_name_purposes();
+  int error = read_file(file, &text);
+  if (error == 0)
+    module = vm_assemble(file, text.bytes, text.count, diags);
   else
-    failed = read_all(in, &buffer);
-  if (failed != NULL)
-    vm_diag_add(diags, VM_DIAG_ERROR, file, NULL, 0, 0, 0, 1,
-                "the file cannot be read: %s", failed);
-  else
-    module = vm_assemble(file, buffer.bytes, buffer.count, diags);
-  if (in != NULL)
-    fclose(in);
-  free(buffer.bytes);
+    report_unread(diags, file, error);
+  vm_buffer_free(&text);
   return module;
 }

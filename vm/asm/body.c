@@ -11,7 +11,6 @@
 
 #include "vm/asm/asm_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* A `.catch`: labels as begin, end, handler, end of the handler. */
@@ -20,7 +19,6 @@ struct asm_catch {
   struct vm_token labels[4];
   uint32_t label_count;
   uint32_t group; /* number of its pair of range labels */
-  uint32_t order; /* as written */
 };
 
 /* Labels -------------------------------------------------------------------*/
@@ -86,7 +84,7 @@ bool vm_asm_parse_catch(struct vm_asm *a, struct asm_body *body,
                         struct vm_lexer *lexer,
                         const struct vm_token *directive)
 {
-  struct asm_catch parsed = {.order = body->catches.count};
+  struct asm_catch parsed = {0};
   struct vm_token token;
   parsed.catch.type = VM_NONE;
   parsed.catch.line = directive->line;
@@ -121,14 +119,6 @@ bool vm_asm_parse_catch(struct vm_asm *a, struct asm_body *body,
   return added != NULL;
 }
 
-static int compare_catches(const void *left, const void *right)
-{
-  const struct asm_catch *a = left, *b = right;
-  if (a->group != b->group)
-    return a->group < b->group ? -1 : 1;
-  return a->order < b->order ? -1 : a->order > b->order;
-}
-
 /* Numbers the pair of range labels by its first appearance. */
 static void set_group(struct vm_asm *a, const struct asm_body *body,
                       struct vm_names *groups, struct asm_catch *item)
@@ -145,9 +135,30 @@ static void set_group(struct vm_asm *a, const struct asm_body *body,
   item->group = found;
 }
 
-void vm_asm_finish_catches(struct vm_asm *a, struct asm_body *body)
+/* Copies them into the module, by group; within one they keep their order.
+   A counting sort. */
+static void keep_catches(struct vm_asm *a, struct asm_body *body,
+                         uint32_t group_count)
 {
   struct vm_function_def *def = &body->function->def;
+  const struct asm_catch *items = body->catches.items;
+  uint32_t count = body->catches.count;
+  uint32_t *next =
+      vm_asm_alloc(a, a->local, ((size_t)group_count + 1) * sizeof *next);
+  def->catches = vm_asm_alloc(a, a->arena, count * sizeof *def->catches);
+  if (next == NULL || def->catches == NULL)
+    return;
+  def->catch_count = count;
+  for (uint32_t i = 0; i < count; i++)
+    next[items[i].group + 1]++;
+  for (uint32_t i = 0; i < group_count; i++)
+    next[i + 1] += next[i];
+  for (uint32_t i = 0; i < count; i++)
+    def->catches[next[items[i].group]++] = items[i].catch;
+}
+
+void vm_asm_finish_catches(struct vm_asm *a, struct asm_body *body)
+{
   struct asm_catch *items = body->catches.items;
   uint32_t count = body->catches.count;
   struct vm_names groups;
@@ -161,12 +172,8 @@ void vm_asm_finish_catches(struct vm_asm *a, struct asm_body *body)
       vm_asm_find_label(a, body, &items[i].labels[j], places[j]);
     set_group(a, body, &groups, &items[i]);
   }
-  if (count > 1)
-    qsort(items, count, sizeof *items, compare_catches);
-  def->catches = vm_asm_alloc(a, a->arena, count * sizeof *def->catches);
-  def->catch_count = def->catches != NULL ? count : 0;
-  for (uint32_t i = 0; i < def->catch_count; i++)
-    def->catches[i] = items[i].catch;
+  if (!a->no_memory)
+    keep_catches(a, body, groups.count);
 }
 
 /* Instructions -------------------------------------------------------------*/

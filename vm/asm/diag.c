@@ -9,7 +9,8 @@
 
 #include "vm/asm/diag_internal.h"
 
-#include <stdlib.h>
+#include "vm/core/purposes.h"
+
 #include <string.h>
 
 enum {
@@ -28,7 +29,7 @@ void vm_diags_destroy(struct vm_diags *diags)
   struct vm_diag *next;
   for (struct vm_diag *diag = diags->first; diag != NULL; diag = next) {
     next = diag->next;
-    free(diag);
+    mm_native_free(VM_PURPOSE_DIAGNOSTICS, diag, diag->bytes);
   }
   vm_diags_init(diags);
 }
@@ -92,11 +93,12 @@ static struct vm_diag *make(const struct vm_diag_place *place,
     return NULL;
   size_t file_bytes = strlen(place->file) + 1;
   size_t text_bytes = strlen(buffer) + 1;
-  struct vm_diag *diag =
-      malloc(sizeof *diag + file_bytes + text_bytes + kept.bytes + 1);
+  size_t bytes =
+      sizeof(struct vm_diag) + file_bytes + text_bytes + kept.bytes + 1;
+  struct vm_diag *diag = mm_native_alloc(VM_PURPOSE_DIAGNOSTICS, bytes);
   if (diag == NULL)
     return NULL;
-  memset(diag, 0, sizeof *diag);
+  diag->bytes = bytes;
   diag->file = memcpy(diag + 1, place->file, file_bytes);
   diag->text = memcpy(diag->file + file_bytes, buffer, text_bytes);
   diag->line = place->line;
@@ -167,6 +169,13 @@ void vm_diag_add(struct vm_diags *diags, enum vm_severity severity,
   va_start(arguments, format);
   vm_diag_add_at(diags, severity, &place, format, arguments);
   va_end(arguments);
+}
+
+void vm_diag_add_no_memory(struct vm_diags *diags, const char *file,
+                           const char *what)
+{
+  vm_diag_add(diags, VM_DIAG_ERROR, file, NULL, 0, 0, 0, 1, "%s", what);
+  diags->out_of_memory = true;
 }
 
 /* Sorting ------------------------------------------------------------------*/
@@ -335,5 +344,5 @@ void vm_diags_print(const struct vm_diags *diags, FILE *out, bool color)
     fprintf(out, "%u more errors are not shown\n",
             diags->errors - diags->error_limit);
   if (diags->out_of_memory)
-    fputs("more was found wrong than memory could hold\n", out);
+    fputs("memory ran out: there may be more than is shown\n", out);
 }

@@ -34,6 +34,7 @@ struct vm_diag {
   char *source_line;        /* the line or a part of it; or null */
   uint32_t source_column;   /* 1-based column of its first byte */
   bool cut_left, cut_right; /* the line goes on there */
+  size_t bytes;             /* of this block, with its texts */
   struct vm_diag *next;
 };
 
@@ -41,7 +42,8 @@ struct vm_diags {
   struct vm_diag *first, **last;
   unsigned errors, warnings;
   unsigned error_limit; /* 0: none; further errors are only counted */
-  bool out_of_memory;   /* a diagnostic could not be kept */
+  bool out_of_memory;   /* while looking, or a diagnostic could not be kept:
+                           what is kept is not all */
   /* Where the line that was looked up last begins, so that diagnostics in
      ascending order do not scan the text again from its start. */
   const char *seen_source;
@@ -59,6 +61,10 @@ void vm_diag_add(struct vm_diags *diags, enum vm_severity severity,
                  uint32_t line, uint32_t column, uint32_t width,
                  const char *format, ...)
     __attribute__((format(printf, 9, 10)));
+
+/* An error of the file as a whole, and `out_of_memory`. */
+void vm_diag_add_no_memory(struct vm_diags *diags, const char *file,
+                           const char *what);
 
 /* Prints all in order. `color` uses terminal colours. */
 void vm_diags_print(const struct vm_diags *diags, FILE *out, bool color);

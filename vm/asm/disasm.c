@@ -12,8 +12,10 @@
 
 #include "vm/asm/disasm_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "mm/alloc/arena.h"
+#include "vm/core/purposes.h"
 
 /* Metadata -----------------------------------------------------------------*/
 
@@ -91,11 +93,10 @@ static void print_meta(unsigned on, uint32_t flags,
 /* Which instructions are the target of a jump or a handler; for each place
    the first and last run of handlers whose range begins or ends there. */
 struct labels {
-  bool *targets;    /* insn_count + 1 */
+  bool *targets;    /* insn_count + 1, at least */
   uint32_t *begins; /* insn_count + 2: where in `runs_by_begin` they start */
   uint32_t *ends;
   uint32_t *by_begin, *by_end; /* runs, sorted by place */
-  uint32_t run_count;
 };
 
 static bool starts_run(const struct vm_function_def *function, uint32_t i)
@@ -125,28 +126,25 @@ static void sort_runs(const struct vm_function_def *function, bool by_end,
   starts[0] = 0;
 }
 
-static void free_labels(struct labels *labels)
+static bool make_labels(const struct vm_function_def *function,
+                        struct mm_arena *arena, struct labels *labels)
 {
-  free(labels->targets);
-  free(labels->begins);
-  free(labels->ends);
-  free(labels->by_begin);
-  free(labels->by_end);
+  size_t places = (size_t)function->insn_count + 2;
+  size_t runs = (size_t)function->catch_count + 1;
+  labels->targets = mm_arena_alloc(arena, places * sizeof *labels->targets);
+  labels->begins = mm_arena_alloc(arena, places * sizeof *labels->begins);
+  labels->ends = mm_arena_alloc(arena, places * sizeof *labels->ends);
+  labels->by_begin = mm_arena_alloc(arena, runs * sizeof *labels->by_begin);
+  labels->by_end = mm_arena_alloc(arena, runs * sizeof *labels->by_end);
+  return labels->targets != NULL && labels->begins != NULL &&
+         labels->ends != NULL && labels->by_begin != NULL &&
+         labels->by_end != NULL;
 }
 
-static bool find_labels(const struct vm_function_def *function,
+static void find_labels(const struct vm_function_def *function,
                         struct labels *labels)
 {
   uint32_t count = function->insn_count, catches = function->catch_count;
-  labels->targets = calloc((size_t)count + 1, sizeof *labels->targets);
-  labels->begins = calloc((size_t)count + 2, sizeof *labels->begins);
-  labels->ends = calloc((size_t)count + 2, sizeof *labels->ends);
-  labels->by_begin = calloc((size_t)catches + 1, sizeof *labels->by_begin);
-  labels->by_end = calloc((size_t)catches + 1, sizeof *labels->by_end);
-  if (labels->targets == NULL || labels->begins == NULL ||
-      labels->ends == NULL || labels->by_begin == NULL ||
-      labels->by_end == NULL)
-    return false;
   for (uint32_t i = 0; i < count; i++)
     if (vm_op_is_jump((enum vm_op)function->insns[i].op))
       labels->targets[function->insns[i].operand.target] = true;
@@ -157,7 +155,6 @@ static bool find_labels(const struct vm_function_def *function,
   }
   sort_runs(function, false, labels->begins, labels->by_begin);
   sort_runs(function, true, labels->ends, labels->by_end);
-  return true;
 }
 
 static void print_labels(const struct labels *labels, uint32_t insn, FILE *out)
@@ -188,35 +185,52 @@ static void print_catches(const struct vm_module *module,
   }
 }
 
-typedef void annotate_function(void *context,
-                               const struct vm_function_def *function,
-                               uint32_t insn, FILE *out);
+/* One module being printed, and where. */
+struct printer {
+  const struct vm_module *module;
+  struct vm_dis_index index;
+  struct mm_arena *arena; /* the index; labels of the body that is printed */
+  FILE *out;
+  void (*annotate)(void *context, const struct vm_function_def *function,
+                   uint32_t insn, FILE *out);
+  void *context;
+};
 
-static void print_body(const struct vm_module *module,
-                       const struct vm_dis_index *index,
-                       const struct vm_function_def *function, FILE *out,
-                       annotate_function *annotate, void *context)
+static void print_lines(const struct printer *p,
+                        const struct vm_function_def *function,
+                        const struct labels *labels)
 {
-  struct labels labels = {NULL, NULL, NULL, NULL, NULL, 0};
-  fputs(" {\n", out);
-  if (!find_labels(function, &labels)) {
-    /* No instruction, so that nobody takes this for the whole function. */
-    fputs("memory ran out here\n}\n", out);
-    free_labels(&labels);
-    return;
-  }
   for (uint32_t i = 0; i < function->insn_count; i++) {
-    print_labels(&labels, i, out);
-    if (annotate != NULL)
-      annotate(context, function, i, out);
-    fputs("    ", out);
-    vm_dis_print_insn(module, index, function, &function->insns[i], out);
-    fputc('\n', out);
+    print_labels(labels, i, p->out);
+    if (p->annotate != NULL)
+      p->annotate(p->context, function, i, p->out);
+    fputs("    ", p->out);
+    vm_dis_print_insn(p->module, &p->index, function, &function->insns[i],
+                      p->out);
+    fputc('\n', p->out);
   }
-  print_labels(&labels, function->insn_count, out);
-  print_catches(module, function, out);
-  fputs("}\n", out);
-  free_labels(&labels);
+  print_labels(labels, function->insn_count, p->out);
+  print_catches(p->module, function, p->out);
+}
+
+/* False: no memory. */
+static bool print_body(const struct printer *p,
+                       const struct vm_function_def *function)
+{
+  struct labels labels;
+  struct mm_arena_mark mark = mm_arena_mark(p->arena);
+  bool made = make_labels(function, p->arena, &labels);
+  fputs(" {\n", p->out);
+  if (made) {
+    find_labels(function, &labels);
+    print_lines(p, function, &labels);
+  } else {
+    /* No instruction, so that nobody takes this for the whole function. */
+    fputs("memory ran out here\n", p->out);
+  }
+  fputs("}\n", p->out);
+  mm_arena_rewind(p->arena, mark);
+  return made;
 }
 
 /* Directives ---------------------------------------------------------------*/
@@ -284,40 +298,50 @@ static void print_array(const struct vm_module *module,
   fputs(" }\n", out);
 }
 
-static void print_function(const struct vm_module *module,
-                           const struct vm_dis_index *index,
-                           const struct vm_function_def *function, FILE *out,
-                           annotate_function *annotate, void *context)
+static bool print_function(const struct printer *p,
+                           const struct vm_function_def *function)
 {
-  const struct vm_method_ref *method = &module->methods[function->method];
-  struct meta_values values = {module, UINT32_MAX, NULL};
-  fprintf(out, "\n.function %s %s(",
-          vm_dis_type_name(module, method->return_type), function->text_name);
-  vm_dis_print_parameters(module, method, true, out);
-  fputc(')', out);
-  print_meta(ON_M, function->flags, &values, out);
+  const struct vm_method_ref *method = &p->module->methods[function->method];
+  struct meta_values values = {p->module, UINT32_MAX, NULL};
+  fprintf(p->out, "\n.function %s %s(",
+          vm_dis_type_name(p->module, method->return_type),
+          function->text_name);
+  vm_dis_print_parameters(p->module, method, true, p->out);
+  fputc(')', p->out);
+  print_meta(ON_M, function->flags, &values, p->out);
   if (function->insns != NULL)
-    print_body(module, index, function, out, annotate, context);
-  else
-    fputc('\n', out);
+    return print_body(p, function);
+  fputc('\n', p->out);
+  return true;
 }
 
-void vm_disassemble(const struct vm_module *module, FILE *out,
+static bool print_module(const struct printer *p)
+{
+  const struct vm_module *module = p->module;
+  bool complete = true;
+  fputs(".language PandaAssembly\n\n", p->out);
+  for (uint32_t i = 0; i < module->record_count; i++)
+    print_record(module, &module->records[i], p->out);
+  for (uint32_t i = 0; i < module->array_count; i++)
+    print_array(module, &module->arrays[i], p->out);
+  for (uint32_t i = 0; i < module->function_count; i++)
+    complete &= print_function(p, &module->functions[i]);
+  return complete;
+}
+
+bool vm_disassemble(const struct vm_module *module, FILE *out,
                     void (*annotate)(void *context,
                                      const struct vm_function_def *function,
                                      uint32_t insn, FILE *out),
                     void *context)
 {
-  struct vm_dis_index index = {NULL, NULL};
-  vm_dis_make_index(module, &index);
-  fputs(".language PandaAssembly\n\n", out);
-  for (uint32_t i = 0; i < module->record_count; i++)
-    print_record(module, &module->records[i], out);
-  for (uint32_t i = 0; i < module->array_count; i++)
-    print_array(module, &module->arrays[i], out);
-  for (uint32_t i = 0; i < module->function_count; i++)
-    print_function(module, &index, &module->functions[i], out, annotate,
-                   context);
-  free(index.function_of);
-  free(index.needs_list);
+  struct printer printer = {
+      .module = module, .out = out, .annotate = annotate, .context = context};
+  vm_name_purposes();
+  printer.arena = vm_arena_create(VM_PURPOSE_DISASSEMBLER);
+  bool complete = printer.arena != NULL &&
+                  vm_dis_make_index(module, printer.arena, &printer.index) &&
+                  print_module(&printer);
+  mm_arena_destroy(printer.arena);
+  return complete;
 }

@@ -7,6 +7,9 @@
 
 #include "vm/asm/disasm_internal.h"
 
+#include "mm/alloc/arena.h"
+#include "vm/asm/names_internal.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +18,7 @@
 static uint32_t function_of(const struct vm_module *module,
                             const struct vm_dis_index *index, uint32_t method)
 {
-  if (index != NULL && index->function_of != NULL)
+  if (index != NULL)
     return index->function_of[method];
   uint32_t i = 0;
   while (i < module->function_count && module->functions[i].method != method)
@@ -35,7 +38,7 @@ static bool same_parameters(const struct vm_method_ref *a,
 static bool needs_list(const struct vm_module *module,
                        const struct vm_dis_index *index, uint32_t function)
 {
-  if (index != NULL && index->needs_list != NULL)
+  if (index != NULL)
     return index->needs_list[function];
   const struct vm_function_def *def = &module->functions[function];
   for (uint32_t i = 0; i < module->function_count; i++) {
@@ -48,58 +51,53 @@ static bool needs_list(const struct vm_module *module,
   return false;
 }
 
-struct named {
-  const char *name;
-  uint32_t function;
-};
-
-static int compare_named(const void *a, const void *b)
+/* Which functions share a name, but not the parameters; by the first of each
+   name. */
+static bool mark_overloads(const struct vm_module *module,
+                           struct vm_names *names, bool *marks)
 {
-  return strcmp(((const struct named *)a)->name,
-                ((const struct named *)b)->name);
+  for (uint32_t i = 0; i < module->function_count; i++) {
+    const struct vm_function_def *function = &module->functions[i];
+    uint32_t length = (uint32_t)strlen(function->text_name);
+    uint32_t name = vm_names_find(names, 0, function->text_name, length);
+    if (name == VM_NO_NAME)
+      name = vm_names_add(names, 0, function->text_name, length, i);
+    if (name == VM_NO_NAME)
+      return false;
+    uint32_t first = names->entries[name].value;
+    marks[first] |=
+        !same_parameters(&module->methods[module->functions[first].method],
+                         &module->methods[function->method]);
+  }
+  return true;
 }
 
-/* Marks the functions of each name that has several parameter lists. */
-static void mark_overloads(const struct vm_module *module,
-                           const struct named *names, bool *marks)
+static void spread_marks(const struct vm_module *module,
+                         const struct vm_names *names, bool *marks)
 {
-  uint32_t count = module->function_count;
-  for (uint32_t begin = 0, end; begin < count; begin = end) {
-    const struct vm_method_ref *first =
-        &module->methods[module->functions[names[begin].function].method];
-    bool differ = false;
-    for (end = begin;
-         end < count && strcmp(names[end].name, names[begin].name) == 0; end++)
-      differ |= !same_parameters(
-          first,
-          &module->methods[module->functions[names[end].function].method]);
-    for (uint32_t i = begin; i < end; i++)
-      marks[names[i].function] = differ;
+  for (uint32_t i = 0; i < module->function_count; i++) {
+    const char *text = module->functions[i].text_name;
+    uint32_t name = vm_names_find(names, 0, text, (uint32_t)strlen(text));
+    marks[i] = marks[names->entries[name].value];
   }
 }
 
-void vm_dis_make_index(const struct vm_module *module,
+bool vm_dis_make_index(const struct vm_module *module, struct mm_arena *arena,
                        struct vm_dis_index *index)
 {
-  uint32_t count = module->function_count;
-  struct named *names = calloc(count + 1, sizeof *names);
-  index->function_of =
-      calloc(module->method_count + 1, sizeof *index->function_of);
-  index->needs_list = calloc(count + 1, sizeof *index->needs_list);
-  for (uint32_t i = 0; i < count; i++) {
-    if (index->function_of != NULL)
-      index->function_of[module->functions[i].method] = i;
-    if (names != NULL)
-      names[i] = (struct named){module->functions[i].text_name, i};
-  }
-  if (names == NULL || index->needs_list == NULL) {
-    free(index->needs_list);
-    index->needs_list = NULL;
-  } else {
-    qsort(names, count, sizeof *names, compare_named);
-    mark_overloads(module, names, index->needs_list);
-  }
-  free(names);
+  struct vm_names names;
+  vm_names_init(&names, arena);
+  index->function_of = mm_arena_alloc(
+      arena, ((size_t)module->method_count + 1) * sizeof *index->function_of);
+  index->needs_list = mm_arena_alloc(
+      arena, ((size_t)module->function_count + 1) * sizeof *index->needs_list);
+  if (index->function_of == NULL || index->needs_list == NULL ||
+      !mark_overloads(module, &names, index->needs_list))
+    return false;
+  spread_marks(module, &names, index->needs_list);
+  for (uint32_t i = 0; i < module->function_count; i++)
+    index->function_of[module->functions[i].method] = i;
+  return true;
 }
 
 /* Pieces -------------------------------------------------------------------*/

@@ -8,15 +8,14 @@
 
 #include "vm/asm/asm.h"
 
-/* Looked up once for a whole module.  Null when memory is short; then it is
-   found by walking through the functions. */
+/* Looked up once for a whole module, in an arena. */
 struct vm_dis_index {
   uint32_t *function_of; /* by method */
   bool *needs_list;      /* by function: others have its name */
 };
 
-/* Fills both arrays as far as there is memory; free() gives them back. */
-void vm_dis_make_index(const struct vm_module *module,
+/* False: no memory. */
+bool vm_dis_make_index(const struct vm_module *module, struct mm_arena *arena,
                        struct vm_dis_index *index);
 
 const char *vm_dis_type_name(const struct vm_module *module, uint32_t type);
@@ -32,6 +31,8 @@ void vm_dis_print_parameters(const struct vm_module *module,
                              const struct vm_method_ref *method, bool names,
                              FILE *out);
 
+/* `index` null: what it would tell is found by walking through all
+   functions. */
 void vm_dis_print_insn(const struct vm_module *module,
                        const struct vm_dis_index *index,
                        const struct vm_function_def *function,

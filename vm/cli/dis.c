@@ -74,14 +74,26 @@ static bool make_maps(struct vm *vm, struct vm_diags *diags)
   return true;
 }
 
+static int out_of_memory(void)
+{
+  fputs("bamboo dis: out of memory\n", stderr);
+  return CLI_INTERNAL;
+}
+
+static int print(const struct vm_module *module,
+                 void (*annotator)(void *context,
+                                   const struct vm_function_def *function,
+                                   uint32_t insn, FILE *out))
+{
+  return vm_disassemble(module, stdout, annotator, NULL) ? CLI_OK
+                                                         : out_of_memory();
+}
+
 static int print_with_maps(struct cli_sources *sources, struct vm *vm)
 {
-  if (!make_maps(vm, &sources->diags)) {
-    fputs("bamboo dis: out of memory\n", stderr);
-    return CLI_INTERNAL;
-  }
-  vm_disassemble(vm->modules, stdout, annotate, NULL);
-  return CLI_OK;
+  if (!make_maps(vm, &sources->diags))
+    return out_of_memory();
+  return print(vm->modules, annotate);
 }
 
 /* Maps need the classes of the file, hence a machine. */
@@ -98,7 +110,7 @@ static int disassemble(const struct cli_settings *settings)
   else if (settings->maps)
     status = cli_sources_inspect(&sources, CLI_DIS, false, print_with_maps);
   else
-    vm_disassemble(sources.modules[0], stdout, NULL, NULL);
+    status = print(sources.modules[0], NULL);
   cli_sources_destroy(&sources);
   return status;
 }

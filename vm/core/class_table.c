@@ -10,8 +10,9 @@
 
 #include "vm/core/class_table_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "vm/core/purposes.h"
 
 enum { FIRST_BUCKETS = 128 };
 
@@ -34,15 +35,27 @@ static struct vm_class **bucket_of(const struct vm_class_table *table,
   return &table->buckets[hash_name(name, length) & (table->bucket_count - 1)];
 }
 
+static struct vm_class **make_buckets(size_t count)
+{
+  return mm_native_alloc_array(VM_PURPOSE_CLASSES, count,
+                               sizeof(struct vm_class *));
+}
+
+static void free_buckets(struct vm_class **buckets, size_t count)
+{
+  mm_native_free(VM_PURPOSE_CLASSES, buckets, count * sizeof *buckets);
+}
+
 struct vm_class_table *vm_class_table_create(void)
 {
-  struct vm_class_table *table = calloc(1, sizeof *table);
+  struct vm_class_table *table =
+      mm_native_alloc(VM_PURPOSE_CLASSES, sizeof *table);
   if (!table)
     return NULL;
   table->bucket_count = FIRST_BUCKETS;
-  table->buckets = calloc(table->bucket_count, sizeof *table->buckets);
+  table->buckets = make_buckets(table->bucket_count);
   if (!table->buckets) {
-    free(table);
+    mm_native_free(VM_PURPOSE_CLASSES, table, sizeof *table);
     return NULL;
   }
   return table;
@@ -52,8 +65,8 @@ void vm_class_table_destroy(struct vm_class_table *table)
 {
   if (!table)
     return;
-  free(table->buckets);
-  free(table);
+  free_buckets(table->buckets, table->bucket_count);
+  mm_native_free(VM_PURPOSE_CLASSES, table, sizeof *table);
 }
 
 struct vm_class *vm_class_table_find(const struct vm_class_table *table,
@@ -86,15 +99,14 @@ static void move_all(struct vm_class_table *table, struct vm_class *class)
 static void grow(struct vm_class_table *table)
 {
   struct vm_class_table old = *table;
-  struct vm_class **buckets =
-      calloc(old.bucket_count * 2, sizeof *table->buckets);
+  struct vm_class **buckets = make_buckets(old.bucket_count * 2);
   if (!buckets)
     return;
   table->buckets = buckets;
   table->bucket_count = old.bucket_count * 2;
   for (size_t i = 0; i < old.bucket_count; i++)
     move_all(table, old.buckets[i]);
-  free(old.buckets);
+  free_buckets(old.buckets, old.bucket_count);
 }
 
 void vm_class_table_add(struct vm_class_table *table, struct vm_class *class)

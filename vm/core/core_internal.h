@@ -117,7 +117,8 @@ bool vm_throw_with_cause(struct vm_thread *thread, enum vm_error_kind kind,
                          struct mm_ref message, struct mm_ref cause);
 
 /* NoClassDefFoundError with a ClassNotFoundException as its cause. */
-bool vm_throw_class_not_found(struct vm_thread *thread, const char *name);
+bool vm_throw_class_not_found(struct vm_thread *thread, const char *name,
+                              size_t length);
 
 /* Makes the objects that are thrown when nothing can be made. */
 bool vm_preallocate_errors(struct vm_thread *thread);

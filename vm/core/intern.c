@@ -22,9 +22,9 @@
 #include "vm/core/intern.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "vm/core/purposes.h"
 #include "vm/core/string_internal.h"
 
 enum { FIRST_CAPACITY = 256 };
@@ -64,22 +64,46 @@ static void link_all(struct vm_intern_table *table)
     link_entry(table, i);
 }
 
+static struct entry *make_entries(uint32_t capacity)
+{
+  return mm_native_alloc_array(VM_PURPOSE_INTERN, capacity,
+                               sizeof(struct entry));
+}
+
+static uint32_t *make_buckets(uint32_t capacity)
+{
+  return mm_native_alloc_array(VM_PURPOSE_INTERN, capacity, sizeof(uint32_t));
+}
+
+static void free_arrays(struct vm_intern_table *table)
+{
+  mm_native_free(VM_PURPOSE_INTERN, table->entries,
+                 table->capacity * sizeof *table->entries);
+  mm_native_free(VM_PURPOSE_INTERN, table->buckets,
+                 table->capacity * sizeof *table->buckets);
+}
+
+static void free_table(struct vm_intern_table *table)
+{
+  free_arrays(table);
+  mm_native_free(VM_PURPOSE_INTERN, table, sizeof *table);
+}
+
 struct vm_intern_table *vm_intern_create(void)
 {
-  struct vm_intern_table *table = calloc(1, sizeof *table);
+  struct vm_intern_table *table =
+      mm_native_alloc(VM_PURPOSE_INTERN, sizeof *table);
   if (!table)
     return NULL;
   table->capacity = FIRST_CAPACITY;
-  table->entries = malloc(table->capacity * sizeof *table->entries);
-  table->buckets = calloc(table->capacity, sizeof *table->buckets);
+  table->entries = make_entries(table->capacity);
+  table->buckets = make_buckets(table->capacity);
   if (!table->entries || !table->buckets ||
       pthread_mutex_init(&table->lock, NULL) != 0)
     goto fail;
   return table;
 fail:
-  free(table->buckets);
-  free(table->entries);
-  free(table);
+  free_table(table);
   return NULL;
 }
 
@@ -88,9 +112,7 @@ void vm_intern_destroy(struct vm_intern_table *table)
   if (!table)
     return;
   pthread_mutex_destroy(&table->lock);
-  free(table->buckets);
-  free(table->entries);
-  free(table);
+  free_table(table);
 }
 
 size_t vm_intern_count(struct vm_intern_table *table)
@@ -107,15 +129,15 @@ static bool grow_locked(struct vm_intern_table *table)
   if (table->capacity > UINT32_MAX / 4)
     return false;
   uint32_t capacity = table->capacity * 2;
-  uint32_t *buckets = malloc(capacity * sizeof *buckets);
-  struct entry *entries = NULL;
-  if (buckets)
-    entries = realloc(table->entries, capacity * sizeof *entries);
-  if (!entries) {
-    free(buckets);
+  struct entry *entries = make_entries(capacity);
+  uint32_t *buckets = make_buckets(capacity);
+  if (!entries || !buckets) {
+    mm_native_free(VM_PURPOSE_INTERN, entries, capacity * sizeof *entries);
+    mm_native_free(VM_PURPOSE_INTERN, buckets, capacity * sizeof *buckets);
     return false;
   }
-  free(table->buckets);
+  memcpy(entries, table->entries, table->count * sizeof *entries);
+  free_arrays(table);
   table->buckets = buckets;
   table->entries = entries;
   table->capacity = capacity;

@@ -25,10 +25,10 @@
 
 #include "vm/core/loader_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "vm/asm/asm.h"
+#include "vm/core/purposes.h"
 #include "vm/verify/verify.h"
 
 enum pending_state { PENDING, ON_CHAIN, DEFINED, DROPPED };
@@ -68,8 +68,8 @@ const char *vm_pending_base(struct vm *vm, const char *name)
 
 static bool no_memory(const struct vm_module *module, struct vm_diags *diags)
 {
-  vm_diag_add(diags, VM_DIAG_ERROR, module->file, NULL, 0, 0, 0, 1,
-              "no memory left for its classes");
+  vm_diag_add_no_memory(diags, module->file,
+                        "memory ran out while its classes were made");
   return false;
 }
 
@@ -117,14 +117,13 @@ static bool gather(struct vm *vm, struct vm_module *module,
                    const struct vm_owned_functions *owned)
 {
   struct vm_pending **last = &vm_core_of(vm)->pending;
+  size_t type_count = (size_t)module->type_count + 1;
   struct vm_pending **of_type =
-      calloc((size_t)module->type_count + 1, sizeof *of_type);
+      mm_native_alloc_array(VM_PURPOSE_CLASSES, type_count, sizeof *of_type);
   struct vm_pending *all = mm_arena_alloc(
       module->arena, ((size_t)module->record_count + 1) * sizeof *all);
-  if (!of_type || !all) {
-    free(of_type);
-    return false;
-  }
+  if (!of_type || !all)
+    goto fail;
   while (*last)
     last = &(*last)->next;
   for (uint32_t i = 0; i < module->record_count; i++) {
@@ -141,8 +140,11 @@ static bool gather(struct vm *vm, struct vm_module *module,
   for (uint32_t i = 0; i < module->record_count; i++)
     if (all[i].record && all[i].record->base != UINT32_MAX)
       all[i].base = of_type[all[i].record->base];
-  free(of_type);
+  mm_native_free(VM_PURPOSE_CLASSES, of_type, type_count * sizeof *of_type);
   return true;
+fail:
+  mm_native_free(VM_PURPOSE_CLASSES, of_type, type_count * sizeof *of_type);
+  return false;
 }
 
 /* --- Defining --- */

@@ -20,10 +20,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "vm/core/assert.h"
+#include "vm/core/purposes.h"
 #include "vm/core/runtime.h"
 
 enum {
@@ -83,15 +83,16 @@ static uint32_t payload_mark(uint32_t state, uint32_t payload)
 
 struct vm_monitor_table *vm_monitor_create(void)
 {
-  return calloc(1, sizeof(struct vm_monitor_table));
+  return mm_native_alloc(VM_PURPOSE_MONITORS, sizeof(struct vm_monitor_table));
 }
 
 void vm_monitor_destroy(struct vm_monitor_table *table)
 {
   if (!table)
     return;
-  free(table->monitors);
-  free(table);
+  mm_native_free(VM_PURPOSE_MONITORS, table->monitors,
+                 table->capacity * sizeof *table->monitors);
+  mm_native_free(VM_PURPOSE_MONITORS, table, sizeof *table);
 }
 
 size_t vm_monitor_count(const struct vm_monitor_table *table)
@@ -113,7 +114,8 @@ static bool grow(struct vm_monitor_table *table)
   if (capacity > UINT32_MAX >> MM_MARK_PAYLOAD_SHIFT)
     return false;
   struct monitor *monitors =
-      realloc(table->monitors, capacity * sizeof *monitors);
+      mm_native_resize(VM_PURPOSE_MONITORS, table->monitors,
+                       old * sizeof *monitors, capacity * sizeof *monitors);
   if (!monitors)
     return false;
   for (uint32_t i = capacity; i-- > old;) {

@@ -15,9 +15,9 @@
 
 #include "vm/core/core_internal.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "vm/core/buffer.h"
 
 /* --- Classes --- */
 
@@ -45,12 +45,7 @@ struct vm_class *vm_class_find_or_throw(struct vm_thread *thread,
   if (class)
     return class;
   size_t length = missing_name(thread->vm, &name);
-  char *missing = strndup(name, length);
-  if (missing)
-    vm_throw_class_not_found(thread, missing);
-  else
-    vm_throw_out_of_memory(thread);
-  free(missing);
+  vm_throw_class_not_found(thread, name, length);
   return NULL;
 }
 
@@ -200,27 +195,30 @@ static struct vm_method *find_method(struct vm *vm,
   return method;
 }
 
-/* "R.foo:(R, i32)", as a call would name it. */
+/* "void R.foo:(R, i32)", as a call would name it; false: no memory. */
+static bool print_method(const struct vm_module *module,
+                         const struct vm_method_ref *ref,
+                         struct vm_buffer *text)
+{
+  bool ok =
+      vm_buffer_print(text, "%s %s.%s:(", module->types[ref->return_type].name,
+                      module->types[ref->owner].name, ref->name);
+  for (uint32_t i = 0; ok && i < ref->param_count; i++)
+    ok = vm_buffer_print(text, "%s%s", i ? ", " : "",
+                         module->types[ref->params[i]].name);
+  return ok && vm_buffer_print(text, ")");
+}
+
 static bool throw_no_method(struct vm_thread *thread,
                             const struct vm_module *module,
                             const struct vm_method_ref *ref)
 {
-  char *text = NULL;
-  size_t size;
-  FILE *out = open_memstream(&text, &size);
-  if (!out)
-    return vm_throw_out_of_memory(thread);
-  fprintf(out, "%s %s.%s:(", module->types[ref->return_type].name,
-          module->types[ref->owner].name, ref->name);
-  for (uint32_t i = 0; i < ref->param_count; i++)
-    fprintf(out, "%s%s", i ? ", " : "", module->types[ref->params[i]].name);
-  fputc(')', out);
-  if (fclose(out) != 0) {
-    free(text);
-    return vm_throw_out_of_memory(thread);
-  }
-  vm_throw(thread, VM_ERROR_NO_SUCH_METHOD, "%s", text);
-  free(text);
+  struct vm_buffer text = {.purpose = VM_PURPOSE_TEXT};
+  if (print_method(module, ref, &text))
+    vm_throw(thread, VM_ERROR_NO_SUCH_METHOD, "%s", text.bytes);
+  else
+    vm_throw_out_of_memory(thread);
+  vm_buffer_free(&text);
   return false;
 }
 

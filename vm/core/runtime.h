@@ -96,8 +96,11 @@ uint16_t vm_string_unit(struct mm_ref string, uint32_t index);
 uint32_t vm_string_hash(struct mm_ref string);
 bool vm_string_equals(struct mm_ref a, struct mm_ref b);
 /* Standard UTF-8 (surrogate pairs joined, a lone one as U+FFFD), zero-
-   terminated, malloc'd; null when there is no memory.  Never a safepoint. */
+   terminated; null when there is no memory.  vm_text_free gives it back.
+   Never a safepoint. */
 char *vm_string_to_utf8(struct mm_ref string, size_t *length_bytes);
+/* Null is allowed; the text may have been changed, its length not. */
+void vm_text_free(char *text, size_t length_bytes);
 
 /* --- Throwing: each leaves an exception pending and returns false --- */
 

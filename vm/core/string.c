@@ -19,10 +19,10 @@
 
 #include "vm/core/string_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "mm/mm_inline.h"
+#include "vm/core/purposes.h"
 
 enum {
   REPLACEMENT = 0xfffd,
@@ -319,7 +319,7 @@ static size_t encoded_bytes(struct mm_ref string)
 char *vm_string_to_utf8(struct mm_ref string, size_t *length_bytes)
 {
   size_t bytes = encoded_bytes(string);
-  char *text = malloc(bytes + 1);
+  char *text = mm_native_alloc_dirty(VM_PURPOSE_TEXT, bytes + 1);
   if (!text)
     return NULL;
   uint32_t length = vm_string_length(string);
@@ -327,7 +327,22 @@ char *vm_string_to_utf8(struct mm_ref string, size_t *length_bytes)
   for (uint32_t i = 0; i < length;)
     used += encode(code_point(string, length, &i), text + used);
   text[used] = 0;
-  if (length_bytes)
-    *length_bytes = bytes;
+  *length_bytes = bytes;
   return text;
+}
+
+void vm_text_free(char *text, size_t length_bytes)
+{
+  mm_native_free(VM_PURPOSE_TEXT, text, length_bytes + 1);
+}
+
+bool vm_string_print(struct mm_ref string, FILE *out)
+{
+  char chunk[1024];
+  uint32_t index = 0;
+  size_t bytes;
+  while ((bytes = vm_string_encode(string, &index, chunk, sizeof chunk)))
+    if (fwrite(chunk, 1, bytes, out) != bytes)
+      return false;
+  return true;
 }

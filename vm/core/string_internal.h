@@ -13,6 +13,8 @@
 #ifndef VM_CORE_STRING_INTERNAL_H
 #define VM_CORE_STRING_INTERNAL_H
 
+#include <stdio.h>
+
 #include "vm/core/runtime.h"
 
 /* Text as bytes, and what it becomes as a string. */
@@ -41,5 +43,9 @@ struct mm_ref vm_string_from_text(struct vm_thread *thread,
  */
 size_t vm_string_encode(struct mm_ref string, uint32_t *index, char *out,
                         size_t out_bytes);
+
+/* Writes a string as standard UTF-8; takes no memory, so that a report comes
+   out when there is none.  False: `out` failed. */
+bool vm_string_print(struct mm_ref string, FILE *out);
 
 #endif

@@ -21,10 +21,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "vm/core/purposes.h"
 
 enum {
   RESERVE_SLOTS = 2048,
@@ -82,6 +83,7 @@ static enum mm_status map_stack(struct thread_private *private,
     goto fail_size;
   if (mprotect((char *)map + private->map_bytes - page, page, PROT_NONE) != 0)
     goto fail_protect;
+  mm_native_charge(VM_PURPOSE_STACKS, (int64_t) private->map_bytes);
   private->map = map;
   private->thread.stack_base = map;
   private->thread.stack_end =
@@ -101,11 +103,18 @@ fail_size:
   return MM_NO_MEMORY;
 }
 
+static void unmap_stack(struct thread_private *private)
+{
+  munmap(private->map, private->map_bytes);
+  mm_native_charge(VM_PURPOSE_STACKS, -(int64_t) private->map_bytes);
+}
+
 enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
                                 struct vm_thread **thread,
                                 struct mm_error *error)
 {
-  struct thread_private *private = calloc(1, sizeof *private);
+  struct thread_private *private =
+      mm_native_alloc(VM_PURPOSE_THREADS, sizeof *private);
   if (!private) {
     snprintf(error->text, sizeof error->text, "no memory for a thread");
     return MM_NO_MEMORY;
@@ -123,9 +132,9 @@ enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
 
 fail_attach:
   snprintf(error->text, sizeof error->text, "the heap takes no more threads");
-  munmap(private->map, private->map_bytes);
+  unmap_stack(private);
 fail_map:
-  free(private);
+  mm_native_free(VM_PURPOSE_THREADS, private, sizeof *private);
   return status;
 }
 
@@ -133,6 +142,6 @@ void vm_thread_destroy(struct vm_thread *thread)
 {
   struct thread_private *private = vm_thread_private(thread);
   mm_mutator_detach(&thread->mutator);
-  munmap(private->map, private->map_bytes);
-  free(private);
+  unmap_stack(private);
+  mm_native_free(VM_PURPOSE_THREADS, private, sizeof *private);
 }

@@ -18,10 +18,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mm/mm_inline.h"
+#include "vm/core/purposes.h"
 
 /* --- Making --- */
 
@@ -63,23 +63,6 @@ bool vm_throw_object(struct vm_thread *thread, struct mm_ref object)
   return false;
 }
 
-/* The text of a message: `small` when it fits, else malloc'd. */
-static char *format_message(char *small, size_t small_bytes, const char *format,
-                            va_list arguments)
-{
-  va_list again;
-  va_copy(again, arguments);
-  int length = vsnprintf(small, small_bytes, format, arguments);
-  char *text = small;
-  if (length >= (int)small_bytes) {
-    text = malloc((size_t)length + 1);
-    if (text)
-      vsnprintf(text, (size_t)length + 1, format, again);
-  }
-  va_end(again);
-  return text;
-}
-
 static bool throw_text(struct vm_thread *thread, enum vm_error_kind kind,
                        const char *text)
 {
@@ -89,21 +72,34 @@ static bool throw_text(struct vm_thread *thread, enum vm_error_kind kind,
   return vm_throw_with_cause(thread, kind, message, MM_NULL);
 }
 
+/* Throws with a message longer than a buffer on the C stack. */
+static bool throw_long(struct vm_thread *thread, enum vm_error_kind kind,
+                       size_t length, const char *format, va_list arguments)
+{
+  char *text = mm_native_alloc_dirty(VM_PURPOSE_TEXT, length + 1);
+  if (!text)
+    return vm_throw_out_of_memory(thread);
+  vsnprintf(text, length + 1, format, arguments);
+  throw_text(thread, kind, text);
+  vm_text_free(text, length);
+  return false;
+}
+
 bool vm_throw(struct vm_thread *thread, enum vm_error_kind kind,
               const char *format, ...)
 {
-  char small[256];
+  char text[256];
   if (!format)
     return vm_throw_with_cause(thread, kind, MM_NULL, MM_NULL);
   va_list arguments;
   va_start(arguments, format);
-  char *text = format_message(small, sizeof small, format, arguments);
+  int length = vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  if (!text)
-    return vm_throw_out_of_memory(thread);
-  throw_text(thread, kind, text);
-  if (text != small)
-    free(text);
+  if (length < (int)sizeof text)
+    return throw_text(thread, kind, text);
+  va_start(arguments, format);
+  throw_long(thread, kind, (size_t)length, format, arguments);
+  va_end(arguments);
   return false;
 }
 
@@ -166,12 +162,13 @@ bool vm_throw_verify(struct vm_thread *thread, const struct vm_method *method,
                   method->name, method->module->file, (unsigned)line);
 }
 
-bool vm_throw_class_not_found(struct vm_thread *thread, const char *name)
+bool vm_throw_class_not_found(struct vm_thread *thread, const char *name,
+                              size_t length)
 {
   struct mm_ref held[2];
   struct mm_scope scope;
   mm_scope_open(&thread->mutator, &scope, held, 2);
-  held[0] = vm_string_from_utf8(thread, name, strlen(name));
+  held[0] = vm_string_from_utf8(thread, name, length);
   if (!mm_is_null(held[0]))
     held[1] = vm_make_error(thread, VM_ERROR_CLASS_NOT_FOUND, held[0], MM_NULL);
   if (!mm_is_null(held[1]))

@@ -23,10 +23,10 @@
 #include "vm/core/core_internal.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mm/mm_inline.h"
+#include "vm/core/string_internal.h"
 
 enum {
   CAUSES_MAX = 32,    /* a chain of causes may be a ring */
@@ -149,12 +149,10 @@ void vm_trace_print(const struct vm_trace *trace, FILE *out)
 static void print_message(struct mm_ref exception, FILE *out)
 {
   struct mm_ref message = vm_object_ref(exception, VM_EXCEPTION_MESSAGE_OFFSET);
-  if (mm_is_null(message))
+  if (mm_is_null(message) || vm_string_length(message) == 0)
     return;
-  char *text = vm_string_to_utf8(message, NULL);
-  if (text && *text)
-    fprintf(out, "%s\n", text);
-  free(text);
+  vm_string_print(message, out);
+  fputc('\n', out);
 }
 
 static void print_exception(struct mm_ref exception, const char *how, FILE *out)

@@ -13,12 +13,12 @@
 #include "vm/core/core_internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "vm/asm/asm.h"
 #include "vm/core/define.h"
 #include "vm/core/intern.h"
 #include "vm/core/monitor.h"
+#include "vm/core/purposes.h"
 
 #define DEFAULT_STACK_BYTES ((size_t)16 * 1024 * 1024)
 
@@ -48,7 +48,7 @@ static enum mm_status no_memory(struct mm_error *error, const char *what)
 
 static bool create_tables(struct vm *vm)
 {
-  vm_core_of(vm)->arena = mm_arena_create(NULL);
+  vm_core_of(vm)->arena = vm_arena_create(VM_PURPOSE_CLASSES);
   vm->class_table = vm_class_table_create();
   vm->intern = vm_intern_create();
   vm->monitors = vm_monitor_create();
@@ -77,7 +77,8 @@ enum mm_status vm_create(const struct vm_options *options,
                          const struct vm_engine *engine, struct vm **out,
                          struct mm_error *error)
 {
-  struct core *core = calloc(1, sizeof *core);
+  vm_name_purposes();
+  struct core *core = mm_native_alloc(VM_PURPOSE_MACHINE, sizeof *core);
   if (!core)
     return no_memory(error, "a machine");
   struct vm *vm = &core->vm;
@@ -88,7 +89,7 @@ enum mm_status vm_create(const struct vm_options *options,
   enum mm_status status =
       mm_heap_create(&options->mm, &vm_binding, vm, &vm->heap, error);
   if (status != MM_OK) {
-    free(core);
+    mm_native_free(VM_PURPOSE_MACHINE, core, sizeof *core);
     return status;
   }
   status = fill(vm, error);
@@ -130,5 +131,5 @@ void vm_destroy(struct vm *vm)
   vm_class_table_destroy(vm->class_table);
   mm_heap_destroy(vm->heap);
   mm_arena_destroy(core->arena);
-  free(core);
+  mm_native_free(VM_PURPOSE_MACHINE, core, sizeof *core);
 }

@@ -9,15 +9,16 @@
 
 #include "vm/lib/library_internal.h"
 
-/* The string as zero-terminated text, to be freed; null with an exception
-   pending. */
-static char *text_of(struct vm_thread *thread, struct mm_ref string)
+/* The string as zero-terminated text, for vm_text_free; null with an
+   exception pending. */
+static char *text_of(struct vm_thread *thread, struct mm_ref string,
+                     size_t *bytes)
 {
   if (mm_is_null(string)) {
     vm_throw_null(thread);
     return NULL;
   }
-  char *text = vm_string_to_utf8(string, NULL);
+  char *text = vm_string_to_utf8(string, bytes);
   if (!text)
     vm_throw_out_of_memory(thread);
   return text;
@@ -28,11 +29,12 @@ static char *text_of(struct vm_thread *thread, struct mm_ref string)
   static bool name(struct vm_thread *thread, union vm_slot *args,              \
                    union vm_slot *result)                                      \
   {                                                                            \
-    char *text = text_of(thread, args[0].ref);                                 \
+    size_t bytes;                                                              \
+    char *text = text_of(thread, args[0].ref, &bytes);                         \
     if (!text)                                                                 \
       return false;                                                            \
     type value = (type)parse;                                                  \
-    free(text);                                                                \
+    vm_text_free(text, bytes);                                                 \
     return vm_lib_return_##as(result, value);                                  \
   }
 

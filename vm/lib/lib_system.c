@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "vm/core/string_internal.h"
 #include "vm/lib/library_internal.h"
 #include "vm/lib/output.h"
 
@@ -69,13 +70,8 @@ static bool assert_print(struct vm_thread *thread, union vm_slot *args,
   if (args[0].i32 != 0)
     return vm_lib_return_void(result);
   vm_output_flush(vm);
-  if (!mm_is_null(args[1].ref)) {
-    size_t bytes = 0;
-    char *text = vm_string_to_utf8(args[1].ref, &bytes);
-    if (text)
-      fwrite(text, 1, bytes, vm->options.err);
-    free(text);
-  }
+  if (!mm_is_null(args[1].ref))
+    vm_string_print(args[1].ref, vm->options.err);
   abort_process(vm);
 }
 
@@ -123,11 +119,12 @@ static bool compile_method(struct vm_thread *thread, union vm_slot *args,
 {
   if (mm_is_null(args[0].ref))
     return vm_throw_null(thread);
-  char *name = vm_string_to_utf8(args[0].ref, NULL);
+  size_t bytes;
+  char *name = vm_string_to_utf8(args[0].ref, &bytes);
   if (!name)
     return vm_throw_out_of_memory(thread);
   int status = compile(thread->vm, name);
-  free(name);
+  vm_text_free(name, bytes);
   return vm_lib_return_i32(result, status);
 }
 

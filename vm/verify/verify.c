@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include "vm/core/purposes.h"
 #include "vm/core/runtime.h"
 #include "vm/verify/verify_internal.h"
 
@@ -104,7 +105,7 @@ static bool verify_strictly(struct vm_verifier *v)
 
 static bool run(struct vm_verifier v, struct vm_verified **result)
 {
-  v.scratch = mm_arena_create(NULL);
+  v.scratch = vm_arena_create(VM_PURPOSE_VERIFIER);
   if (!v.scratch)
     return false;
   bool done;
