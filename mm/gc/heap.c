@@ -120,17 +120,15 @@ static struct mm_layout *make_filler(struct mm_heap *heap, uint32_t bytes)
 static enum mm_status init_metadata(struct mm_heap *heap,
                                     struct mm_error *error)
 {
-  enum mm_status status = mm_metadata_init(heap);
-  if (status == MM_OK) {
-    heap->filler_granule = make_filler(heap, MM_OBJECT_ALIGN);
-    heap->filler = make_filler(heap, 2 * MM_OBJECT_ALIGN);
-    if (!heap->filler_granule || !heap->filler)
-      status = MM_NO_MEMORY;
-  }
+  enum mm_status status = mm_metadata_init(heap, error);
   if (status != MM_OK)
-    mm_error_set(error, "cannot reserve address space below 4 GiB for "
-                        "metadata; raise the limit (ulimit -v)");
-  return status;
+    return status;
+  heap->filler_granule = make_filler(heap, MM_OBJECT_ALIGN);
+  heap->filler = make_filler(heap, 2 * MM_OBJECT_ALIGN);
+  if (heap->filler_granule && heap->filler)
+    return MM_OK;
+  mm_error_set(error, "no memory for metadata");
+  return MM_NO_MEMORY;
 }
 
 static enum mm_status start_workers(struct mm_heap *heap,

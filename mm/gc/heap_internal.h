@@ -66,6 +66,7 @@ struct mm_metadata_space {
   struct mm_arena *arena;
   struct mm_bump memory; /* the whole reservation */
   uintptr_t committed;   /* usable up to here */
+  uint64_t requested_bytes;
 };
 
 struct mm_workers;
