@@ -3,12 +3,19 @@
  * From verified instructions to decoded code, once per method, when it is
  * first called: one pass that emits operations, then the jump distances.
  *
+ * What grows while the pass runs stands in an arena of the compiler space; the
+ * finished code is copied into one block of just its size:
+ *
+ *   | interp_code | words ...... | origins ...... | insn_words ... |
+ *
  * Unreachable instructions are left out; where control would run off the end
  * stands an operation that throws VerifyError.
  */
 #include "config.h"
 
 #include "interp/translator_internal.h"
+
+#include "mm/compiler_space.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,18 +25,22 @@ static const uint8_t op_words[INTERP_OP_COUNT] = {
 #include "interp/ops.def"
 };
 
-/* Makes room for one more element; false: no memory. */
+enum { WORDS_PER_INSN = 2 }; /* a guess, so that arrays seldom grow */
+
+/* Makes room for `more` elements; false: no memory. */
 static bool grow(struct interp_translator *t, void **array, uint32_t count,
                  uint32_t more, uint32_t *capacity, size_t element_bytes)
 {
   if (count + more <= *capacity)
     return true;
   uint32_t wanted = *capacity * 2 + more + 16;
-  void *grown = realloc(*array, wanted * element_bytes);
+  void *grown = mm_arena_alloc(t->arena, wanted * element_bytes);
   if (grown == NULL) {
     t->out_of_memory = true;
     return false;
   }
+  if (count != 0)
+    memcpy(grown, *array, count * element_bytes);
   *array = grown;
   *capacity = wanted;
   return true;
@@ -149,7 +160,15 @@ static void link_jumps(struct interp_translator *t)
 static bool translate(struct interp_translator *t)
 {
   uint32_t count = t->function->insn_count;
-  t->code->insn_words = malloc((count + 1) * sizeof(uint32_t));
+  t->code = mm_arena_alloc(t->arena, sizeof *t->code);
+  if (t->code == NULL ||
+      !grow(t, (void **)&t->code->words, 0, count * WORDS_PER_INSN,
+            &t->word_capacity, sizeof *t->code->words) ||
+      !grow(t, (void **)&t->code->origins, 0, count, &t->origin_capacity,
+            sizeof *t->code->origins))
+    return false;
+  t->code->insn_words =
+      mm_arena_alloc(t->arena, (count + 1) * sizeof(uint32_t));
   if (t->code->insn_words == NULL)
     return false;
   memset(t->code->insn_words, 0xff, (count + 1) * sizeof(uint32_t));
@@ -165,38 +184,51 @@ static bool translate(struct interp_translator *t)
   return true;
 }
 
-static void free_code(struct interp_code *code)
+_Static_assert(sizeof(struct interp_code) % sizeof(union interp_word) == 0,
+               "words follow the head of a code block");
+
+/* The code as it stays: all of it in one block.  Null: no memory. */
+static struct interp_code *keep_code(const struct interp_code *made,
+                                     uint32_t insn_count)
 {
+  size_t words = made->word_count * sizeof *made->words;
+  size_t origins = made->origin_count * sizeof *made->origins;
+  size_t insn_words = (insn_count + 1) * sizeof *made->insn_words;
+  struct interp_code *code =
+      malloc(sizeof *code + words + origins + insn_words);
   if (code == NULL)
-    return;
-  free(code->words);
-  free(code->origins);
-  free(code->insn_words);
-  free(code);
+    return NULL;
+  char *at = (char *)(code + 1);
+  *code = *made;
+  code->words = memcpy(at, made->words, words);
+  code->origins = memcpy(at + words, made->origins, origins);
+  code->insn_words = memcpy(at + words + origins, made->insn_words, insn_words);
+  return code;
 }
 
 bool interp_translate(struct vm_thread *thread, struct vm_method *method)
 {
+  struct mm_heap *heap = thread->vm->heap;
   struct interp_translator t = {.vm = thread->vm,
                                 .method = method,
                                 .function = method->function,
                                 .verified = method->function->verified,
-                                .insns = method->function->insns};
-  t.code = calloc(1, sizeof *t.code);
-  bool done = t.code != NULL && translate(&t);
-  free(t.fixups);
-  if (!done) {
-    free_code(t.code);
+                                .insns = method->function->insns,
+                                .arena = mm_compilation_begin(heap)};
+  struct interp_code *code = NULL;
+  if (t.arena != NULL && translate(&t))
+    code = keep_code(t.code, t.function->insn_count);
+  mm_compilation_end(heap, t.arena);
+  if (code == NULL)
     return vm_throw_out_of_memory(thread);
-  }
-  method->translated = t.code;
-  __atomic_store_n(&method->entry, t.code->words, __ATOMIC_RELEASE);
+  method->translated = code;
+  __atomic_store_n(&method->entry, code->words, __ATOMIC_RELEASE);
   return true;
 }
 
 void interp_forget_method(struct vm_method *method)
 {
-  free_code(method->translated);
+  free(method->translated);
   method->translated = NULL;
 }
 

@@ -11,6 +11,7 @@
 #define INTERP_TRANSLATOR_INTERNAL_H
 
 #include "interp/code_internal.h"
+#include "mm/alloc/arena.h"
 
 struct interp_fixup {
   uint32_t word;   /* of the jumping operation */
@@ -23,7 +24,8 @@ struct interp_translator {
   const struct vm_function_def *function;
   const struct vm_verified *verified;
   const struct vm_insn *insns;
-  struct interp_code *code;
+  struct mm_arena *arena;   /* of this translation: everything below */
+  struct interp_code *code; /* in the making */
   uint32_t word_capacity, origin_capacity;
   struct interp_fixup *fixups;
   uint32_t fixup_count, fixup_capacity;

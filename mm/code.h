@@ -45,8 +45,8 @@ struct mm_code {
  * Reserves the space, the size of code_max_bytes of the options; 64 MiB, or
  * less where the limit on address space is low, when that is 0.  Has to
  * succeed once before anything else here is called; more calls do nothing.
- * Errors, with a text: MM_BAD_OPTION, MM_NO_MEMORY, and MM_OS_FAILED when the
- * system forbids executable memory; a program can then run without.
+ * Errors, with a text: MM_NO_MEMORY, and MM_OS_FAILED when the system forbids
+ * executable memory; a program can then run without.
  */
 enum mm_status mm_code_start(struct mm_heap *heap, struct mm_error *error);
 

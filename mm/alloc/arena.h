@@ -7,7 +7,8 @@
  *
  * Chunks come from a source: the machine's memory, or a reservation such as
  * that of the metadata.  Chunks grow with the arena; a block larger than a
- * chunk gets one of its own.  Freeing all costs O(chunks).
+ * chunk gets one of its own, and when the source has no large chunk left,
+ * smaller ones do.  Freeing all costs O(chunks).
  *
  * One thread at a time.  After Hanson, "Fast allocation and deallocation of
  * memory based on object lifetimes", 1990.
@@ -40,6 +41,10 @@ struct mm_arena *mm_arena_create(struct mm_arena_source *source);
 /* `bytes` of zeroed memory, 16-byte aligned, valid until the arena is
    destroyed or rewound; null when there is no memory. */
 void *mm_arena_alloc(struct mm_arena *arena, size_t bytes);
+
+/* The same at a multiple of `align`, a power of two. */
+void *mm_arena_alloc_aligned(struct mm_arena *arena, size_t bytes,
+                             size_t align);
 
 /* Everything allocated after the mark was taken is given back. */
 struct mm_arena_mark mm_arena_mark(const struct mm_arena *arena);

@@ -123,17 +123,15 @@ static struct mm_layout *make_filler(struct mm_heap *heap, uint32_t bytes)
 static enum mm_status init_metadata(struct mm_heap *heap,
                                     struct mm_error *error)
 {
-  enum mm_status status = mm_metadata_init(heap);
-  if (status == MM_OK) {
-    heap->filler_granule = make_filler(heap, MM_OBJECT_ALIGN);
-    heap->filler = make_filler(heap, 2 * MM_OBJECT_ALIGN);
-    if (!heap->filler_granule || !heap->filler)
-      status = MM_NO_MEMORY;
-  }
+  enum mm_status status = mm_metadata_init(heap, error);
   if (status != MM_OK)
-    mm_error_set(error, "no memory for metadata, which needs address space "
-                        "below 4 GiB; raise the limit (ulimit -v)");
-  return status;
+    return status;
+  heap->filler_granule = make_filler(heap, MM_OBJECT_ALIGN);
+  heap->filler = make_filler(heap, 2 * MM_OBJECT_ALIGN);
+  if (heap->filler_granule && heap->filler)
+    return MM_OK;
+  mm_error_set(error, "no memory for metadata");
+  return MM_NO_MEMORY;
 }
 
 static enum mm_status start_workers(struct mm_heap *heap,
@@ -159,12 +157,20 @@ static void init_plain(struct mm_heap *heap)
   pthread_cond_init(&heap->stopped, NULL);
   pthread_cond_init(&heap->resumed, NULL);
   mm_code_space_init(&heap->code);
+  mm_compiler_space_init(&heap->compiler);
   mm_stat_init(&heap->stat, heap->options.log, heap->options.log_level);
 }
 
 static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
 {
-  enum mm_status status = init_metadata(heap, error);
+  const struct mm_options *options = &heap->options;
+  enum mm_status status =
+      mm_code_space_check_limit(options->code_max_bytes, error);
+  if (status == MM_OK)
+    status = mm_compiler_space_limit(&heap->compiler,
+                                     options->compiler_max_bytes, error);
+  if (status == MM_OK)
+    status = init_metadata(heap, error);
   if (status == MM_OK)
     status = reserve_heap(heap, error);
   if (status == MM_OK)
@@ -232,6 +238,7 @@ void mm_heap_destroy(struct mm_heap *heap)
   }
   if (heap->regions.base)
     mm_os_release((void *)heap->regions.base, heap_bytes(heap));
+  mm_compiler_space_destroy(&heap->compiler);
   mm_code_space_destroy(&heap->code);
   mm_metadata_destroy(heap);
   pthread_cond_destroy(&heap->resumed);

@@ -18,6 +18,7 @@
  *   lock              mutators, states, stopping, regions, allocation spaces
  *   metadata.lock     the metadata arena
  *   code.lock         the code space
+ *   compiler.lock     the chunks of compilations
  *   workers.lock      goals of the worker threads
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
@@ -31,6 +32,7 @@
 #include "mm/alloc/bump_internal.h"
 #include "mm/mm.h"
 #include "mm/space/code_internal.h"
+#include "mm/space/compiler_internal.h"
 #include "mm/space/fixed_internal.h"
 #include "mm/space/region_internal.h"
 #include "mm/stat/stat_internal.h"
@@ -63,6 +65,7 @@ struct mm_metadata_space {
   struct mm_arena *arena;
   struct mm_bump memory; /* the whole reservation */
   uintptr_t committed;   /* usable up to here */
+  uint64_t requested_bytes;
 };
 
 struct mm_workers;
@@ -101,6 +104,7 @@ struct mm_heap {
   struct mm_run *runs;
   struct mm_metadata_space metadata;
   struct mm_code_space code;
+  struct mm_compiler_space compiler;
   struct mm_layout *filler_granule; /* 8 bytes */
   struct mm_layout *filler;         /* 16 and more; length word in bytes */
 

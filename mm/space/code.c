@@ -97,15 +97,19 @@ static enum mm_status reserve(struct mm_code_space *space, uint64_t asked,
   return status;
 }
 
+enum mm_status mm_code_space_check_limit(uint64_t bytes, struct mm_error *error)
+{
+  if (bytes == 0 || (bytes >= LEAST_BYTES && bytes <= MM_CODE_MOST_BYTES))
+    return MM_OK;
+  mm_error_set(error, "--code-max must be between %uK and %uM",
+               (unsigned)(LEAST_BYTES / 1024),
+               (unsigned)(MM_CODE_MOST_BYTES / MIB));
+  return MM_BAD_OPTION;
+}
+
 static enum mm_status start(struct mm_code_space *space, uint64_t asked,
                             struct mm_error *error)
 {
-  if (asked != 0 && (asked < LEAST_BYTES || asked > MM_CODE_MOST_BYTES)) {
-    mm_error_set(error, "--code-max must be between %uK and %uM",
-                 (unsigned)(LEAST_BYTES / 1024),
-                 (unsigned)(MM_CODE_MOST_BYTES / MIB));
-    return MM_BAD_OPTION;
-  }
   enum mm_status status = reserve(space, asked, error);
   if (status != MM_OK)
     return status;

@@ -30,6 +30,10 @@ struct mm_code_space {
 void mm_code_space_init(struct mm_code_space *space);
 void mm_code_space_destroy(struct mm_code_space *space);
 
+/* Can the space have this limit?  MM_BAD_OPTION with a text if not. */
+enum mm_status mm_code_space_check_limit(uint64_t bytes,
+                                         struct mm_error *error);
+
 /* For statistics and tests; does nothing and returns false when the space
    has not been started. */
 struct mm_code_space_stat {

@@ -2,14 +2,16 @@
 /*
  * The metadata space; see metadata_internal.h.
  *
- * The reservation is made as large as the address space below grants, from
- * 512 MiB down to 4 MiB: a process with a limit on its address space still
- * gets room for ten thousand classes.
+ * Without a limit of its own the reservation is made as large as the address
+ * space below grants, from 512 MiB down to 4 MiB: a process with a limit on its
+ * address space still gets room for ten thousand classes.
  */
 #include "config.h"
 
 #include "mm/space/metadata_internal.h"
 
+#include "mm/alloc/arena_internal.h"
+#include "mm/gc/options_internal.h"
 #include "mm/native.h"
 #include "mm/assert_internal.h"
 #include "mm/os/os_internal.h"
@@ -29,6 +31,7 @@ enum { COMMIT_STEP_BYTES = 256 * 1024, LIMIT_FRACTION = 16 };
 #define MOST_BYTES (512 * MIB)
 #endif
 #define LEAST_BYTES (4 * MIB)
+#define LEAST_LIMIT_BYTES ((uint64_t)COMMIT_STEP_BYTES)
 
 static struct mm_metadata_space *space_of(struct mm_arena_source *source)
 {
@@ -81,24 +84,65 @@ static uint64_t first_try_bytes(void)
   return bytes;
 }
 
-enum mm_status mm_metadata_init(struct mm_heap *heap)
+static enum mm_status reserve(uint64_t bytes, uintptr_t *base)
+{
+  return mm_os_reserve_between(bytes, 2 * MIB, 16 * MIB, LOWEST, HIGHEST, base);
+}
+
+/* What was asked for or nothing. */
+static enum mm_status reserve_limit(uint64_t *bytes, uintptr_t *base,
+                                    struct mm_error *error)
+{
+  if (*bytes < LEAST_LIMIT_BYTES || *bytes > MOST_BYTES) {
+    mm_error_set(error, "--metadata-max must be between %uK and %uM",
+                 (unsigned)(LEAST_LIMIT_BYTES / 1024),
+                 (unsigned)(MOST_BYTES / MIB));
+    return MM_BAD_OPTION;
+  }
+  *bytes = (*bytes + COMMIT_STEP_BYTES - 1) & -(uint64_t)COMMIT_STEP_BYTES;
+  enum mm_status status = reserve(*bytes, base);
+  if (status != MM_OK)
+    mm_error_set(error,
+                 "cannot reserve %lluK of address space below 4 GiB for "
+                 "metadata; choose a smaller --metadata-max or raise the "
+                 "limit (ulimit -v)",
+                 (unsigned long long)(*bytes / 1024));
+  return status;
+}
+
+/* As much as there is. */
+static enum mm_status reserve_any(uint64_t *bytes, uintptr_t *base,
+                                  struct mm_error *error)
+{
+  enum mm_status status = MM_NO_MEMORY;
+  for (uint64_t try = first_try_bytes(); try >= LEAST_BYTES; try /= 2) {
+    status = reserve(try, base);
+    *bytes = try;
+    if (status == MM_OK)
+      return status;
+  }
+  mm_error_set(error, "cannot reserve address space below 4 GiB for "
+                      "metadata; raise the limit (ulimit -v)");
+  return status;
+}
+
+enum mm_status mm_metadata_init(struct mm_heap *heap, struct mm_error *error)
 {
   struct mm_metadata_space *space = &heap->metadata;
-  uint64_t bytes = first_try_bytes();
+  uint64_t bytes = heap->options.metadata_max_bytes;
   uintptr_t base;
-  enum mm_status status = MM_NO_MEMORY;
-  for (; status != MM_OK && bytes >= LEAST_BYTES; bytes /= 2)
-    status =
-        mm_os_reserve_between(bytes, 2 * MIB, 16 * MIB, LOWEST, HIGHEST, &base);
+  enum mm_status status = bytes ? reserve_limit(&bytes, &base, error)
+                                : reserve_any(&bytes, &base, error);
   if (status != MM_OK)
     return status;
-  mm_bump_init(&space->memory, base, base + 2 * bytes);
+  mm_bump_init(&space->memory, base, base + bytes);
   space->committed = base;
   space->source = (struct mm_arena_source){take, give};
   space->arena = mm_arena_create(&space->source);
   pthread_mutex_init(&space->lock, NULL);
   if (space->arena)
     return MM_OK;
+  mm_error_set(error, "no memory for the arena of metadata");
   mm_metadata_destroy(heap);
   return MM_NO_MEMORY;
 }
@@ -121,6 +165,28 @@ void *mm_metadata_alloc(struct mm_heap *heap, size_t bytes)
   struct mm_metadata_space *space = &heap->metadata;
   pthread_mutex_lock(&space->lock);
   void *block = mm_arena_alloc(space->arena, bytes);
+  if (block)
+    space->requested_bytes += bytes;
   pthread_mutex_unlock(&space->lock);
   return block;
+}
+
+void mm_metadata_stat(struct mm_heap *heap, struct mm_metadata_stat *stat)
+{
+  struct mm_metadata_space *space = &heap->metadata;
+  pthread_mutex_lock(&space->lock);
+  mm_allocator_stats(mm_arena_base(space->arena), &stat->alloc);
+  stat->reserved_bytes = space->memory.limit - space->memory.start;
+  stat->committed_bytes = space->committed - space->memory.start;
+  stat->requested_bytes = space->requested_bytes;
+  pthread_mutex_unlock(&space->lock);
+}
+
+const char *mm_metadata_check(struct mm_heap *heap)
+{
+  struct mm_metadata_space *space = &heap->metadata;
+  pthread_mutex_lock(&space->lock);
+  const char *wrong = mm_allocator_check(mm_arena_base(space->arena));
+  pthread_mutex_unlock(&space->lock);
+  return wrong;
 }

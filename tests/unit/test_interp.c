@@ -34,7 +34,9 @@ static struct vm_method *method_named(struct vm *vm, const char *name)
   return NULL;
 }
 
-static void run_open(struct run *run, const char *text, bool fuse)
+/* With a limit of the compiler space; 0: the usual one. */
+static void run_open_limited(struct run *run, const char *text, bool fuse,
+                             uint64_t compiler_max_bytes)
 {
   struct vm_options options;
   struct mm_error error = {{0}};
@@ -44,6 +46,7 @@ static void run_open(struct run *run, const char *text, bool fuse)
   options.fuse = fuse;
   options.mm.heap_max_bytes = 8u << 20;
   options.mm.workers = 1;
+  options.mm.compiler_max_bytes = compiler_max_bytes;
   options.out = open_memstream(&run->out, &run->out_bytes);
   options.err = open_memstream(&run->err, &run->err_bytes);
   ck_assert_int_eq(vm_create(&options, interp_engine(), &run->vm, &error),
@@ -55,6 +58,11 @@ static void run_open(struct run *run, const char *text, bool fuse)
   ck_assert_ptr_nonnull(module);
   ck_assert(vm_load_module(run->vm, module, &diags));
   vm_diags_destroy(&diags);
+}
+
+static void run_open(struct run *run, const char *text, bool fuse)
+{
+  run_open_limited(run, text, fuse, 0);
 }
 
 static void run_main(struct run *run)
@@ -432,6 +440,35 @@ START_TEST(the_accumulator_can_be_any_argument)
 }
 END_TEST
 
+/* A method of 10,000 instructions, and a main that calls it. */
+static char *long_program(void)
+{
+  char *text;
+  size_t bytes;
+  FILE *out = open_memstream(&text, &bytes);
+  fprintf(out, ".function i32 f() {\n");
+  for (int i = 0; i < 10000; i++)
+    fprintf(out, " movi v%d, 77\n", i % 4);
+  fprintf(out, " lda v3\n return\n}\n"
+               ".function i32 main() {\n call.short f\n return\n}\n");
+  fclose(out);
+  return text;
+}
+
+START_TEST(a_method_too_long_for_the_compiler_space_throws_out_of_memory)
+{
+  struct run run;
+  char *text = long_program();
+  run_open_limited(&run, text, true, 64 * 1024);
+  run_main(&run);
+  ck_assert_int_eq(run.outcome, VM_UNCAUGHT);
+  ck_assert_ptr_nonnull(strstr(run.err, "OutOfMemoryError"));
+  run_close(&run);
+  ck_assert_int_eq(result_of(text, true), 77);
+  free(text);
+}
+END_TEST
+
 static Suite *interp_suite(void)
 {
   Suite *suite = suite_create("interp");
@@ -448,6 +485,8 @@ static Suite *interp_suite(void)
   tcase_add_test(tests, a_bad_instruction_throws_only_when_it_is_reached);
   tcase_add_test(tests, a_local_read_before_it_is_written_is_zero);
   tcase_add_test(tests, the_accumulator_can_be_any_argument);
+  tcase_add_test(tests,
+                 a_method_too_long_for_the_compiler_space_throws_out_of_memory);
   suite_add_tcase(suite, tests);
   return suite;
 }

@@ -232,11 +232,10 @@ START_TEST(a_limit_out_of_range_is_refused_with_a_text)
     struct mm_options options = fixture_options();
     struct mm_error error = {""};
     options.code_max_bytes = sizes[i];
-    fixture_open(&f, &options);
-    ck_assert_int_eq(mm_code_start(f.heap, &error), MM_BAD_OPTION);
+    ck_assert_int_eq(
+        mm_heap_create(&options, &fixture_binding, &f, &f.heap, &error),
+        MM_BAD_OPTION);
     ck_assert_ptr_nonnull(strstr(error.text, "--code-max"));
-    ck_assert(!mm_code_is_started(f.heap));
-    fixture_close(&f);
   }
 }
 END_TEST
