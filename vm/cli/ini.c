@@ -84,15 +84,16 @@ static char *find_comment(char *at, char *end)
 
 static bool check_bytes(struct reader *reader, const char *end)
 {
-  if (end - reader->line > CLI_INI_LINE_BYTES)
-    return wrong(reader, reader->line + CLI_INI_LINE_BYTES,
-                 "the line is longer than %d bytes", CLI_INI_LINE_BYTES);
-  for (const char *at = reader->line; at < end; at++) {
+  const char *most = reader->line + CLI_INI_LINE_BYTES;
+  if (end - reader->line <= CLI_INI_LINE_BYTES)
+    most = end;
+  for (const char *at = reader->line; at < most; at++) {
     unsigned char c = (unsigned char)*at;
     if ((c < ' ' && c != '\t') || c == 0x7f)
       return wrong(reader, at, "a byte 0x%02x does not belong into text", c);
   }
-  return true;
+  return most == end || wrong(reader, most, "the line is longer than %d bytes",
+                              CLI_INI_LINE_BYTES);
 }
 
 static bool add(struct reader *reader, char *name, char *name_end, char *value,
