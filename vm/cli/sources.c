@@ -12,6 +12,7 @@
 
 #include "interp/interp.h"
 #include "mm/native.h"
+#include "vm/core/purposes.h"
 
 int cli_sources_assemble(struct cli_sources *sources,
                          const struct cli_settings *settings)
@@ -19,8 +20,8 @@ int cli_sources_assemble(struct cli_sources *sources,
   size_t count = (size_t)settings->file_count;
   *sources = (struct cli_sources){.settings = settings};
   vm_diags_init(&sources->diags);
-  sources->modules =
-      mm_native_alloc_array(MM_PURPOSE_HOST, count, sizeof *sources->modules);
+  sources->modules = mm_native_alloc_array(VM_PURPOSE_COMMAND, count,
+                                           sizeof *sources->modules);
   if (!sources->modules) {
     fprintf(stderr, "bamboo: out of memory\n");
     return CLI_INTERNAL;
@@ -121,7 +122,7 @@ void cli_sources_destroy(struct cli_sources *sources)
     for (int i = 0; i < sources->settings->file_count; i++)
       if (sources->modules[i])
         vm_module_destroy(sources->modules[i]);
-  mm_native_free(MM_PURPOSE_HOST, sources->modules,
+  mm_native_free(VM_PURPOSE_COMMAND, sources->modules,
                  (size_t)sources->settings->file_count *
                      sizeof *sources->modules);
   vm_diags_destroy(&sources->diags);
