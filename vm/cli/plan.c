@@ -77,8 +77,8 @@ static bool refuse(const struct cli_settings *settings, size_t option,
       cli_origin_write(&settings->origins[cause], other_origin), remedy, needs);
 }
 
-bool cli_plan_check(const struct cli_settings *settings,
-                    struct cli_problem *problem)
+static bool check_idle(const struct cli_settings *settings,
+                       struct cli_problem *problem)
 {
   for (size_t i = 0; i < IDLE_COUNT; i++) {
     size_t option = option_of(idle_options[i].option);
@@ -90,6 +90,31 @@ bool cli_plan_check(const struct cli_settings *settings,
   return true;
 }
 
+/* The memory manager refuses it too, but does not know who said what. */
+static bool check_bounds(const struct cli_settings *settings,
+                         struct cli_problem *problem)
+{
+  uint64_t least = settings->vm.mm.heap_min_bytes;
+  uint64_t most = settings->vm.mm.heap_max_bytes;
+  size_t min = option_of("heap-min"), max = option_of("heap-max");
+  char value[CLI_VALUE_BYTES], other[CLI_VALUE_BYTES];
+  char origin[CLI_ORIGIN_BYTES], other_origin[CLI_ORIGIN_BYTES];
+  if (most == 0 || least <= most)
+    return true;
+  return cli_wrong(problem,
+                   "--heap-min=%s (%s) is larger than --heap-max=%s (%s)",
+                   cli_option_write(settings, min, value),
+                   cli_origin_write(&settings->origins[min], origin),
+                   cli_option_write(settings, max, other),
+                   cli_origin_write(&settings->origins[max], other_origin));
+}
+
+bool cli_plan_check(const struct cli_settings *settings,
+                    struct cli_problem *problem)
+{
+  return check_idle(settings, problem) && check_bounds(settings, problem);
+}
+
 /* --- What it is made of --- */
 
 static const char *const fit_texts[] = {
@@ -99,11 +124,8 @@ static const char *const fit_texts[] = {
 
 static const char *object_allocator(const struct mm_options *mm)
 {
-  if (mm->tenured == MM_TENURED_REGIONS)
-    return "TLABs and bump regions";
-  return mm->object_fit == MM_FIT_SLOTS
-             ? "TLABs; what stays in slots, and a freelist above 2K"
-             : "TLABs; what stays in a freelist";
+  return mm->tenured == MM_TENURED_REGIONS ? "TLABs of bump regions"
+                                           : fit_texts[mm->object_fit];
 }
 
 static const char *nonmoving_allocator(const struct mm_options *mm)
@@ -141,7 +163,7 @@ static const struct {
   const char *choices; /* all that can serve it */
 } spaces[] = {
     {"object", "what programs make", object_allocator,
-     "TLAB and bump; TLAB with slots or freelist (--tenured, --object-fit)"},
+     "TLAB and bump, or slots, or freelist (--tenured, --object-fit)"},
     {"non-moving", "class mirrors, pinned objects", nonmoving_allocator,
      "slots, freelist (--nonmoving-fit)"},
     {"internal", "structures of the runtime", internal_allocator,
@@ -162,9 +184,10 @@ static void print_plan_line(const struct mm_options *mm, FILE *out)
   };
   fprintf(out, "  %-11s %s", "plan", gc_texts[mm->gc]);
   if (mm->gc != MM_GC_EPSILON)
-    fprintf(out, ", %s; tenured objects in %s",
+    fprintf(out, ", %s, %s",
             mm->generational ? "young objects apart" : "all objects at once",
-            mm->tenured == MM_TENURED_REGIONS ? "regions" : "a freelist");
+            mm->tenured == MM_TENURED_REGIONS ? "copies or compacts"
+                                              : "moves nothing");
   putc('\n', out);
 }
 

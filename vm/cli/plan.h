@@ -12,7 +12,8 @@
    "--tenured=freelist"; null when it does something. */
 const char *cli_plan_lacks(const struct cli_settings *settings, size_t option);
 
-/* Refuses an option that was given and does nothing in this plan. */
+/* Refuses an option that was given and does nothing in this plan, and bounds
+   that contradict each other. */
 bool cli_plan_check(const struct cli_settings *settings,
                     struct cli_problem *problem);
 
