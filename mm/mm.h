@@ -68,6 +68,14 @@ struct mm_options {
 void mm_options_init(struct mm_options *options);
 
 /*
+ * Replaces zeros by what this machine suggests, rounds sizes, and refuses what
+ * cannot be had: what mm_heap_create does first.  For hosts that show their
+ * options.
+ */
+enum mm_status mm_options_complete(struct mm_options *options,
+                                   struct mm_error *error);
+
+/*
  * Reserves the heap and its side tables, starts the workers.  Errors:
  * MM_UNSUPPORTED, MM_BAD_OPTION, MM_NO_MEMORY, MM_OS_FAILED, each with a text
  * that names the option and the remedy; nothing is left behind.

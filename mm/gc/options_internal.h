@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Completing and checking the options of a heap.
+ * Checking the options of a heap; mm/mm.h has mm_options_complete.
  */
 #ifndef MM_OPTIONS_INTERNAL_H
 #define MM_OPTIONS_INTERNAL_H
@@ -10,11 +10,6 @@
 /* Writes the text of an error. */
 void mm_error_set(struct mm_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-/* Replaces zeros by what this machine suggests, rounds sizes to regions, and
-   refuses what cannot be had. */
-enum mm_status mm_options_complete(struct mm_options *options,
-                                   struct mm_error *error);
 
 /* "heap-max" and so on are refused above this. */
 uint64_t mm_heap_max_possible_bytes(void);

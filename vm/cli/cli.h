@@ -30,7 +30,8 @@ enum {
   X(DIS, dis, "[--maps] FILE", "print a file as it was understood")            \
   X(VERIFY, verify, "FILE...", "verify as severely as Panda's own verifier")   \
   X(OPCODES, opcodes, "[NAME]", "list the instructions, or explain one")       \
-  X(PROFILES, profiles, "[NAME]", "list the profiles, or show one")
+  X(PROFILES, profiles, "[NAME|FILE[#NAME]]",                                  \
+    "list the profiles, or show one as a file")
 
 enum cli_command {
 #define CLI_COMMAND(id, name, operands, summary) CLI_##id,
@@ -55,6 +56,9 @@ CLI_COMMANDS(CLI_COMMAND)
    CLI_USAGE. */
 int cli_usage_error(enum cli_command command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* `bamboo --version', with the words behind it.  Returns the exit status. */
+int cli_version(int argc, char **argv);
 
 /* Prints the help of a command. Returns CLI_OK. */
 int cli_help(enum cli_command command);

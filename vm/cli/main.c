@@ -45,15 +45,17 @@ static void print_usage(FILE *out)
     fprintf(out, "%s bamboo %-8s %s\n", i ? "      " : "usage:", info->name,
             info->operands);
   }
-  fputs("       bamboo --help | --version\n\n", out);
+  fputs("       bamboo --help | --version [--verbose]\n\n", out);
   for (size_t i = 0; i < CLI_COMMAND_COUNT; i++)
     fprintf(out, "  %-9s %s\n", cli_commands[i].name, cli_commands[i].summary);
   fputs("\n`bamboo COMMAND --help' lists the options of a command.\n", out);
 }
 
 static const char run_notes[] =
-    "\nSizes are bytes, or end in K, M, G or T. The environment variable\n"
-    "BAMBOO_OPTIONS holds options that come before those given here.\n\n"
+    "\nSizes are bytes, or end in K, M, G or T; `auto' is as without the\n"
+    "option. The profile named last overrides the defaults, options in the\n"
+    "environment variable BAMBOO_OPTIONS override the profile, and options\n"
+    "given here override both, wherever they stand.\n\n"
     "Exit status: the program's own (modulo 256), or\n"
     "  1   an exception that nothing caught, output that cannot be written\n"
     "  2   a wrong command line\n"
@@ -121,12 +123,6 @@ static int unknown_command(const char *word)
   return CLI_USAGE;
 }
 
-static int print_version(void)
-{
-  puts("bamboo " PACKAGE_VERSION);
-  return CLI_OK;
-}
-
 int cli_finish(int status)
 {
   if (fflush(stdout) == 0 && !ferror(stdout))
@@ -156,7 +152,7 @@ int main(int argc, char **argv)
     return cli_finish(CLI_OK);
   }
   if (strcmp(word, "--version") == 0)
-    return cli_finish(print_version());
+    return cli_finish(cli_version(argc - 2, argv + 2));
   if (strcmp(word, cli_commands[CLI_RUN].name) == 0)
     return cli_command_run(argc - 2, argv + 2); /* sees to its output itself */
   return cli_finish(run_command(word, argc - 2, argv + 2));

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Options, all of them by way of options.def.
- *
- *   BAMBOO_OPTIONS --split at blanks--\
- *                                      read_word --> struct cli_settings
- *   argv -----------------------------/
- *
- * Later words win.  Options of other commands are refused on the command line
- * and passed over in BAMBOO_OPTIONS, which holds defaults for all commands.
+ * The table of options, made from options.def: finding one by its name,
+ * reading and writing its value, help.  Where the values come from is the
+ * business of words.c and profiles.c.
  */
 #include "config.h"
 
 #include "vm/cli/options.h"
 
-#include <stdlib.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "vm/asm/nearest.h"
@@ -23,12 +18,12 @@
 /* --- The table --- */
 
 enum kind {
-  KIND_SIZE,   /* uint64_t, bytes */
-  KIND_COUNT,  /* unsigned, above 0 */
+  KIND_SIZE,   /* uint64_t, bytes, or auto */
+  KIND_COUNT,  /* unsigned, or auto */
   KIND_NUMBER, /* uint64_t */
   KIND_SWITCH, /* bool, on or off */
-  KIND_YES,    /* bool, without a value: true */
-  KIND_NO,     /* bool, without a value: false */
+  KIND_YES,    /* bool; without a value: true */
+  KIND_NO,     /* bool; on, or without a value: false */
   KIND_CHOICE, /* an enum or int */
   KIND_TEXT,   /* const char * */
   KIND_CUSTOM,
@@ -36,11 +31,12 @@ enum kind {
 
 struct option {
   enum cli_command command;
+  bool is_for_profiles;
   const char *name, *argument;
   enum kind kind;
   size_t offset;
   const struct cli_choice *choices;
-  cli_read_special *custom;
+  const struct cli_special *special;
   const char *fallback, *help;
 };
 
@@ -52,18 +48,17 @@ struct option {
 #define HOW_NO(how) NULL, NULL
 #define HOW_TEXT(how) NULL, NULL
 #define HOW_CHOICE(how) how, NULL
-#define HOW_CUSTOM(how) NULL, how
+#define HOW_CUSTOM(how) NULL, &how
+
+#define WHERE_PROFILE true
+#define WHERE_WORD false
 
 static const struct option options[] = {
-#define CLI_OPTION(command, name, argument, kind, field, how, fallback, help)  \
-  {CLI_##command,                                                              \
-   name,                                                                       \
-   argument,                                                                   \
-   KIND_##kind,                                                                \
-   offsetof(struct cli_settings, field),                                       \
-   HOW_##kind(how),                                                            \
-   fallback,                                                                   \
-   help},
+#define CLI_OPTION(command, where, name, argument, kind, field, how, fallback, \
+                   help)                                                       \
+  {CLI_##command,   WHERE_##where, name,                                       \
+   argument,        KIND_##kind,   offsetof(struct cli_settings, field),       \
+   HOW_##kind(how), fallback,      help},
 #define CLI_LATER(name, needs)
 #include "vm/cli/options.def"
 };
@@ -79,7 +74,8 @@ static const struct option options[] = {
 #define WIDTH_CHOICE(field) sizeof(int)
 #define WIDTH_CUSTOM(field) FIELD_BYTES(field)
 #define FIELD_BYTES(field) sizeof(((struct cli_settings *)0)->field)
-#define CLI_OPTION(command, name, argument, kind, field, how, fallback, help)  \
+#define CLI_OPTION(command, where, name, argument, kind, field, how, fallback, \
+                   help)                                                       \
   _Static_assert(FIELD_BYTES(field) == WIDTH_##kind(field), name);
 #define CLI_LATER(name, needs)
 #include "vm/cli/options.def"
@@ -89,30 +85,46 @@ struct later {
 };
 
 static const struct later later_options[] = {
-#define CLI_OPTION(command, name, argument, kind, field, how, fallback, help)
+#define CLI_OPTION(command, where, name, argument, kind, field, how, fallback, \
+                   help)
 #define CLI_LATER(name, needs) {name, needs},
 #include "vm/cli/options.def"
 };
 
 static const char *const option_names[] = {
-#define CLI_OPTION(command, name, argument, kind, field, how, fallback, help)  \
+#define CLI_OPTION(command, where, name, argument, kind, field, how, fallback, \
+                   help)                                                       \
   name,
 #define CLI_LATER(name, needs)
 #include "vm/cli/options.def"
     "help"};
 
 enum {
-  OPTION_COUNT = sizeof options / sizeof options[0],
   LATER_COUNT = sizeof later_options / sizeof later_options[0],
   NAME_COUNT = sizeof option_names / sizeof option_names[0],
 };
 
-static const struct option *find_option(const char *name, size_t length)
+size_t cli_option_find(const char *name, size_t length)
 {
-  for (size_t i = 0; i < OPTION_COUNT; i++)
-    if (cli_is_item(name, length, options[i].name))
-      return &options[i];
-  return NULL;
+  size_t i = 0;
+  while (i < CLI_OPTION_COUNT && !cli_is_item(name, length, options[i].name))
+    i++;
+  return i;
+}
+
+const char *cli_option_name(size_t option)
+{
+  return options[option].name;
+}
+
+enum cli_command cli_option_command(size_t option)
+{
+  return options[option].command;
+}
+
+bool cli_option_is_for_profiles(size_t option)
+{
+  return options[option].is_for_profiles;
 }
 
 static bool wants_value(const struct option *option)
@@ -120,26 +132,21 @@ static bool wants_value(const struct option *option)
   return option->argument[0] == '=';
 }
 
-static bool takes_value(const struct option *option)
-{
-  return option->argument[0] != 0;
-}
-
-/* --- Reading words --- */
+/* --- Reading values --- */
 
 static bool read_size(void *field, const char *value,
                       struct cli_problem *problem)
 {
   return cli_read_size(value, field) ||
-         cli_wrong(problem, "`%s' is no size; write it as in 512K, 64M or 2G",
-                   value);
+         cli_wrong(problem,
+                   "`%.64s' is no size; write it as in 512K, 64M or 2G", value);
 }
 
 static bool read_number(void *field, const char *value,
                         struct cli_problem *problem)
 {
   return cli_read_number(value, field) ||
-         cli_wrong(problem, "`%s' is no number", value);
+         cli_wrong(problem, "`%.64s' is no number", value);
 }
 
 static bool read_count(void *field, const char *value,
@@ -147,19 +154,29 @@ static bool read_count(void *field, const char *value,
 {
   uint64_t number = 0;
   if (!cli_read_number(value, &number) || number == 0 || number > UINT16_MAX)
-    return cli_wrong(problem, "`%s' is no number from 1 to %d", value,
+    return cli_wrong(problem, "`%.64s' is no number from 1 to %d", value,
                      UINT16_MAX);
   *(unsigned *)field = (unsigned)number;
   return true;
 }
 
-static bool read_switch(void *field, const char *value,
+/* `on` is what the value "on", or none, stands for. */
+static bool read_switch(bool *field, const char *value, bool on,
                         struct cli_problem *problem)
 {
-  bool on = strcmp(value, "on") == 0;
-  if (!on && strcmp(value, "off") != 0)
-    return cli_wrong(problem, "`%s' is neither on nor off", value);
-  *(bool *)field = on;
+  bool is_on = !value || strcmp(value, "on") == 0;
+  if (!is_on && strcmp(value, "off") != 0)
+    return cli_wrong(problem, "`%.64s' is neither on nor off", value);
+  *field = is_on == on;
+  return true;
+}
+
+/* Puts back what holds without the option. */
+static bool reset(struct cli_settings *settings, size_t offset, size_t bytes)
+{
+  struct cli_settings defaults;
+  cli_settings_init(&defaults);
+  memcpy((char *)settings + offset, (const char *)&defaults + offset, bytes);
   return true;
 }
 
@@ -168,161 +185,114 @@ static bool apply(struct cli_settings *settings, const struct option *option,
                   const char *value, struct cli_problem *problem)
 {
   void *field = (char *)settings + option->offset;
+  bool is_auto = value && strcmp(value, "auto") == 0;
   switch (option->kind) {
   case KIND_SIZE:
-    return read_size(field, value, problem);
+    return is_auto ? reset(settings, option->offset, sizeof(uint64_t))
+                   : read_size(field, value, problem);
   case KIND_COUNT:
-    return read_count(field, value, problem);
+    return is_auto ? reset(settings, option->offset, sizeof(unsigned))
+                   : read_count(field, value, problem);
   case KIND_NUMBER:
     return read_number(field, value, problem);
   case KIND_SWITCH:
-    return read_switch(field, value, problem);
   case KIND_YES:
   case KIND_NO:
-    *(bool *)field = option->kind == KIND_YES;
-    return true;
+    return read_switch(field, value, option->kind != KIND_NO, problem);
   case KIND_CHOICE:
     return cli_read_choice(option->choices, value, field, problem);
   case KIND_TEXT:
     *(const char **)field = value;
     return true;
   case KIND_CUSTOM:
-    return option->custom(settings, value, problem);
+    return option->special->read(settings, value, problem);
   }
   return false;
 }
 
-static bool unknown_option(const char *name, size_t length,
-                           struct cli_problem *problem)
+bool cli_option_read(struct cli_settings *settings, size_t index,
+                     const char *value, const struct cli_origin *origin,
+                     struct cli_problem *problem)
+{
+  const struct option *option = &options[index];
+  struct cli_origin *last = &settings->origins[index];
+  if ((!value && wants_value(option)) || (value && !*value))
+    return cli_wrong(problem, "wants a value: --%s%s", option->name,
+                     option->argument);
+  if (option->special && option->special->forget &&
+      last->layer != origin->layer)
+    option->special->forget(settings);
+  if (!apply(settings, option, value, problem))
+    return false;
+  *last = *origin;
+  return true;
+}
+
+/* --- Writing values --- */
+
+/* Sizes and counts of 0 are left to the memory manager. */
+static const char *write_size(uint64_t bytes, char text[CLI_VALUE_BYTES])
+{
+  if (bytes == 0)
+    return "auto";
+  cli_write_size(bytes, text);
+  return text;
+}
+
+static const char *write_number(uint64_t number, char text[CLI_VALUE_BYTES])
+{
+  snprintf(text, CLI_VALUE_BYTES, "%" PRIu64, number);
+  return text;
+}
+
+static const char *write_count(unsigned count, char text[CLI_VALUE_BYTES])
+{
+  return count ? write_number(count, text) : "auto";
+}
+
+const char *cli_option_write(const struct cli_settings *settings, size_t index,
+                             char text[CLI_VALUE_BYTES])
+{
+  const struct option *option = &options[index];
+  const void *field = (const char *)settings + option->offset;
+  switch (option->kind) {
+  case KIND_SIZE:
+    return write_size(*(const uint64_t *)field, text);
+  case KIND_COUNT:
+    return write_count(*(const unsigned *)field, text);
+  case KIND_NUMBER:
+    return write_number(*(const uint64_t *)field, text);
+  case KIND_SWITCH:
+  case KIND_YES:
+  case KIND_NO:
+    return *(const bool *)field == (option->kind != KIND_NO) ? "on" : "off";
+  case KIND_CHOICE:
+    return cli_choice_name(option->choices, *(const int *)field);
+  case KIND_TEXT:
+    return *(const char *const *)field;
+  case KIND_CUSTOM:
+    option->special->write(settings, text);
+  }
+  return text;
+}
+
+/* --- Options that there are not --- */
+
+bool cli_option_unknown(const char *name, size_t length, const char *dashes,
+                        struct cli_problem *problem)
 {
   char word[64];
   for (size_t i = 0; i < LATER_COUNT; i++)
     if (cli_is_item(name, length, later_options[i].name))
       return cli_wrong(
-          problem, "--%s is not available in this version: it comes with %s",
-          later_options[i].name, later_options[i].needs);
+          problem, "%s%s is not available in this version: it comes with %s",
+          dashes, later_options[i].name, later_options[i].needs);
   snprintf(word, sizeof word, "%.*s", (int)length, name);
   const char *near = vm_nearest(word, option_names, NAME_COUNT);
   return near
-             ? cli_wrong(problem, "unknown option `--%s'; did you mean `--%s'?",
-                         word, near)
-             : cli_wrong(problem, "unknown option `--%s'", word);
-}
-
-/* A word that begins with "--", without these two dashes. */
-static bool read_long(struct cli_settings *settings, enum cli_command command,
-                      const char *word, bool is_default,
-                      struct cli_problem *problem)
-{
-  const char *equals = strchr(word, '=');
-  size_t length = equals ? (size_t)(equals - word) : strlen(word);
-  const char *value = equals ? equals + 1 : NULL;
-  const struct option *option = find_option(word, length);
-  struct cli_problem about;
-  if (!option)
-    return unknown_option(word, length, problem);
-  if (option->command != command)
-    return is_default ||
-           cli_wrong(problem, "--%s is an option of `bamboo %s'", option->name,
-                     cli_commands[option->command].name);
-  if (value && !takes_value(option))
-    return cli_wrong(problem, "--%s takes no value", option->name);
-  if ((!value && wants_value(option)) || (value && !*value))
-    return cli_wrong(problem, "--%s wants a value: --%s%s", option->name,
-                     option->name, option->argument);
-  if (apply(settings, option, value, &about))
-    return true;
-  return cli_wrong(problem, "--%s: %.200s", option->name, about.text);
-}
-
-static bool read_word(struct cli_settings *settings, enum cli_command command,
-                      const char *word, bool is_default,
-                      struct cli_problem *problem)
-{
-  if (strcmp(word, "-W") == 0)
-    word = "--warnings";
-  if (!is_default && (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)) {
-    settings->help = true;
-    return true;
-  }
-  if (word[0] == '-' && word[1] == '-')
-    return read_long(settings, command, word + 2, is_default, problem);
-  return cli_wrong(problem, "unknown option `%.64s'", word);
-}
-
-/* Defaults from the environment, blanks between them. */
-static int read_environment(struct cli_settings *settings,
-                            enum cli_command command)
-{
-  const char *text = getenv("BAMBOO_OPTIONS");
-  struct cli_problem problem;
-  char *rest = NULL;
-  if (!text)
-    return CLI_OK;
-  settings->environment = strdup(text);
-  if (!settings->environment) {
-    fprintf(stderr, "bamboo: out of memory\n");
-    return CLI_INTERNAL;
-  }
-  for (char *word = strtok_r(settings->environment, " \t\n", &rest); word;
-       word = strtok_r(NULL, " \t\n", &rest))
-    if (!read_word(settings, command, word, true, &problem))
-      return cli_usage_error(command, "BAMBOO_OPTIONS: %s", problem.text);
-  return CLI_OK;
-}
-
-static bool is_operand(const char *word)
-{
-  return word[0] != '-' || !word[1];
-}
-
-static int read_words(struct cli_settings *settings, enum cli_command command,
-                      int argc, char **argv)
-{
-  struct cli_problem problem;
-  for (int i = 0; i < argc; i++) {
-    if (strcmp(argv[i], "--") == 0) {
-      settings->program_args = argv + i + 1;
-      settings->program_arg_count = argc - i - 1;
-      return CLI_OK;
-    }
-    if (is_operand(argv[i]))
-      settings->files[settings->file_count++] = argv[i];
-    else if (!read_word(settings, command, argv[i], false, &problem))
-      return cli_usage_error(command, "%s", problem.text);
-  }
-  return CLI_OK;
-}
-
-int cli_settings_read(struct cli_settings *settings, enum cli_command command,
-                      int argc, char **argv)
-{
-  *settings = (struct cli_settings){.entry = "_GLOBAL::main"};
-  vm_options_init(&settings->vm);
-  settings->files = calloc((size_t)argc + 1, sizeof *settings->files);
-  if (!settings->files) {
-    fprintf(stderr, "bamboo: out of memory\n");
-    return CLI_INTERNAL;
-  }
-  int status = read_environment(settings, command);
-  return status ? status : read_words(settings, command, argc, argv);
-}
-
-void cli_settings_destroy(struct cli_settings *settings)
-{
-  free(settings->environment);
-  free(settings->files);
-}
-
-int cli_perform(enum cli_command command, int argc, char **argv,
-                int (*body)(const struct cli_settings *settings))
-{
-  struct cli_settings settings;
-  int status = cli_settings_read(&settings, command, argc, argv);
-  if (status == CLI_OK)
-    status = settings.help ? cli_help(command) : body(&settings);
-  cli_settings_destroy(&settings);
-  return status;
+             ? cli_wrong(problem, "unknown option `%s%s'; did you mean `%s%s'?",
+                         dashes, word, dashes, near)
+             : cli_wrong(problem, "unknown option `%s%s'", dashes, word);
 }
 
 /* --- Help --- */
@@ -350,7 +320,7 @@ static void print_help_lines(const char *help, int used, FILE *out)
 
 void cli_options_print(enum cli_command command, FILE *out)
 {
-  for (size_t i = 0; i < OPTION_COUNT; i++) {
+  for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
     const struct option *option = &options[i];
     if (option->command != command)
       continue;
@@ -360,4 +330,12 @@ void cli_options_print(enum cli_command command, FILE *out)
       fprintf(out, " [%s]", option->fallback);
     putc('\n', out);
   }
+}
+
+void cli_option_print_comment(size_t index, FILE *out)
+{
+  fputs("# ", out);
+  for (const char *c = options[index].help; *c; c++)
+    fputs(*c == '\n' ? "\n# " : (char[]){*c, 0}, out);
+  putc('\n', out);
 }

@@ -9,12 +9,15 @@
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "interp/interp.h"
+#include "mm/native.h"
 #include "vm/cli/crash.h"
+#include "vm/cli/show.h"
 #include "vm/cli/sources.h"
 #include "vm/lib/output.h"
 
@@ -148,17 +151,48 @@ static int assemble_and_run(struct session *session)
   return status;
 }
 
+/* With a file standard output is the program's. */
+static int print_options(const struct cli_settings *settings)
+{
+  struct mm_error error;
+  FILE *out = settings->file_count ? stderr : stdout;
+  enum mm_status status = cli_settings_print(settings, out, &error);
+  return status == MM_OK ? CLI_OK : cli_create_error(CLI_RUN, status, &error);
+}
+
+/* From here on the runtime takes memory, and is refused some on request. */
+static int run_with_failures(struct session *session)
+{
+  const struct cli_settings *settings = &session->settings;
+  const struct cli_fail_alloc *fail = &settings->fail_alloc;
+  mm_native_fail_at(fail->count, fail->and_after);
+  int status = assemble_and_run(session);
+  if (fail->count && !mm_native_has_failed())
+    fprintf(stderr,
+            "bamboo run: --fail-alloc=%" PRIu64
+            ": so many requests were not made\n",
+            fail->count);
+  mm_native_fail_at(0, false);
+  return status;
+}
+
 static int run(struct session *session)
 {
-  if (session->settings.help)
+  const struct cli_settings *settings = &session->settings;
+  int status = CLI_OK;
+  if (settings->help)
     return cli_finish(cli_help(CLI_RUN));
-  if (session->settings.file_count == 0)
-    return cli_usage_error(CLI_RUN, "no file to run");
-  int status = open_outputs(session);
+  if (settings->print_options)
+    status = print_options(settings);
+  if (status == CLI_OK && settings->file_count == 0)
+    return settings->print_options ? cli_finish(CLI_OK)
+                                   : cli_usage_error(CLI_RUN, "no file to run");
+  if (status == CLI_OK)
+    status = open_outputs(session);
   if (status != CLI_OK)
     return status;
   prepare_output();
-  return assemble_and_run(session);
+  return run_with_failures(session);
 }
 
 int cli_command_run(int argc, char **argv)
@@ -170,6 +204,5 @@ int cli_command_run(int argc, char **argv)
     status = run(&session);
   int log_status = close_output(session.log, "gc-log");
   int stats_status = close_output(session.stats, "stats");
-  cli_settings_destroy(&session.settings);
   return status ? status : log_status ? log_status : stats_status;
 }

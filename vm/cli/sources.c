@@ -8,10 +8,11 @@
 #include "vm/cli/sources.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "interp/interp.h"
+#include "mm/native.h"
+#include "vm/core/purposes.h"
 
 int cli_sources_assemble(struct cli_sources *sources,
                          const struct cli_settings *settings)
@@ -19,7 +20,8 @@ int cli_sources_assemble(struct cli_sources *sources,
   size_t count = (size_t)settings->file_count;
   *sources = (struct cli_sources){.settings = settings};
   vm_diags_init(&sources->diags);
-  sources->modules = calloc(count + 1, sizeof *sources->modules);
+  sources->modules = mm_native_alloc_array(VM_PURPOSE_COMMAND, count,
+                                           sizeof *sources->modules);
   if (!sources->modules) {
     fprintf(stderr, "bamboo: out of memory\n");
     return CLI_INTERNAL;
@@ -29,7 +31,9 @@ int cli_sources_assemble(struct cli_sources *sources,
     sources->modules[i] = vm_assemble_file(settings->files[i], &sources->diags);
     failed |= !sources->modules[i];
   }
-  return failed ? CLI_BAD_INPUT : CLI_OK;
+  return sources->diags.out_of_memory ? CLI_INTERNAL
+         : failed                     ? CLI_BAD_INPUT
+                                      : CLI_OK;
 }
 
 int cli_sources_load(struct cli_sources *sources, struct vm *vm)
@@ -41,7 +45,7 @@ int cli_sources_load(struct cli_sources *sources, struct vm *vm)
     if (!vm_load_module(vm, module, &sources->diags))
       status = CLI_BAD_INPUT;
   }
-  return status;
+  return sources->diags.out_of_memory ? CLI_INTERNAL : status;
 }
 
 /* Moves diagnostics below errors, with the notes that follow them, from one
@@ -118,6 +122,8 @@ void cli_sources_destroy(struct cli_sources *sources)
     for (int i = 0; i < sources->settings->file_count; i++)
       if (sources->modules[i])
         vm_module_destroy(sources->modules[i]);
-  free(sources->modules);
+  mm_native_free(VM_PURPOSE_COMMAND, sources->modules,
+                 (size_t)sources->settings->file_count *
+                     sizeof *sources->modules);
   vm_diags_destroy(&sources->diags);
 }

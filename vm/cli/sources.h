@@ -18,7 +18,7 @@ struct cli_sources {
 int cli_sources_assemble(struct cli_sources *sources,
                          const struct cli_settings *settings);
 
-/* Gives all modules to the machine; CLI_OK or CLI_BAD_INPUT. */
+/* Gives all modules to the machine; CLI_OK, CLI_BAD_INPUT or CLI_INTERNAL. */
 int cli_sources_load(struct cli_sources *sources, struct vm *vm);
 
 /* Prints what was found, warnings only on demand. */

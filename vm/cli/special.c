@@ -8,21 +8,11 @@
 
 #include "vm/cli/special.h"
 
-#include <stdarg.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "mm/stat/log.h"
-#include "vm/cli/profiles.h"
 #include "vm/cli/values.h"
-
-bool cli_wrong(struct cli_problem *problem, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(problem->text, sizeof problem->text, format, arguments);
-  va_end(arguments);
-  return false;
-}
 
 const struct cli_choice cli_gc_choices[] = {
     {"stw", MM_GC_STW, true},
@@ -34,6 +24,12 @@ const struct cli_choice cli_gc_choices[] = {
 const struct cli_choice cli_tenured_choices[] = {
     {"regions", MM_TENURED_REGIONS, true},
     {"freelist", MM_TENURED_FREELIST, true},
+    {0},
+};
+
+const struct cli_choice cli_fit_choices[] = {
+    {"slots", MM_FIT_SLOTS, true},
+    {"freelist", MM_FIT_FREELIST, true},
     {0},
 };
 
@@ -76,25 +72,79 @@ bool cli_read_choice(const struct cli_choice *choices, const char *value,
              : cli_wrong(problem, "there is no `%s'; choose %s", value, list);
 }
 
-bool cli_read_profile(struct cli_settings *settings, const char *value,
-                      struct cli_problem *problem)
+const char *cli_choice_name(const struct cli_choice *choices, int number)
 {
-  const struct cli_profile *profile = cli_profile_find(value);
-  int gc = 0, tenured = 0;
-  if (!profile)
-    return cli_wrong(problem,
-                     "there is no profile `%s' in this version; "
-                     "`bamboo profiles' lists them",
-                     value);
-  if (!cli_read_choice(cli_gc_choices, profile->gc, &gc, problem) ||
-      !cli_read_choice(cli_tenured_choices, profile->tenured, &tenured,
-                       problem))
-    return false;
-  settings->vm.mm.gc = (enum mm_gc)gc;
-  settings->vm.mm.tenured = (enum mm_tenured)tenured;
-  settings->vm.mm.generational = strcmp(profile->generational, "on") == 0;
+  while (choices->name && choices->value != number)
+    choices++;
+  return choices->name;
+}
+
+/* --- Sizes of the heap and of slots --- */
+
+enum { GROWTH_LEAST = 110, GROWTH_MOST = 10000 };
+
+static bool read_growth(struct cli_settings *settings, const char *value,
+                        struct cli_problem *problem)
+{
+  uint64_t percent = 0;
+  bool is_auto = strcmp(value, "auto") == 0;
+  if (!is_auto && (!cli_read_number(value, &percent) ||
+                   percent < GROWTH_LEAST || percent > GROWTH_MOST))
+    return cli_wrong(problem, "`%.64s' is no number from %d to %d", value,
+                     GROWTH_LEAST, GROWTH_MOST);
+  settings->vm.mm.growth_percent = (unsigned)percent;
   return true;
 }
+
+static void write_growth(const struct cli_settings *settings,
+                         char text[CLI_VALUE_BYTES])
+{
+  unsigned percent = settings->vm.mm.growth_percent;
+  snprintf(text, CLI_VALUE_BYTES, "%u", percent);
+  if (percent == 0)
+    strcpy(text, "auto");
+}
+
+const struct cli_special cli_growth = {read_growth, write_growth, NULL};
+
+enum { SLOT_LEAST = 8, SLOT_MOST = 2048 };
+
+static bool read_slot_sizes(struct cli_settings *settings, const char *value,
+                            struct cli_problem *problem)
+{
+  size_t length = 0, count = 0;
+  const char *item;
+  uint64_t bytes;
+  if (strcmp(value, "none") == 0)
+    value = NULL;
+  while ((item = cli_next_item(&value, &length))) {
+    if (count == CLI_SLOT_SIZES_MOST)
+      return cli_wrong(problem, "more than %d sizes", CLI_SLOT_SIZES_MOST);
+    if (!cli_read_item_number(item, length, &bytes) || bytes < SLOT_LEAST ||
+        bytes > SLOT_MOST)
+      return cli_wrong(problem, "`%.*s' is no size from %d to %d bytes",
+                       length > 64 ? 64 : (int)length, item, SLOT_LEAST,
+                       SLOT_MOST);
+    settings->slot_bytes[count++] = (uint32_t)bytes;
+  }
+  settings->vm.mm.slot_count = count;
+  return true;
+}
+
+static void write_slot_sizes(const struct cli_settings *settings,
+                             char text[CLI_VALUE_BYTES])
+{
+  size_t used = 0;
+  strcpy(text, "none");
+  for (size_t i = 0; i < settings->vm.mm.slot_count; i++)
+    used += (size_t)snprintf(text + used, CLI_VALUE_BYTES - used, "%s%u",
+                             i ? "," : "", settings->slot_bytes[i]);
+}
+
+const struct cli_special cli_slot_sizes = {read_slot_sizes, write_slot_sizes,
+                                           NULL};
+
+/* --- Output --- */
 
 /* Takes "HEAD:FILE" apart: the head goes to `head`, the file is returned,
    null when there is none. */
@@ -113,8 +163,8 @@ static bool split_file(const char *value, char *head, size_t head_bytes,
   return true;
 }
 
-bool cli_read_log(struct cli_settings *settings, const char *value,
-                  struct cli_problem *problem)
+static bool read_log(struct cli_settings *settings, const char *value,
+                     struct cli_problem *problem)
 {
   char level[16] = "info";
   const char *file = NULL;
@@ -132,40 +182,55 @@ bool cli_read_log(struct cli_settings *settings, const char *value,
   return true;
 }
 
-bool cli_read_stats(struct cli_settings *settings, const char *value,
-                    struct cli_problem *problem)
+/* Puts "HEAD:FILE" together again; the file may be null. */
+static void join_file(char text[CLI_VALUE_BYTES], const char *head,
+                      const char *file)
+{
+  snprintf(text, CLI_VALUE_BYTES, "%s%s%s", head, file ? ":" : "",
+           file ? file : "");
+}
+
+static void write_log(const struct cli_settings *settings,
+                      char text[CLI_VALUE_BYTES])
+{
+  join_file(text, mm_log_level_name(settings->vm.mm.log_level),
+            settings->log_file);
+}
+
+const struct cli_special cli_log = {read_log, write_log, NULL};
+
+static const struct cli_choice stats_choices[] = {
+    {"text", CLI_STATS_TEXT, true},
+    {"json", CLI_STATS_JSON, true},
+    {"off", CLI_STATS_NONE, true},
+    {0},
+};
+
+static bool read_stats(struct cli_settings *settings, const char *value,
+                       struct cli_problem *problem)
 {
   char format[16] = "text";
   const char *file = NULL;
   if (value && !split_file(value, format, sizeof format, &file, problem))
     return false;
-  bool is_json = strcmp(format, "json") == 0;
-  if (!is_json && strcmp(format, "text") != 0)
-    return cli_wrong(problem, "there is no `%s'; choose text or json", format);
-  settings->stats = is_json ? CLI_STATS_JSON : CLI_STATS_TEXT;
+  int found = CLI_STATS_NONE;
+  if (!cli_read_choice(stats_choices, format, &found, problem))
+    return false;
+  settings->stats = (enum cli_stats)found;
   settings->stats_file = file;
   return true;
 }
 
-bool cli_is_item(const char *item, size_t length, const char *name)
+static void write_stats(const struct cli_settings *settings,
+                        char text[CLI_VALUE_BYTES])
 {
-  return strlen(name) == length && memcmp(item, name, length) == 0;
+  join_file(text, cli_choice_name(stats_choices, (int)settings->stats),
+            settings->stats_file);
 }
 
-/* The number behind "alloc:"; false: none, or 0. */
-static bool read_interval(const char *digits, size_t length, uint64_t *number)
-{
-  char text[24];
-  uint64_t value = 0;
-  if (length >= sizeof text)
-    return false;
-  memcpy(text, digits, length);
-  text[length] = 0;
-  if (!cli_read_number(text, &value) || value == 0)
-    return false;
-  *number = value;
-  return true;
-}
+const struct cli_special cli_stats_format = {read_stats, write_stats, NULL};
+
+/* --- Tests of the machine --- */
 
 static bool read_stress_item(struct cli_settings *settings, const char *item,
                              size_t length, struct cli_problem *problem)
@@ -188,41 +253,127 @@ static bool read_stress_item(struct cli_settings *settings, const char *item,
     return cli_wrong(problem,
                      "`%.*s' is not understood; choose alloc:N or poll:N",
                      (int)length, item);
-  return read_interval(item + skipped, length - skipped, interval) ||
+  return (cli_read_item_number(item + skipped, length - skipped, interval) &&
+          *interval > 0) ||
          cli_wrong(problem, "%.*s wants a number above 0, as in %.*s:100",
                    (int)name_length, item, (int)name_length, item);
 }
 
-bool cli_read_stress(struct cli_settings *settings, const char *value,
-                     struct cli_problem *problem)
+static void forget_stress(struct cli_settings *settings)
+{
+  settings->vm.mm.stress_alloc = settings->vm.mm.stress_poll = 0;
+}
+
+static bool read_stress(struct cli_settings *settings, const char *value,
+                        struct cli_problem *problem)
 {
   size_t length = 0;
   const char *item;
+  if (strcmp(value, "off") == 0) {
+    forget_stress(settings);
+    return true;
+  }
   while ((item = cli_next_item(&value, &length)))
     if (!read_stress_item(settings, item, length, problem))
       return false;
   return true;
 }
 
-bool cli_read_verify(struct cli_settings *settings, const char *value,
-                     struct cli_problem *problem)
+static void write_stress(const struct cli_settings *settings,
+                         char text[CLI_VALUE_BYTES])
+{
+  uint64_t alloc = settings->vm.mm.stress_alloc;
+  uint64_t poll = settings->vm.mm.stress_poll;
+  size_t used = 0;
+  strcpy(text, "off");
+  if (alloc)
+    used = (size_t)snprintf(text, CLI_VALUE_BYTES, "alloc:%" PRIu64, alloc);
+  if (poll)
+    snprintf(text + used, CLI_VALUE_BYTES - used, "%spoll:%" PRIu64,
+             used ? "," : "", poll);
+}
+
+const struct cli_special cli_stress = {read_stress, write_stress,
+                                       forget_stress};
+
+static const struct {
+  const char *name;
+  unsigned bit;
+} verify_items[] = {
+    {"before", MM_VERIFY_BEFORE},
+    {"after", MM_VERIFY_AFTER},
+    {"mark", MM_VERIFY_MARK},
+};
+
+enum { VERIFY_ITEM_COUNT = sizeof verify_items / sizeof verify_items[0] };
+
+/* 0: no such item. */
+static unsigned verify_bit(const char *item, size_t length)
+{
+  for (size_t i = 0; i < VERIFY_ITEM_COUNT; i++)
+    if (cli_is_item(item, length, verify_items[i].name))
+      return verify_items[i].bit;
+  return 0;
+}
+
+static bool read_verify(struct cli_settings *settings, const char *value,
+                        struct cli_problem *problem)
 {
   unsigned verify = 0;
   size_t length = 0;
   const char *item;
   if (!value)
     value = "before,after,mark";
-  while ((item = cli_next_item(&value, &length)))
-    if (cli_is_item(item, length, "before"))
-      verify |= MM_VERIFY_BEFORE;
-    else if (cli_is_item(item, length, "after"))
-      verify |= MM_VERIFY_AFTER;
-    else if (cli_is_item(item, length, "mark"))
-      verify |= MM_VERIFY_MARK;
-    else
+  else if (strcmp(value, "off") == 0)
+    value = NULL;
+  while ((item = cli_next_item(&value, &length))) {
+    unsigned bit = verify_bit(item, length);
+    if (!bit)
       return cli_wrong(problem,
                        "there is no `%.*s'; choose before, after or mark",
-                       (int)length, item);
+                       length > 64 ? 64 : (int)length, item);
+    verify |= bit;
+  }
   settings->vm.mm.verify = verify;
   return true;
 }
+
+static void write_verify(const struct cli_settings *settings,
+                         char text[CLI_VALUE_BYTES])
+{
+  size_t used = 0;
+  strcpy(text, "off");
+  for (size_t i = 0; i < VERIFY_ITEM_COUNT; i++)
+    if (settings->vm.mm.verify & verify_items[i].bit)
+      used += (size_t)snprintf(text + used, CLI_VALUE_BYTES - used, "%s%s",
+                               used ? "," : "", verify_items[i].name);
+}
+
+const struct cli_special cli_verify = {read_verify, write_verify, NULL};
+
+static bool read_fail_alloc(struct cli_settings *settings, const char *value,
+                            struct cli_problem *problem)
+{
+  size_t length = strlen(value);
+  bool and_after = value[length - 1] == '+';
+  uint64_t count = 0;
+  if (strcmp(value, "off") != 0 &&
+      (!cli_read_item_number(value, length - and_after, &count) || count == 0))
+    return cli_wrong(
+        problem, "`%.64s' is no number above 0, with or without a +", value);
+  settings->fail_alloc = (struct cli_fail_alloc){count, and_after};
+  return true;
+}
+
+static void write_fail_alloc(const struct cli_settings *settings,
+                             char text[CLI_VALUE_BYTES])
+{
+  const struct cli_fail_alloc *fail = &settings->fail_alloc;
+  snprintf(text, CLI_VALUE_BYTES, "%" PRIu64 "%s", fail->count,
+           fail->and_after ? "+" : "");
+  if (fail->count == 0)
+    strcpy(text, "off");
+}
+
+const struct cli_special cli_fail_alloc = {read_fail_alloc, write_fail_alloc,
+                                           NULL};

@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values of options that need reading of their own.  Each reader puts what it
- * read into the settings and returns true, or says what is wrong.
+ * Values of options that need reading and writing of their own.  Each reader
+ * puts what it read into the settings and returns true, or says what is wrong.
  */
 #ifndef VM_CLI_SPECIAL_H
 #define VM_CLI_SPECIAL_H
 
 #include "vm/cli/options.h"
-
-/* What is wrong with a word, in one line. */
-struct cli_problem {
-  char text[256];
-};
-
-/* Sets the text; returns false. */
-bool cli_wrong(struct cli_problem *problem, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 /* A name for a number; a table of them ends with a null name. */
 struct cli_choice {
@@ -27,21 +18,28 @@ struct cli_choice {
 extern const struct cli_choice cli_gc_choices[];
 extern const struct cli_choice cli_tenured_choices[];
 extern const struct cli_choice cli_jit_choices[];
+extern const struct cli_choice cli_fit_choices[];
 
 bool cli_read_choice(const struct cli_choice *choices, const char *value,
                      int *number, struct cli_problem *problem);
+const char *cli_choice_name(const struct cli_choice *choices, int number);
 
-/* `value` is null where it may be left out and was. */
-typedef bool cli_read_special(struct cli_settings *settings, const char *value,
-                              struct cli_problem *problem);
+struct cli_special {
+  /* `value` is null where it may be left out and was. */
+  bool (*read)(struct cli_settings *settings, const char *value,
+               struct cli_problem *problem);
+  void (*write)(const struct cli_settings *settings,
+                char text[CLI_VALUE_BYTES]);
+  /* Where values of one layer add up: forgets those of the layers before. */
+  void (*forget)(struct cli_settings *settings);
+};
 
-cli_read_special cli_read_profile;
-cli_read_special cli_read_log;
-cli_read_special cli_read_stats;
-cli_read_special cli_read_stress;
-cli_read_special cli_read_verify;
-
-/* Are these `length` bytes this name? */
-bool cli_is_item(const char *item, size_t length, const char *name);
+extern const struct cli_special cli_growth;
+extern const struct cli_special cli_slot_sizes;
+extern const struct cli_special cli_log;
+extern const struct cli_special cli_stats_format;
+extern const struct cli_special cli_stress;
+extern const struct cli_special cli_verify;
+extern const struct cli_special cli_fail_alloc;
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the values of options.  Nothing here prints. */
+/* Values of options as text.  Nothing here prints. */
 #include "config.h"
 
 #include "vm/cli/values.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Digits at the beginning of `text`; returns what follows, null when there
@@ -60,4 +62,31 @@ const char *cli_next_item(const char **list, size_t *length)
   *length = comma ? (size_t)(comma - item) : strlen(item);
   *list = comma ? comma + 1 : NULL;
   return item;
+}
+
+bool cli_is_item(const char *item, size_t length, const char *name)
+{
+  return strlen(name) == length && memcmp(item, name, length) == 0;
+}
+
+bool cli_read_item_number(const char *item, size_t length, uint64_t *number)
+{
+  char text[24];
+  if (length >= sizeof text)
+    return false;
+  memcpy(text, item, length);
+  text[length] = 0;
+  return cli_read_number(text, number);
+}
+
+void cli_write_size(uint64_t bytes, char text[CLI_SIZE_BYTES])
+{
+  static const char units[] = "KMGT";
+  size_t unit = 0;
+  while (bytes && bytes % 1024 == 0 && unit < sizeof units - 1) {
+    bytes /= 1024;
+    unit++;
+  }
+  snprintf(text, CLI_SIZE_BYTES, "%" PRIu64 "%.1s", bytes,
+           unit ? &units[unit - 1] : "");
 }

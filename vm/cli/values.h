@@ -20,4 +20,14 @@ bool cli_read_size(const char *text, uint64_t *bytes);
  */
 const char *cli_next_item(const char **list, size_t *length);
 
+/* Are these `length` bytes this name? */
+bool cli_is_item(const char *item, size_t length, const char *name);
+
+/* As cli_read_number, of an item of a list. */
+bool cli_read_item_number(const char *item, size_t length, uint64_t *number);
+
+/* The shortest text that cli_read_size reads as so many bytes. */
+enum { CLI_SIZE_BYTES = 24 };
+void cli_write_size(uint64_t bytes, char text[CLI_SIZE_BYTES]);
+
 #endif
