@@ -103,7 +103,7 @@ static struct mm_arena_chunk *add_chunk(struct mm_arena *arena, size_t bytes)
 
 void *mm_arena_alloc(struct mm_arena *arena, size_t bytes)
 {
-  if (bytes > SIZE_MAX - CHUNK_HEAD_BYTES - ALIGN)
+  if (mm_native_fails_now() || bytes > SIZE_MAX - CHUNK_HEAD_BYTES - ALIGN)
     return NULL;
   bytes = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
   struct mm_arena_chunk *chunk = arena->newest;
