@@ -104,6 +104,12 @@ struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
 struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
                                  struct mm_layout *layout, uint32_t length);
 
+/* Why the last allocation of this mutator that was refused was; forgets it. */
+enum mm_refusal mm_take_refusal(struct mm_mutator *mutator);
+
+/* What an exception says about it: static text. */
+const char *mm_refusal_text(enum mm_refusal refusal);
+
 /* Called when the poll word is set.  Safepoint: may collect. */
 void mm_poll_slow(struct mm_mutator *mutator);
 

@@ -32,6 +32,14 @@ enum mm_mutator_state {
   MM_MUTATOR_STOPPED,   /* waits at a safepoint */
 };
 
+/* Why an allocation was refused. */
+enum mm_refusal {
+  MM_REFUSED_HEAP,      /* --heap-max, or the machine */
+  MM_REFUSED_NONMOVING, /* --nonmoving-max */
+  MM_REFUSED_NATIVE,    /* the host's own: mm/native.h gave null */
+  MM_REFUSAL_COUNT
+};
+
 struct mm_mutator {
   uintptr_t tlab_cursor;
   uintptr_t tlab_limit; /* lowered to the start when each allocation has to
@@ -50,6 +58,10 @@ struct mm_mutator {
   uint32_t id;        /* 1 .. 65535, the owner in light locks */
   uint32_t tlab_bytes; /* size of the next TLAB, follows the rate */
   uint64_t allocated_then_bytes; /* allocated_bytes at the last collection */
+  struct mm_slot_cursor *slots; /* with tenured=freelist, one per size class;
+                                   null otherwise */
+  uint64_t slots_bytes;         /* allocated from them and not yet counted */
+  enum mm_refusal refusal;      /* the last one; see mm_take_refusal */
 };
 
 /*

@@ -127,10 +127,3 @@ void mm_tlab_adapt(struct mm_mutator *mutator)
     bytes = MM_TLAB_MAX_BYTES;
   mutator->tlab_bytes = (uint32_t)bytes;
 }
-
-void mm_retire_tlabs(struct mm_heap *heap)
-{
-  struct mm_mutator *mutator = heap->mutators;
-  for (; mutator; mutator = mutator->next)
-    mm_tlab_retire(mutator);
-}

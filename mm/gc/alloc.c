@@ -4,8 +4,8 @@
  * do.
  *
  *   stress: a forced collection at each N-th
- *   up to 8 KiB          TLAB
- *   up to half a region  beside the TLABs
+ *   up to 8 KiB          TLAB             (tenured=freelist: slots up to
+ *   up to half a region  beside the TLABs  2 KiB, gaps up to half a region)
  *   above                large object
  *   no room -> collect as planned -> no room -> compact all -> null
  *
@@ -24,8 +24,8 @@
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/sizing_internal.h"
 #include "mm/mm_inline.h"
+#include "mm/space/fixed_internal.h"
 #include "mm/space/large_internal.h"
-#include "mm/space/nonmoving_internal.h"
 #include "mm/space/object_internal.h"
 
 /* Collections, own or others', that one allocation waits for. */
@@ -39,7 +39,7 @@ struct request {
 };
 
 /* False when no object can have this length. */
-static bool measure(struct request *request)
+static inline bool measure(struct request *request)
 {
   const struct mm_layout *layout = request->layout;
   uint32_t length = request->length;
@@ -68,22 +68,45 @@ static void count_direct(struct mm_mutator *mutator, uint64_t bytes)
   mm_stat_count(&mutator->heap->stat, MM_COUNT_ALLOCATED_BYTES, bytes);
 }
 
+static enum mm_status alloc_large(struct mm_heap *heap, uint64_t bytes,
+                                  uint32_t limit, uintptr_t *at)
+{
+  enum mm_status status = mm_large_alloc(heap, bytes, limit, at);
+  if (status == MM_OK)
+    heap->fixed[MM_FIXED_OBJECTS].claimed_bytes += bytes;
+  return status;
+}
+
+static enum mm_status alloc_nonmoving(struct mm_heap *heap, size_t bytes,
+                                      uint32_t limit, uintptr_t *at)
+{
+  enum mm_status status = mm_fixed_alloc(heap, &heap->fixed[MM_FIXED_NONMOVING],
+                                         bytes, limit, at);
+  if (status == MM_OK)
+    mm_stat_count(&heap->stat, MM_COUNT_NONMOVING_ALLOCATED, 1);
+  return status;
+}
+
 static enum mm_status find_room_locked(struct mm_mutator *mutator,
                                        const struct request *request,
                                        uint32_t limit, uintptr_t *at)
 {
   struct mm_heap *heap = mutator->heap;
-  if (request->bytes <= MM_TLAB_OBJECT_MAX_BYTES && !request->nonmoving)
-    return mm_tlab_alloc(mutator, request->bytes, limit, at);
+  uint64_t bytes = request->bytes;
+  bool is_small = bytes <= MM_SMALL_OBJECT_MAX_BYTES;
+  if (is_small && !request->nonmoving && mutator->slots)
+    return mm_fixed_alloc_mutator(mutator, bytes, limit, at);
+  if (bytes <= MM_TLAB_OBJECT_MAX_BYTES && !request->nonmoving)
+    return mm_tlab_alloc(mutator, bytes, limit, at);
   enum mm_status status;
-  if (request->bytes > MM_SMALL_OBJECT_MAX_BYTES)
-    status = mm_large_alloc(heap, request->bytes, limit, at);
+  if (!is_small)
+    status = alloc_large(heap, bytes, limit, at);
   else if (request->nonmoving)
-    status = mm_nonmoving_alloc(heap, request->bytes, limit, at);
+    status = alloc_nonmoving(heap, bytes, limit, at);
   else
-    status = mm_object_cut_medium(heap, request->bytes, limit, true, at);
+    status = mm_object_cut_medium(heap, bytes, limit, true, at);
   if (status == MM_OK)
-    count_direct(mutator, request->bytes);
+    count_direct(mutator, bytes);
   return status;
 }
 
@@ -118,10 +141,40 @@ static struct mm_ref attempt(struct mm_mutator *mutator,
   return status == MM_OK ? write_object(request, at) : MM_NULL;
 }
 
-static struct mm_ref refuse(struct mm_mutator *mutator)
+static bool nonmoving_is_full(const struct mm_heap *heap)
 {
-  mm_stat_count(&mutator->heap->stat, MM_COUNT_OUT_OF_MEMORY, 1);
+  const struct mm_fixed_space *space = &heap->fixed[MM_FIXED_NONMOVING];
+  return space->regions >= space->max_regions;
+}
+
+static struct mm_ref refuse(struct mm_mutator *mutator,
+                            const struct request *request)
+{
+  struct mm_heap *heap = mutator->heap;
+  mm_stat_count(&heap->stat, MM_COUNT_OUT_OF_MEMORY, 1);
+  pthread_mutex_lock(&heap->lock);
+  mutator->refusal = request->nonmoving && nonmoving_is_full(heap)
+                         ? MM_REFUSED_NONMOVING
+                         : MM_REFUSED_HEAP;
+  pthread_mutex_unlock(&heap->lock);
   return MM_NULL;
+}
+
+enum mm_refusal mm_take_refusal(struct mm_mutator *mutator)
+{
+  enum mm_refusal refusal = mutator->refusal;
+  mutator->refusal = MM_REFUSED_HEAP;
+  return refusal;
+}
+
+const char *mm_refusal_text(enum mm_refusal refusal)
+{
+  static const char *const texts[MM_REFUSAL_COUNT] = {
+      [MM_REFUSED_HEAP] = "the heap is full",
+      [MM_REFUSED_NONMOVING] = "the space of objects that do not move is full",
+      [MM_REFUSED_NATIVE] = "the runtime gets no more memory of its own",
+  };
+  return texts[refusal];
 }
 
 static bool is_futile(struct mm_heap *heap)
@@ -148,7 +201,7 @@ static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
     if (mine)
       effort = MM_EFFORT_UTMOST;
   }
-  return refuse(mutator);
+  return refuse(mutator, request);
 }
 
 /* Collects if this is the N-th allocation. */
@@ -176,19 +229,35 @@ static struct mm_ref alloc_slow(struct mm_mutator *mutator,
   mutator->allocated_objects_slow++;
   mm_stat_count(&heap->stat, MM_COUNT_SLOW_ALLOCATIONS, 1);
   if (!is_possible || request->bytes > heap->options.heap_max_bytes)
-    return refuse(mutator);
+    return refuse(mutator, request);
   struct mm_ref ref = attempt(mutator, request, false);
   if (!mm_is_null(ref))
     return ref;
   if (heap->options.gc == MM_GC_EPSILON)
-    return refuse(mutator);
+    return refuse(mutator, request);
   return alloc_after_collecting(mutator, request);
+}
+
+/* A slot from the mutator's cursors: the common case of tenured=freelist. */
+static struct mm_ref alloc_slot(struct mm_mutator *mutator,
+                                struct request *request)
+{
+  if (mutator->heap->options.stress_alloc != 0 || !measure(request) ||
+      request->bytes > MM_SLOT_MAX_BYTES)
+    return MM_NULL;
+  uintptr_t at = mm_fixed_alloc_fast(mutator, request->bytes);
+  return at != 0 ? write_object(request, at) : MM_NULL;
 }
 
 struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
                             struct mm_layout *layout, uint32_t length)
 {
   struct request request = {layout, length, 0, false};
+  if (mutator->slots) {
+    struct mm_ref ref = alloc_slot(mutator, &request);
+    if (!mm_is_null(ref))
+      return ref;
+  }
   return alloc_slow(mutator, &request);
 }
 

@@ -4,7 +4,8 @@
  *
  *   stop the world              safepoint.c
  *   [verify]
- *   evacuate   or   compact     sizing.c chooses
+ *   evacuate   or   compact     sizing.c chooses, with tenured=regions
+ *   mark and sweep              with tenured=freelist
  *   [verify]
  *   size the heap anew, give memory back, set the TLABs' sizes
  *   let the world go on
@@ -21,10 +22,10 @@
 #include "mm/gc/compact_internal.h"
 #include "mm/gc/evacuate_internal.h"
 #include "mm/gc/heap_verify_internal.h"
+#include "mm/gc/marksweep_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/sizing_internal.h"
 #include "mm/gc/workers_internal.h"
-#include "mm/space/nonmoving_internal.h"
 
 uint64_t mm_heap_used_bytes(const struct mm_heap *heap)
 {
@@ -85,11 +86,13 @@ static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
                     bool utmost)
 {
   unsigned active = mm_sizing_workers(heap);
-  if (utmost)
+  if (kind == MM_COLLECTION_SWEEP)
+    mm_mark_sweep(heap, active);
+  else if (utmost)
     mm_compact_utmost(heap);
   else if (kind == MM_COLLECTION_COMPACT)
     mm_compact(heap, active);
-  if (kind == MM_COLLECTION_COMPACT)
+  if (kind != MM_COLLECTION_EVACUATE)
     return true;
   bool had_room = mm_evacuate(heap, active);
   if (!had_room)
@@ -113,7 +116,7 @@ static void check(const struct mm_heap *heap)
 {
 #ifdef BAMBOO_DEBUG
   mm_regions_check(&heap->regions);
-  mm_nonmoving_check(heap);
+  mm_fixed_check(heap);
 #else
   (void)heap;
 #endif
@@ -122,15 +125,14 @@ static void check(const struct mm_heap *heap)
 static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
                         enum mm_effort effort, bool forced)
 {
-  mm_retire_tlabs(heap);
+  mm_retire_buffers(heap);
   check(heap);
   struct mm_stat_heap before = state_of_heap(heap);
   mm_stat_collection_begin(&heap->stat, cause, forced, &before);
   if (heap->options.verify & MM_VERIFY_BEFORE)
     verify(heap, MM_PHASE_VERIFY_BEFORE, "before");
   bool utmost = effort == MM_EFFORT_UTMOST;
-  enum mm_collection_kind kind =
-      utmost ? MM_COLLECTION_COMPACT : mm_sizing_kind(heap);
+  enum mm_collection_kind kind = mm_sizing_kind(heap, utmost);
   mm_stat_collection_kind(&heap->stat, kind);
   bool had_room = reclaim(heap, kind, utmost);
   struct mm_stat_heap counted = {0};

@@ -36,14 +36,12 @@
 
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
-#include "mm/gc/heap_verify_internal.h"
 #include "mm/gc/mark_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
-#include "mm/space/nonmoving_internal.h"
 #include "mm/space/object_internal.h"
 
 enum { BLOCK_GRANULES = 64 };
@@ -404,13 +402,6 @@ static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
   return false;
 }
 
-static void verify_marks(struct mm_heap *heap)
-{
-  uint64_t missing = mm_verify_marks(heap, stderr);
-  if (missing)
-    mm_fatal(heap, "marking missed %llu objects", (unsigned long long)missing);
-}
-
 static void visit_weak(struct mm_heap *heap)
 {
   struct weak_visitor visitor = {{keep_weak}, heap};
@@ -445,17 +436,8 @@ static void release_small(struct mm_heap *heap)
 
 static void sweep_others(struct mm_heap *heap)
 {
-  mm_nonmoving_sweep(heap);
+  mm_fixed_begin_sweep(heap);
   mm_large_sweep(heap);
-}
-
-/* Runs one phase on the collecting thread. */
-static void phase(struct mm_heap *heap, enum mm_phase which,
-                  void (*run)(struct mm_heap *heap))
-{
-  mm_stat_phase_begin(&heap->stat, which);
-  run(heap);
-  mm_stat_phase_end(&heap->stat, which);
 }
 
 /* Runs one phase on the workers. */
@@ -496,16 +478,12 @@ void mm_compact(struct mm_heap *heap, unsigned active)
 {
   MM_ASSERT(heap->stopping);
   mm_workers_reset(heap->workers);
-  phase(heap, MM_PHASE_PREPARE, prepare);
-  mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
-  mm_mark_heap(heap, active);
-  mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
-  if (heap->options.verify & MM_VERIFY_MARK)
-    phase(heap, MM_PHASE_VERIFY_MARK, verify_marks);
+  mm_stat_phase_run(heap, MM_PHASE_PREPARE, prepare);
+  mm_mark_phase(heap, active);
   phase_on(heap, MM_PHASE_PLAN, active, plan_goal);
-  phase(heap, MM_PHASE_WEAK, visit_weak);
+  mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak);
   phase_on(heap, MM_PHASE_UPDATE, active, update_goal);
   phase_on(heap, MM_PHASE_MOVE, active, move_goal);
-  phase(heap, MM_PHASE_SWEEP, sweep_others);
-  phase(heap, MM_PHASE_RELEASE, release_small);
+  mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep_others);
+  mm_stat_phase_run(heap, MM_PHASE_RELEASE, release_small);
 }

@@ -29,7 +29,6 @@
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
-#include "mm/space/nonmoving_internal.h"
 #include "mm/space/object_internal.h"
 
 /* A stack overflowed: entries were dropped --------------------------------- */
@@ -72,7 +71,8 @@ static void rescan_all(struct mm_worker *worker)
       if (!(region->flags & MM_REGION_FROM) || region->flags & MM_REGION_KEPT)
         rescan_region(worker, i);
     } else if (region->kind == MM_REGION_LARGE ||
-               region->kind == MM_REGION_NONMOVING) {
+               region->kind == MM_REGION_SLOTS ||
+               region->kind == MM_REGION_FREELIST) {
       mm_region_each_marked(heap, i, mm_evacuate_rescan, worker);
     }
   }
@@ -95,7 +95,8 @@ static void prepare_region(struct mm_heap *heap, uint32_t index)
     heap->traces[index] = MM_TRACE_MOVE;
     return;
   case MM_REGION_LARGE:
-  case MM_REGION_NONMOVING:
+  case MM_REGION_SLOTS:
+  case MM_REGION_FREELIST:
     mm_region_clear_marks(heap, index);
     heap->traces[index] = MM_TRACE_MARK;
     return;
@@ -195,7 +196,7 @@ static void free_from_space(struct mm_heap *heap)
 static void release(struct mm_heap *heap)
 {
   mm_stat_phase_begin(&heap->stat, MM_PHASE_SWEEP);
-  mm_nonmoving_sweep(heap);
+  mm_fixed_begin_sweep(heap);
   mm_large_sweep(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_SWEEP);
   mm_stat_phase_begin(&heap->stat, MM_PHASE_RELEASE);

@@ -5,8 +5,8 @@
  *   0        4 GiB                                             32 GiB
  *   | metadata |          heap: one reservation, 2 MiB aligned    |
  *
- *   anywhere: descriptors | traces | marks | blocks, one mapping, touched (and
- *   so backed by memory) only where the heap is in use
+ *   anywhere: descriptors | traces | marks | starts | blocks | runs, one
+ *   mapping, touched (and so backed by memory) only where the heap is in use
  *
  * References are 32-bit multiples of 8 and class words 32-bit addresses: that
  * is what the two bounds are for.  AddressSanitizer's shadow begins below
@@ -22,7 +22,6 @@
 #include "mm/gc/workers_internal.h"
 #include "mm/os/os_internal.h"
 #include "mm/space/metadata_internal.h"
-#include "mm/space/nonmoving_internal.h"
 #include "mm/space/object_internal.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -90,7 +89,9 @@ static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
   uint64_t traces = page_align(count);
   uint64_t marks = page_align(bytes / MM_OBJECT_ALIGN / 8);
   uint64_t blocks = page_align(bytes / BLOCK_BYTES * sizeof(struct mm_block));
-  heap->tables_bytes = table + traces + marks + blocks;
+  uint64_t runs =
+      page_align(count * MM_REGION_RUNS * sizeof(struct mm_run));
+  heap->tables_bytes = table + traces + 2 * marks + blocks + runs;
   enum mm_status status = mm_os_map(heap->tables_bytes, &heap->tables);
   if (status != MM_OK) {
     mm_error_set(error,
@@ -105,7 +106,9 @@ static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
                   (struct mm_region *)at);
   heap->traces = (uint8_t *)(at + table);
   heap->marks = (uint64_t *)(at + table + traces);
-  heap->blocks = (struct mm_block *)(at + table + traces + marks);
+  heap->starts = (uint64_t *)(at + table + traces + marks);
+  heap->blocks = (struct mm_block *)(at + table + traces + 2 * marks);
+  heap->runs = (struct mm_run *)(at + table + traces + 2 * marks + blocks);
   return MM_OK;
 }
 
@@ -155,6 +158,7 @@ static void init_plain(struct mm_heap *heap)
   pthread_mutex_init(&heap->space_lock, NULL);
   pthread_cond_init(&heap->stopped, NULL);
   pthread_cond_init(&heap->resumed, NULL);
+  mm_code_space_init(&heap->code);
   mm_stat_init(&heap->stat, heap->options.log, heap->options.log_level);
 }
 
@@ -176,7 +180,8 @@ static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
     return MM_NO_MEMORY;
   }
   mm_object_space_reset(heap);
-  mm_nonmoving_reset(heap);
+  mm_fixed_init(heap, MM_FIXED_OBJECTS);
+  mm_fixed_init(heap, MM_FIXED_NONMOVING);
   mm_sizing_init(heap);
   return MM_OK;
 }
@@ -198,6 +203,14 @@ enum mm_status mm_heap_create(const struct mm_options *options,
   new->binding = *binding;
   new->host = host;
   init_plain(new);
+  if (!mm_classes_init(&new->classes, MM_REF_SHIFT, MM_SLOT_MAX_BYTES,
+                       completed.slot_bytes, completed.slot_count)) {
+    mm_error_set(error, "--slot-sizes: too many sizes; at most %d in all, "
+                        "with the usual ones",
+                 MM_CLASSES_MOST);
+    mm_heap_destroy(new);
+    return MM_BAD_OPTION;
+  }
   status = init_parts(new, error);
   if (status == MM_OK)
     *heap = new;
@@ -219,6 +232,7 @@ void mm_heap_destroy(struct mm_heap *heap)
   }
   if (heap->regions.base)
     mm_os_release((void *)heap->regions.base, heap_bytes(heap));
+  mm_code_space_destroy(&heap->code);
   mm_metadata_destroy(heap);
   pthread_cond_destroy(&heap->resumed);
   pthread_cond_destroy(&heap->stopped);

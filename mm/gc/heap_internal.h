@@ -6,6 +6,10 @@
  *   marks        a bit per 8 bytes: a live object starts here (valid from the
  *                mark phase of a collection to its end; an evacuation keeps
  *                them for large and non-moving objects only)
+ *                For the fixed spaces they stay until a run or region is
+ *                swept.
+ *   starts       a bit per 8 bytes: an object starts in a slot here
+ *   runs         descriptors of runs of slots, 16 per region
  *   blocks       per 512 bytes, while compacting: see compact_internal.h
  *   traces       per region one byte, while collecting: what a reference into
  *                it means to the collector (enum mm_trace)
@@ -13,6 +17,7 @@
  * Locks, in the order in which they are taken
  *   lock              mutators, states, stopping, regions, allocation spaces
  *   metadata.lock     the metadata arena
+ *   code.lock         the code space
  *   workers.lock      goals of the worker threads
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
@@ -25,6 +30,8 @@
 #include "mm/alloc/arena.h"
 #include "mm/alloc/bump_internal.h"
 #include "mm/mm.h"
+#include "mm/space/code_internal.h"
+#include "mm/space/fixed_internal.h"
 #include "mm/space/region_internal.h"
 #include "mm/stat/stat_internal.h"
 
@@ -50,12 +57,6 @@ struct mm_object_space {
   uint32_t partial_first; /* regions with room at their end */
 };
 
-/* See nonmoving_internal.h. */
-struct mm_nonmoving_space {
-  uint32_t region;    /* bump allocation goes on here; or MM_NO_REGION */
-  struct mm_ref gaps; /* first of the fillers on offer */
-};
-
 struct mm_metadata_space {
   pthread_mutex_t lock;
   struct mm_arena_source source;
@@ -73,6 +74,8 @@ struct mm_sizing {
   uint32_t reserve_regions;  /* of it kept free for evacuation */
   uint32_t survivor_regions; /* small ones after the last collection */
   uint32_t keep_regions;     /* so many stay committed */
+  uint64_t budget_bytes;     /* tenured=freelist: to be handed out before the
+                                next collection */
   enum mm_collection_kind next_kind;
   bool was_short;  /* the last evacuation ran out of room */
   unsigned futile; /* collections in a row that left hardly room */
@@ -92,8 +95,12 @@ struct mm_heap {
   size_t tables_bytes;
 
   struct mm_object_space objects;
-  struct mm_nonmoving_space nonmoving;
+  struct mm_fixed_space fixed[MM_FIXED_COUNT];
+  struct mm_classes classes; /* of the slots of both */
+  uint64_t *starts;          /* a bit per granule: an object in a slot */
+  struct mm_run *runs;
   struct mm_metadata_space metadata;
+  struct mm_code_space code;
   struct mm_layout *filler_granule; /* 8 bytes */
   struct mm_layout *filler;         /* 16 and more; length word in bytes */
 
@@ -128,6 +135,15 @@ static inline bool mm_is_stressed(const struct mm_heap *heap)
   return heap->options.stress_alloc || heap->options.stress_poll;
 }
 
+/* Runs one phase of a collection on the collecting thread. */
+static inline void mm_stat_phase_run(struct mm_heap *heap, enum mm_phase phase,
+                                     void (*run)(struct mm_heap *heap))
+{
+  mm_stat_phase_begin(&heap->stat, phase);
+  run(heap);
+  mm_stat_phase_end(&heap->stat, phase);
+}
+
 /* Gives a region (or the run that it heads) back, poisoned under stress. */
 static inline void mm_heap_free_region(struct mm_heap *heap, uint32_t index)
 {
@@ -138,10 +154,16 @@ static inline void mm_heap_free_region(struct mm_heap *heap, uint32_t index)
 }
 
 /*
- * Ends all TLABs, so that every region can be walked; the next allocation of
- * each mutator takes the slow path.  World stopped or single mutator.
+ * Ends all TLABs and gives back the slots that cursors hold, so that every
+ * region can be walked and all that was allocated is counted; the next
+ * allocation of each mutator takes the slow path.  World stopped or single
+ * mutator.
  */
-void mm_retire_tlabs(struct mm_heap *heap);
+void mm_retire_buffers(struct mm_heap *heap);
+
+/* The same, and sweeps what is unswept: a walk then finds just the objects
+   that are not known to be dead. */
+void mm_make_walkable(struct mm_heap *heap);
 
 /* Bytes of regions that are not free; that may be used before the heap has
    to grow (the soft limit, or what is committed if that is more). */

@@ -242,7 +242,7 @@ uint64_t mm_verify_heap(struct mm_heap *heap, const char *when, FILE *out)
 {
   struct mm_verifier verifier = {.heap = heap, .when = when, .out = out};
   mm_verify_tlabs(&verifier);
-  mm_retire_tlabs(heap);
+  mm_make_walkable(heap);
   if (open_sets(&verifier)) {
     mm_verify_walk(&verifier);
     trace(&verifier);

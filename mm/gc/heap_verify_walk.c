@@ -136,6 +136,21 @@ static bool is_filler(uintptr_t at)
   return layout->kind == MM_KIND_FILLER;
 }
 
+/* An object in a slot: its header, and that it fits. */
+static void check_slot(void *context, struct mm_ref ref)
+{
+  struct mm_verifier *verifier = context;
+  uintptr_t at = (uintptr_t)mm_address(ref);
+  uint32_t slot_bytes = mm_fixed_slot_bytes(verifier->heap, at);
+  uint64_t bytes = check_object(verifier, at, at + slot_bytes);
+  if (bytes == 0)
+    return;
+  if (is_filler(at))
+    mm_verify_object_fault(verifier, at, "a filler stands in a slot in use");
+  else
+    mm_verify_put(verifier->starts, mm_verify_granule(verifier, at));
+}
+
 /* Returns how many objects stand in the region. */
 static uint64_t walk_region(struct mm_verifier *verifier, uint32_t index)
 {
@@ -221,6 +236,10 @@ static void check_region(struct mm_verifier *verifier, uint32_t index)
     check_run(verifier, index);
   if (!check_bounds(verifier, index))
     return;
+  if (region->kind == MM_REGION_SLOTS) {
+    mm_fixed_each_slot(verifier->heap, index, check_slot, verifier);
+    return;
+  }
   uint64_t objects = walk_region(verifier, index);
   if (region->kind == MM_REGION_LARGE && objects != 1)
     mm_verify_region_fault(verifier, index,

@@ -24,6 +24,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/header_internal.h"
+#include "mm/gc/heap_verify_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
@@ -205,11 +206,27 @@ static void rescan_goal(struct mm_worker *worker)
   }
 }
 
-void mm_mark_heap(struct mm_heap *heap, unsigned active)
+static void mark_heap(struct mm_heap *heap, unsigned active)
 {
   mm_workers_run(heap->workers, active, mark_goal);
   while (mm_trace_take_overflow(heap->workers)) {
     mm_stat_count(&heap->stat, MM_COUNT_MARK_OVERFLOWS, 1);
     mm_workers_run(heap->workers, 1, rescan_goal);
   }
+}
+
+static void verify_marks(struct mm_heap *heap)
+{
+  uint64_t missing = mm_verify_marks(heap, stderr);
+  if (missing)
+    mm_fatal(heap, "marking missed %llu objects", (unsigned long long)missing);
+}
+
+void mm_mark_phase(struct mm_heap *heap, unsigned active)
+{
+  mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
+  mark_heap(heap, active);
+  mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
+  if (heap->options.verify & MM_VERIFY_MARK)
+    mm_stat_phase_run(heap, MM_PHASE_VERIFY_MARK, verify_marks);
 }

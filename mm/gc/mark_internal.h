@@ -7,8 +7,9 @@
 
 #include "mm/gc/heap_internal.h"
 
-/* Runs on `active` workers, which count what they mark.  World stopped, mark
-   bits of all regions in use clear. */
-void mm_mark_heap(struct mm_heap *heap, unsigned active);
+/* The phases Mark and, if it is on, Verify Mark, on `active` workers, which
+   count what they mark.  World stopped, mark bits of all regions in use
+   clear. */
+void mm_mark_phase(struct mm_heap *heap, unsigned active);
 
 #endif

@@ -9,6 +9,7 @@
  *              (with AddressSanitizer 1 GiB: its shadow leaves no more below
  *              2 GiB); at least 1 MiB; rounded up to regions of 256 KiB
  *   heap_min   default 64 MiB, or heap_max if that is less
+ *   growth     default 400 percent
  *   workers    default one per processor, at most 4
  */
 #include "config.h"
@@ -34,9 +35,18 @@
 #define HEAP_MAX_DEFAULT_MOST (24 * GIB)
 #endif
 #define HEAP_MAX_LEAST (1 * MIB)
+/* One region of slots, one of freelist. */
+#define NONMOVING_MAX_LEAST ((uint64_t)2 * MM_REGION_BYTES)
 #define HEAP_MIN_DEFAULT (64 * MIB)
 
-enum { WORKERS_DEFAULT_MOST = 4, WORKERS_MOST = 64, MEMORY_FRACTION = 4 };
+enum {
+  WORKERS_DEFAULT_MOST = 4,
+  WORKERS_MOST = 64,
+  MEMORY_FRACTION = 4,
+  GROWTH_DEFAULT_PERCENT = 400,
+  GROWTH_LEAST_PERCENT = 110,
+  GROWTH_MOST_PERCENT = 10000,
+};
 
 uint64_t mm_heap_max_possible_bytes(void)
 {
@@ -73,11 +83,6 @@ static enum mm_status check_plan(const struct mm_options *options,
   if (options->generational) {
     mm_error_set(error, "--generational=on is not available in this version; "
                         "choose off");
-    return MM_UNSUPPORTED;
-  }
-  if (options->tenured == MM_TENURED_FREELIST) {
-    mm_error_set(error, "--tenured=freelist is not available in this version; "
-                        "choose regions");
     return MM_UNSUPPORTED;
   }
   if (options->gc == MM_GC_EPSILON &&
@@ -120,6 +125,19 @@ static enum mm_status check_sizes(const struct mm_options *options,
     mm_error_set(error, "--gc-workers must be between 1 and %d", WORKERS_MOST);
     return MM_BAD_OPTION;
   }
+  if (options->growth_percent != 0 &&
+      (options->growth_percent < GROWTH_LEAST_PERCENT ||
+       options->growth_percent > GROWTH_MOST_PERCENT)) {
+    mm_error_set(error, "--heap-growth must be between %d and %d percent",
+                 GROWTH_LEAST_PERCENT, GROWTH_MOST_PERCENT);
+    return MM_BAD_OPTION;
+  }
+  if (options->nonmoving_max_bytes != 0 &&
+      options->nonmoving_max_bytes < NONMOVING_MAX_LEAST) {
+    mm_error_set(error, "--nonmoving-max must be at least %uK",
+                 (unsigned)(NONMOVING_MAX_LEAST / 1024));
+    return MM_BAD_OPTION;
+  }
   if (options->log_level < 0 || options->log_level >= MM_LOG_LEVEL_COUNT) {
     mm_error_set(error, "--gc-log has no level %d", options->log_level);
     return MM_BAD_OPTION;
@@ -160,6 +178,8 @@ enum mm_status mm_options_complete(struct mm_options *options,
     return MM_BAD_OPTION;
   }
   complete_sizes(options);
+  if (options->growth_percent == 0)
+    options->growth_percent = GROWTH_DEFAULT_PERCENT;
   if (options->workers == 0) {
     options->workers = mm_os_processors();
     if (options->workers > WORKERS_DEFAULT_MOST)

@@ -9,6 +9,7 @@
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
 #include "mm/gc/spin_internal.h"
+#include "mm/space/fixed_internal.h"
 
 enum {
   MUTATOR_ID_MAX = 65535, /* what a light lock has room for */
@@ -50,6 +51,11 @@ static void take_id_locked(struct mm_heap *heap, uint32_t *id)
   }
 }
 
+static void give_id_locked(struct mm_heap *heap, uint32_t id)
+{
+  heap->mutator_ids[id >> 6] &= ~((uint64_t)1 << (id & 63));
+}
+
 static void link_locked(struct mm_heap *heap, struct mm_mutator *mutator)
 {
   mutator->previous = NULL;
@@ -86,11 +92,18 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     pthread_cond_wait(&heap->resumed, &heap->lock);
   uint32_t id = 0;
   take_id_locked(heap, &id);
+  mutator->slots = NULL;
+  if (id != 0 && mm_fixed_attach(heap, mutator) != MM_OK) {
+    give_id_locked(heap, id);
+    id = 0;
+  }
   if (id != 0) {
     mutator->heap = heap;
     mutator->id = id;
     mutator->hash_seed = mix(heap->options.seed + id);
     mutator->scopes = NULL;
+    mutator->slots_bytes = 0;
+    mutator->refusal = MM_REFUSED_HEAP;
     mm_tlab_init(mutator);
     set_poll(mutator, calm_poll(heap));
     set_state(mutator, MM_MUTATOR_RUNNING);
@@ -107,8 +120,10 @@ void mm_mutator_detach(struct mm_mutator *mutator)
   MM_ASSERT(!mutator->scopes);
   pthread_mutex_lock(&heap->lock);
   mm_tlab_retire(mutator);
+  mm_fixed_retire_mutator(mutator);
+  mm_fixed_detach(mutator);
   unlink_locked(heap, mutator);
-  heap->mutator_ids[mutator->id >> 6] &= ~((uint64_t)1 << (mutator->id & 63));
+  give_id_locked(heap, mutator->id);
   mutator->heap = NULL;
   pthread_cond_broadcast(&heap->stopped);
   pthread_mutex_unlock(&heap->lock);

@@ -11,7 +11,6 @@
 #include "mm/gc/workers_internal.h"
 
 enum {
-  GROWTH = 4,           /* limit per live region */
   COST_RATIO = 3,       /* compaction to evacuation, per live byte: measured */
   MARGIN_FRACTION = 8,  /* a reserve is 1/8 above the prediction ... */
   MARGIN_REGIONS = 2,   /* ... and this much for buffers partly filled */
@@ -25,6 +24,11 @@ enum {
 static uint32_t at_most(uint32_t value, uint32_t bound)
 {
   return value < bound ? value : bound;
+}
+
+static bool never_copies(const struct mm_heap *heap)
+{
+  return heap->options.tenured == MM_TENURED_FREELIST;
 }
 
 static uint32_t small_regions(const struct mm_heap *heap)
@@ -43,18 +47,19 @@ void mm_sizing_init(struct mm_heap *heap)
   sizing->min_regions =
       (uint32_t)(heap->options.heap_min_bytes >> MM_REGION_LOG2);
   sizing->limit_regions = sizing->min_regions;
+  if (heap->options.gc == MM_GC_EPSILON)
+    sizing->limit_regions = sizing->max_regions;
+  if (heap->options.gc == MM_GC_EPSILON || never_copies(heap))
+    return;
   sizing->next_kind = MM_COLLECTION_EVACUATE;
   sizing->survivor_regions = sizing->min_regions / FIRST_FRACTION;
   sizing->reserve_regions = sizing->min_regions / FIRST_FRACTION;
-  if (heap->options.gc == MM_GC_EPSILON) {
-    sizing->limit_regions = sizing->max_regions;
-    sizing->reserve_regions = 0;
-  }
 }
 
-static uint32_t limit_for(const struct mm_sizing *sizing, uint32_t live)
+static uint32_t limit_for(const struct mm_heap *heap, uint32_t live)
 {
-  uint64_t limit = (uint64_t)GROWTH * live;
+  const struct mm_sizing *sizing = &heap->sizing;
+  uint64_t limit = (uint64_t)heap->options.growth_percent * live / 100 + 1;
   if (limit < sizing->min_regions)
     limit = sizing->min_regions;
   if (limit > sizing->max_regions)
@@ -83,25 +88,70 @@ static bool evacuation_pays(uint32_t limit, uint32_t live, uint32_t small,
   return compaction_frees <= COST_RATIO * evacuation_frees || small == 0;
 }
 
+/* `claimed_bytes` were handed out between the last collection and this one. */
 static void note_futile(struct mm_heap *heap, enum mm_collection_kind kind,
-                        uint64_t live_bytes)
+                        uint64_t live_bytes, uint64_t claimed_bytes)
 {
   uint64_t max_bytes = heap->options.heap_max_bytes;
-  bool is_futile = kind == MM_COLLECTION_COMPACT &&
-                   max_bytes - live_bytes < max_bytes / FUTILE_FRACTION;
+  uint64_t hardly_bytes = max_bytes / FUTILE_FRACTION;
+  bool is_futile = kind != MM_COLLECTION_EVACUATE &&
+                   max_bytes - live_bytes < hardly_bytes;
+  if (kind == MM_COLLECTION_SWEEP && !mm_is_stressed(heap) &&
+      heap->regions.used == heap->sizing.max_regions)
+    is_futile |= claimed_bytes < hardly_bytes;
   heap->sizing.futile = is_futile ? heap->sizing.futile + 1 : 0;
+}
+
+static uint32_t large_regions(const struct mm_heap *heap)
+{
+  const struct mm_regions *regions = &heap->regions;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < regions->fresh_from; i++)
+    if (regions->table[i].kind == MM_REGION_LARGE)
+      count += regions->table[i].span;
+  return count;
+}
+
+static uint64_t claimed_bytes(const struct mm_heap *heap)
+{
+  return heap->fixed[MM_FIXED_OBJECTS].claimed_bytes +
+         heap->fixed[MM_FIXED_NONMOVING].claimed_bytes;
+}
+
+static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
+{
+  struct mm_sizing *sizing = &heap->sizing;
+  uint32_t live = (uint32_t)((live_bytes + MM_REGION_BYTES - 1) >>
+                             MM_REGION_LOG2);
+  uint32_t large = large_regions(heap);
+  if (live < large)
+    live = large;
+  sizing->survivor_regions = live;
+  sizing->limit_regions = limit_for(heap, live);
+  sizing->keep_regions = keep_for(sizing, heap->regions.committed);
+  sizing->budget_bytes = 0;
+  if (sizing->limit_regions > live)
+    sizing->budget_bytes = (uint64_t)(sizing->limit_regions - live)
+                           << MM_REGION_LOG2;
 }
 
 void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
                       bool was_short, uint64_t live_bytes)
 {
+  if (never_copies(heap)) {
+    update_fixed(heap, live_bytes);
+    note_futile(heap, kind, live_bytes, claimed_bytes(heap));
+    heap->fixed[MM_FIXED_OBJECTS].claimed_bytes = 0;
+    heap->fixed[MM_FIXED_NONMOVING].claimed_bytes = 0;
+    return;
+  }
   struct mm_sizing *sizing = &heap->sizing;
   uint32_t live = heap->regions.used;
   uint32_t small = small_regions(heap);
   sizing->survivor_regions = small;
   uint32_t reserve = small + small / MARGIN_FRACTION + MARGIN_REGIONS;
   MM_ASSERT(live <= sizing->max_regions);
-  sizing->limit_regions = limit_for(sizing, live);
+  sizing->limit_regions = limit_for(heap, live);
   sizing->keep_regions = keep_for(sizing, heap->regions.committed);
   bool evacuates = !was_short &&
                    evacuation_pays(sizing->limit_regions, live, small, reserve);
@@ -111,17 +161,24 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
   sizing->was_short = was_short;
   MM_ASSERT(sizing->reserve_regions < sizing->limit_regions);
   MM_ASSERT(sizing->limit_regions <= sizing->max_regions);
-  note_futile(heap, kind, live_bytes);
+  note_futile(heap, kind, live_bytes, 0);
 }
 
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
 {
-  return heap->sizing.limit_regions - heap->sizing.reserve_regions;
+  const struct mm_sizing *sizing = &heap->sizing;
+  if (never_copies(heap) && claimed_bytes(heap) < sizing->budget_bytes)
+    return sizing->max_regions;
+  return sizing->limit_regions - sizing->reserve_regions;
 }
 
-enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap)
+enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool utmost)
 {
   const struct mm_sizing *sizing = &heap->sizing;
+  if (never_copies(heap))
+    return MM_COLLECTION_SWEEP;
+  if (utmost)
+    return MM_COLLECTION_COMPACT;
   if (mm_is_stressed(heap))
     return heap->stat.current.number % 2 == 0 ? MM_COLLECTION_EVACUATE
                                               : MM_COLLECTION_COMPACT;

@@ -9,7 +9,7 @@
  * After a collection that left L regions in use, F of them large or
  * non-moving, S = L - F small:
  *
- *   limit    GROWTH * L, but at least heap_min and at most heap_max
+ *   limit    growth * L (--heap-growth), but at least heap_min and at most heap_max
  *   H        limit - F, what small objects have to share
  *
  * An evacuation copies S regions and needs S more to copy into, so it frees
@@ -24,6 +24,17 @@
  * last.  When the prediction fails, an evacuation may grow beyond the limit up
  * to heap_max; if even that is not enough, what remains is kept in place and
  * the next collection compacts.
+ *
+ * With tenured=freelist nothing is copied, and how many regions are in use says
+ * little: what died leaves holes, which are filled again.  L is then the bytes
+ * that live, in regions, and
+ *
+ *   budget   limit - L, what mutators may expect to allocate
+ *
+ * A mutator that finds no hole takes another region while fewer than `limit`
+ * are in use, or while less than the budget has been handed out since the last
+ * collection: holes of the wrong sizes make the heap grow rather than collect
+ * for every few objects.
  *
  * Memory above the limit goes back to the system, a quarter of it per
  * collection: a program whose live set swings would otherwise fault in again
@@ -44,8 +55,8 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
 /* Regions that mutators may use before a collection has to run. */
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap);
 
-/* The kind that a collection now should have. */
-enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap);
+/* The kind that a collection now should have; `utmost`: to free all it can. */
+enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool utmost);
 
 /* How many workers are worth waking. */
 unsigned mm_sizing_workers(const struct mm_heap *heap);

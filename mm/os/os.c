@@ -111,6 +111,29 @@ enum mm_status mm_os_reserve_between(uint64_t bytes, uint64_t align,
   return MM_NO_MEMORY;
 }
 
+/* More is mapped than asked for, and what sticks out is given back. */
+enum mm_status mm_os_reserve(uint64_t bytes, uint64_t align, uintptr_t *base)
+{
+  uint64_t page = mm_os_page_bytes();
+  MM_ASSERT((align & (align - 1)) == 0 && bytes % page == 0);
+  uint64_t more = align > page ? align - page : 0;
+  if (bytes > UINT64_MAX - more)
+    return MM_NO_MEMORY;
+  void *got = mmap(NULL, bytes + more, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (got == MAP_FAILED)
+    return status_of_errno();
+  uintptr_t at = ((uintptr_t)got + align - 1) & ~(align - 1);
+  uint64_t before = at - (uintptr_t)got;
+  MM_ASSERT(before <= more);
+  if (before > 0)
+    munmap(got, before);
+  if (more > before)
+    munmap((char *)at + bytes, more - before);
+  *base = at;
+  return MM_OK;
+}
+
 enum mm_status mm_os_commit(uintptr_t at, uint64_t bytes)
 {
   if (mprotect((void *)at, bytes, PROT_READ | PROT_WRITE) != 0)
@@ -118,11 +141,17 @@ enum mm_status mm_os_commit(uintptr_t at, uint64_t bytes)
   return MM_OK;
 }
 
-enum mm_status mm_os_uncommit(uintptr_t at, uint64_t bytes)
+enum mm_status mm_os_discard(uintptr_t at, uint64_t bytes)
 {
   if (madvise((void *)at, bytes, MADV_DONTNEED) != 0)
     return status_of_errno();
-  return mm_os_protect(at, bytes);
+  return MM_OK;
+}
+
+enum mm_status mm_os_uncommit(uintptr_t at, uint64_t bytes)
+{
+  enum mm_status status = mm_os_discard(at, bytes);
+  return status == MM_OK ? mm_os_protect(at, bytes) : status;
 }
 
 enum mm_status mm_os_protect(uintptr_t at, uint64_t bytes)

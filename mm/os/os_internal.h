@@ -37,11 +37,18 @@ enum mm_status mm_os_reserve_between(uint64_t bytes, uint64_t align,
                                      uint64_t step, uintptr_t low,
                                      uintptr_t high, uintptr_t *base);
 
+/* Reserves `bytes` anywhere, at a multiple of `align` (a power of two). */
+enum mm_status mm_os_reserve(uint64_t bytes, uint64_t align, uintptr_t *base);
+
 /* Makes memory readable and writable; zero if it was not committed. */
 enum mm_status mm_os_commit(uintptr_t at, uint64_t bytes);
 
 /* Gives the memory back but keeps the address space. */
 enum mm_status mm_os_uncommit(uintptr_t at, uint64_t bytes);
+
+/* Gives the memory back; it stays committed, and is zero when it is touched
+   again. */
+enum mm_status mm_os_discard(uintptr_t at, uint64_t bytes);
 
 /* Takes away access; the content stays. */
 enum mm_status mm_os_protect(uintptr_t at, uint64_t bytes);
@@ -52,7 +59,7 @@ void mm_os_prefer_huge(uintptr_t at, uint64_t bytes);
 /* Zeroed memory anywhere, which takes room only once it is touched. */
 enum mm_status mm_os_map(uint64_t bytes, void **base);
 
-/* Gives back what mm_os_reserve_between or mm_os_map gave. */
+/* Gives back what a function that reserves or mm_os_map gave. */
 void mm_os_release(void *base, uint64_t bytes);
 
 #endif

@@ -17,7 +17,7 @@
  *   a run of a large object is one LARGE and then `span - 1` LARGE_TAIL.
  *
  * All functions need the heap lock, or the world stopped and one thread.
- * Next: object_internal.h, large_internal.h, nonmoving_internal.h.
+ * Next: object_internal.h, large_internal.h, fixed_internal.h.
  */
 #ifndef MM_REGION_INTERNAL_H
 #define MM_REGION_INTERNAL_H
@@ -55,6 +55,7 @@ struct mm_region {
                               to its head */
   uint8_t kind;            /* enum mm_region_kind */
   uint8_t flags;           /* MM_REGION_* */
+  uint8_t fixed;           /* SLOTS, FREELIST: enum mm_fixed_which */
 };
 
 struct mm_regions {

@@ -32,6 +32,7 @@ const char *mm_collection_kind_name(enum mm_collection_kind kind)
   static const char *const names[MM_COLLECTION_KIND_COUNT] = {
       [MM_COLLECTION_EVACUATE] = "evacuate",
       [MM_COLLECTION_COMPACT] = "compact",
+      [MM_COLLECTION_SWEEP] = "sweep",
   };
   return names[kind];
 }

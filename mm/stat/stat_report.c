@@ -302,7 +302,8 @@ static void report_regions(struct report *report,
   static const char *const keys[MM_REGION_KIND_COUNT] = {
       [MM_REGION_FREE] = "free",
       [MM_REGION_SMALL] = "small",
-      [MM_REGION_NONMOVING] = "nonmoving",
+      [MM_REGION_SLOTS] = "slots",
+      [MM_REGION_FREELIST] = "freelist",
       [MM_REGION_LARGE] = "large",
       [MM_REGION_LARGE_TAIL] = "large_tail",
   };
@@ -335,7 +336,7 @@ static void report_native(struct report *report)
 static void report_all(struct mm_heap *heap, FILE *out, bool json)
 {
   struct report report = {.out = out, .json = json};
-  mm_retire_tlabs(heap);
+  mm_retire_buffers(heap);
   mm_stat_note_used(&heap->stat, mm_heap_used_bytes(heap),
                     mm_heap_committed_bytes(heap));
   begin(&report);

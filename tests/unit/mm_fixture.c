@@ -298,6 +298,13 @@ uint64_t fixture_tree_nodes(struct mm_ref tree)
          fixture_tree_nodes(fixture_get(tree, FIXTURE_RIGHT));
 }
 
+void fixture_choose_plan(struct mm_options *options, int plan)
+{
+  options->tenured = plan == 0 ? MM_TENURED_REGIONS : MM_TENURED_FREELIST;
+  options->object_fit = plan == 1 ? MM_FIT_SLOTS : MM_FIT_FREELIST;
+  options->nonmoving_fit = options->object_fit;
+}
+
 void fixture_collect(struct fixture *f, enum mm_collection_kind kind)
 {
   f->heap->sizing.next_kind = kind;

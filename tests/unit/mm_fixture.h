@@ -84,6 +84,10 @@ struct fixture {
    collection. */
 struct mm_options fixture_options(void);
 
+/* The plans there are, by number; for looped tests. */
+enum { FIXTURE_PLANS = 3 };
+void fixture_choose_plan(struct mm_options *options, int plan);
+
 /* Creates the heap, the classes, and attaches the calling thread. */
 void fixture_open(struct fixture *f, const struct mm_options *options);
 void fixture_close(struct fixture *f);

@@ -218,7 +218,7 @@ START_TEST(what_a_program_wrote_into_the_preallocated_is_forgotten)
                                      VM_EXCEPTION_TRACE_OFFSET)));
   ck_assert(mm_is_null(
       vm_object_ref(machine.thread->exception, VM_EXCEPTION_CAUSE_OFFSET)));
-  machine_expect("panda.OutOfMemoryError", "heap");
+  machine_expect("panda.OutOfMemoryError", "memory of its own");
 }
 END_TEST
 
@@ -229,7 +229,7 @@ START_TEST(the_preallocated_move_with_the_heap)
   ck_assert_uint_ne(machine.vm->out_of_memory.bits, old);
   vm_throw_out_of_memory(machine.thread);
   ck_assert(mm_same(machine.thread->exception, machine.vm->out_of_memory));
-  machine_expect("panda.OutOfMemoryError", "heap");
+  machine_expect("panda.OutOfMemoryError", "memory of its own");
 }
 END_TEST
 

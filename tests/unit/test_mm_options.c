@@ -42,14 +42,6 @@ START_TEST(generations_are_refused_by_name)
 }
 END_TEST
 
-START_TEST(a_freelist_for_the_tenured_is_refused_by_name)
-{
-  struct mm_options options = fixture_options();
-  options.tenured = MM_TENURED_FREELIST;
-  check_refused(&options, MM_UNSUPPORTED, "freelist");
-}
-END_TEST
-
 START_TEST(values_out_of_range_are_refused_by_name)
 {
   struct mm_options options = fixture_options();
@@ -63,6 +55,19 @@ START_TEST(values_out_of_range_are_refused_by_name)
   options = fixture_options();
   options.workers = 1000000;
   check_refused(&options, MM_BAD_OPTION, "workers");
+  options = fixture_options();
+  options.growth_percent = 109;
+  check_refused(&options, MM_BAD_OPTION, "heap-growth");
+  options = fixture_options();
+  options.nonmoving_max_bytes = 1;
+  check_refused(&options, MM_BAD_OPTION, "nonmoving-max");
+  uint32_t sizes[MM_CLASSES_MOST];
+  for (uint32_t i = 0; i < MM_CLASSES_MOST; i++)
+    sizes[i] = 136 + 16 * i;
+  options = fixture_options();
+  options.slot_bytes = sizes;
+  options.slot_count = MM_CLASSES_MOST;
+  check_refused(&options, MM_BAD_OPTION, "slot-sizes");
 }
 END_TEST
 
@@ -229,7 +234,6 @@ int main(void)
   TCase *tests = tcase_create("options");
   tcase_add_test(tests, the_concurrent_collector_is_refused_by_name);
   tcase_add_test(tests, generations_are_refused_by_name);
-  tcase_add_test(tests, a_freelist_for_the_tenured_is_refused_by_name);
   tcase_add_test(tests, values_out_of_range_are_refused_by_name);
   tcase_add_test(tests, the_defaults_make_a_heap);
   tcase_add_loop_test(

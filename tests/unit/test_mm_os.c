@@ -88,6 +88,32 @@ START_TEST(memory_given_back_is_zero_when_it_is_used_again)
 }
 END_TEST
 
+START_TEST(discarded_memory_is_zero_without_being_committed_again)
+{
+  ck_assert_int_eq(mm_os_commit(base, BYTES), MM_OK);
+  memset((void *)base, 7, BYTES);
+  ck_assert_int_eq(mm_os_discard(base, BYTES / 2), MM_OK);
+  ck_assert(all_are(base, BYTES / 2, 0));
+  ck_assert(all_are(base + BYTES / 2, BYTES / 2, 7));
+}
+END_TEST
+
+START_TEST(a_reservation_anywhere_is_aligned_and_of_use_to_its_end)
+{
+  static const uint64_t aligns[] = {4096, 65536, 1 << 21};
+  uintptr_t at;
+  ck_assert_int_eq(mm_os_reserve(BYTES, aligns[_i], &at), MM_OK);
+  ck_assert_uint_eq(at % aligns[_i], 0);
+  ck_assert_int_eq(mm_os_commit(at, BYTES), MM_OK);
+  memset((void *)at, 7, BYTES);
+  mm_os_release((void *)at, BYTES);
+  ck_assert_int_eq(mm_os_reserve((uint64_t)1 << 50, aligns[_i], &at),
+                   MM_NO_MEMORY);
+  ck_assert_int_eq(mm_os_reserve(-(uint64_t)4096, aligns[_i], &at),
+                   MM_NO_MEMORY);
+}
+END_TEST
+
 START_TEST(protected_memory_keeps_its_content)
 {
   ck_assert_int_eq(mm_os_commit(base, BYTES), MM_OK);
@@ -267,6 +293,9 @@ int main(void)
   tcase_add_test(os, a_range_that_is_taken_is_refused_and_nothing_is_written);
   tcase_add_test(os, committed_memory_is_zero_and_keeps_what_is_written);
   tcase_add_test(os, memory_given_back_is_zero_when_it_is_used_again);
+  tcase_add_test(os, discarded_memory_is_zero_without_being_committed_again);
+  tcase_add_loop_test(
+      os, a_reservation_anywhere_is_aligned_and_of_use_to_its_end, 0, 3);
   tcase_add_test(os, protected_memory_keeps_its_content);
   fixture_add_death(os, memory_without_access_faults, SIGSEGV, 0, 0, 2);
   tcase_add_test(os, mapped_memory_is_zero);

@@ -308,6 +308,7 @@ START_TEST(a_random_program_and_its_model_agree)
 {
   struct mm_options options = fixture_options();
   options.workers = 1u << _i % 3;
+  fixture_choose_plan(&options, _i / 3 % FIXTURE_PLANS);
   run(&options, (uint64_t)_i + 1, STEPS);
 }
 END_TEST
@@ -316,6 +317,7 @@ START_TEST(they_agree_in_a_tight_heap)
 {
   struct mm_options options = fixture_options();
   options.workers = 1u << _i % 3;
+  fixture_choose_plan(&options, _i / 3 % FIXTURE_PLANS);
   options.heap_max_bytes = 8 * FIXTURE_MIB;
   run(&options, (uint64_t)_i + 100, STEPS);
 }
@@ -325,7 +327,8 @@ START_TEST(they_agree_when_each_few_allocations_collect)
 {
   struct mm_options options = fixture_options();
   options.workers = 1u << _i % 3;
-  options.stress_alloc = (uint64_t)(1 + 2 * _i);
+  fixture_choose_plan(&options, _i / 3 % FIXTURE_PLANS);
+  options.stress_alloc = (uint64_t)(1 + 2 * (_i % 3));
   run(&options, (uint64_t)_i + 200, STEPS / 30);
 }
 END_TEST
@@ -334,6 +337,7 @@ START_TEST(they_agree_when_the_tracing_stack_overflows)
 {
   struct mm_options options = fixture_options();
   options.workers = 1u << _i % 3;
+  fixture_choose_plan(&options, _i / 3 % FIXTURE_PLANS);
   fixture_open(&f, &options);
   f.heap->trace_entries_max = 16;
   model_open((uint64_t)_i + 300);
@@ -350,10 +354,10 @@ END_TEST
 int main(void)
 {
   TCase *tests = tcase_create("random programs");
-  tcase_add_loop_test(tests, a_random_program_and_its_model_agree, 0, 6);
-  tcase_add_loop_test(tests, they_agree_in_a_tight_heap, 0, 3);
+  tcase_add_loop_test(tests, a_random_program_and_its_model_agree, 0, 12);
+  tcase_add_loop_test(tests, they_agree_in_a_tight_heap, 0, 9);
   tcase_add_loop_test(tests, they_agree_when_each_few_allocations_collect, 0,
-                      4);
-  tcase_add_loop_test(tests, they_agree_when_the_tracing_stack_overflows, 0, 3);
+                      9);
+  tcase_add_loop_test(tests, they_agree_when_the_tracing_stack_overflows, 0, 9);
   return fixture_main("mm_random", (TCase *[]){tests, NULL});
 }

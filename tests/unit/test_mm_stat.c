@@ -181,9 +181,9 @@ START_TEST(the_numbers_of_the_summary_agree_with_each_other)
   ck_assert(number("heap", NULL, "peak_used_bytes") <=
             number("heap", NULL, "max_bytes"));
   double regions = 0, native = 0;
-  static const char *const kinds[] = {"free", "small", "nonmoving", "large",
-                                      "large_tail"};
-  for (int i = 0; i < 5; i++)
+  static const char *const kinds[] = {"free",     "small", "slots",
+                                      "freelist", "large", "large_tail"};
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
     regions += number("regions", NULL, kinds[i]);
   ck_assert(regions * FIXTURE_REGION_BYTES == 32 * FIXTURE_MIB);
   native = number("native", NULL, "all");

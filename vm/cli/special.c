@@ -33,7 +33,7 @@ const struct cli_choice cli_gc_choices[] = {
 
 const struct cli_choice cli_tenured_choices[] = {
     {"regions", MM_TENURED_REGIONS, true},
-    {"freelist", MM_TENURED_FREELIST, false},
+    {"freelist", MM_TENURED_FREELIST, true},
     {0},
 };
 

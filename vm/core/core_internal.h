@@ -29,7 +29,7 @@ struct core {
   struct vm vm;
   struct mm_arena *arena;     /* names, parameter lists; lives as long as vm */
   struct vm_pending *pending; /* records whose base is not loaded yet */
-  struct mm_ref out_of_memory_text, stack_overflow_text; /* roots */
+  struct mm_ref refusal_texts[MM_REFUSAL_COUNT], stack_overflow_text; /* roots */
 };
 
 struct thread_private {

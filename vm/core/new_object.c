@@ -15,7 +15,7 @@
 static struct mm_ref made(struct vm_thread *thread, struct mm_ref object)
 {
   if (mm_is_null(object))
-    vm_throw_out_of_memory(thread);
+    vm_throw_refused(thread);
   return object;
 }
 

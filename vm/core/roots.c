@@ -102,7 +102,8 @@ static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
     visit_strings(m, visitor);
   visitor->slot(visitor, &vm->out_of_memory, MM_ROOT_GLOBAL);
   visitor->slot(visitor, &vm->stack_overflow, MM_ROOT_GLOBAL);
-  visitor->slot(visitor, &core->out_of_memory_text, MM_ROOT_GLOBAL);
+  for (int why = 0; why < MM_REFUSAL_COUNT; why++)
+    visitor->slot(visitor, &core->refusal_texts[why], MM_ROOT_GLOBAL);
   visitor->slot(visitor, &core->stack_overflow_text, MM_ROOT_GLOBAL);
 }
 

@@ -130,6 +130,9 @@ bool vm_throw_verify(struct vm_thread *thread, const struct vm_method *method,
 bool vm_throw_stack_overflow(struct vm_thread *thread);
 bool vm_throw_out_of_memory(struct vm_thread *thread);
 
+/* The same after mm_alloc_* returned null: the message names the space. */
+bool vm_throw_refused(struct vm_thread *thread);
+
 /*
  * The handler for the pending exception in one frame, at instruction `fault`
  * (7.2); UINT32_MAX when there is none.  A handler's class that cannot be

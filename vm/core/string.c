@@ -248,7 +248,7 @@ struct mm_ref vm_string_from_text(struct vm_thread *thread,
   if (text->units <= MM_STRING_LENGTH_MAX)
     string = allocate(thread, (uint32_t)text->units << 1 | text->wide);
   if (mm_is_null(string)) {
-    vm_throw_out_of_memory(thread);
+    vm_throw_refused(thread);
     return MM_NULL;
   }
   fill(string, text);

@@ -36,7 +36,7 @@ struct mm_ref vm_make_error(struct vm_thread *thread, enum vm_error_kind kind,
   held[1] = cause;
   struct mm_ref error = mm_alloc_plain(&thread->mutator, &class->layout);
   if (mm_is_null(error)) {
-    vm_throw_out_of_memory(thread);
+    vm_throw_refused(thread);
   } else {
     vm_object_set_ref(error, VM_EXCEPTION_MESSAGE_OFFSET, held[0]);
     vm_object_set_ref(error, VM_EXCEPTION_CAUSE_OFFSET, held[1]);
@@ -192,10 +192,21 @@ static bool throw_preallocated(struct vm_thread *thread, struct mm_ref object,
   return false;
 }
 
+static bool throw_memory(struct vm_thread *thread, enum mm_refusal why)
+{
+  struct vm *vm = thread->vm;
+  return throw_preallocated(thread, vm->out_of_memory,
+                            vm_core_of(vm)->refusal_texts[why]);
+}
+
 bool vm_throw_out_of_memory(struct vm_thread *thread)
 {
-  return throw_preallocated(thread, thread->vm->out_of_memory,
-                            vm_core_of(thread->vm)->out_of_memory_text);
+  return throw_memory(thread, MM_REFUSED_NATIVE);
+}
+
+bool vm_throw_refused(struct vm_thread *thread)
+{
+  return throw_memory(thread, mm_take_refusal(&thread->mutator));
 }
 
 /* One of its own if there is memory, so that it keeps its trace. */
@@ -226,14 +237,23 @@ static bool preallocate(struct vm_thread *thread, enum vm_error_kind kind,
   return !mm_is_null(*ref);
 }
 
+static bool preallocate_refusals(struct vm_thread *thread)
+{
+  struct mm_ref *texts = vm_core_of(thread->vm)->refusal_texts;
+  for (int why = 0; why < MM_REFUSAL_COUNT; why++)
+    if (!preallocate_text(thread, mm_refusal_text((enum mm_refusal)why),
+                          &texts[why]))
+      return false;
+  return true;
+}
+
 bool vm_preallocate_errors(struct vm_thread *thread)
 {
   struct vm *vm = thread->vm;
   struct core *core = vm_core_of(vm);
   return preallocate(thread, VM_ERROR_OUT_OF_MEMORY, &vm->out_of_memory) &&
          preallocate(thread, VM_ERROR_STACK_OVERFLOW, &vm->stack_overflow) &&
-         preallocate_text(thread, "the heap is full",
-                          &core->out_of_memory_text) &&
+         preallocate_refusals(thread) &&
          preallocate_text(thread, "the call depth exceeds the stack",
                           &core->stack_overflow_text);
 }

@@ -21,7 +21,7 @@ static bool create_non_movable(struct vm_thread *thread, union vm_slot *args,
   struct mm_ref object =
       mm_alloc_nonmoving(&thread->mutator, &class->layout, 0);
   if (mm_is_null(object))
-    return vm_throw_out_of_memory(thread);
+    return vm_throw_refused(thread);
   return vm_lib_return_ref(result, object);
 }
 

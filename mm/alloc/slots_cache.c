@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The caches of the slots: where a run comes from when one is used up, where
+ * it goes when it is empty, and what becomes of a cache when its thread ends.
+ * See slots_internal.h.
+ *
+ * The next run of a class is, in this order: one that has free slots; an empty
+ * one that was kept; an orphan's with free slots; a new one; a new one after
+ * the empty ones of the other classes went back to the source.
+ */
+#include "config.h"
+
+#include "mm/alloc/slots_run_internal.h"
+
+#include "mm/native.h"
+#include "mm/os/os_internal.h"
+
+enum { EMPTY_KEPT = 1 }; /* of each class, by a cache that is in use */
+
+/* Rows of runs --------------------------------------------------------------
+ */
+
+static struct mm_slots_bin *bin_of(struct mm_slots_cache *cache,
+                                   const struct mm_slots_run *run)
+{
+  return &cache->bins[run->class];
+}
+
+/* Sets the state, and which frees have to do more than set a bit. */
+static void set_state(struct mm_slots_run *run, enum mm_slots_state state)
+{
+  run->state = (uint8_t)state;
+  run->slow_at = -1;
+  if (state == MM_SLOTS_PARTIAL)
+    run->slow_at = 0;
+  else if (state == MM_SLOTS_FULL)
+    run->slow_at = INT32_MAX;
+}
+
+static void append(struct mm_slots_bin *bin, struct mm_slots_run *run)
+{
+  run->next = NULL;
+  run->previous = bin->last;
+  if (bin->last)
+    bin->last->next = run;
+  else
+    bin->first = run;
+  bin->last = run;
+  set_state(run, MM_SLOTS_PARTIAL);
+}
+
+static void take_out(struct mm_slots_bin *bin, struct mm_slots_run *run)
+{
+  MM_ASSERT(run->state == MM_SLOTS_PARTIAL);
+  if (run->previous)
+    run->previous->next = run->next;
+  else
+    bin->first = run->next;
+  if (run->next)
+    run->next->previous = run->previous;
+  else
+    bin->last = run->previous;
+}
+
+static void push_empty(struct mm_slots_bin *bin, struct mm_slots_run *run)
+{
+  MM_ASSERT(run->used == 0);
+  run->next = bin->empty;
+  bin->empty = run;
+  bin->empty_count++;
+  set_state(run, MM_SLOTS_EMPTY);
+}
+
+static struct mm_slots_run *pop_empty(struct mm_slots_bin *bin)
+{
+  struct mm_slots_run *run = bin->empty;
+  if (!run)
+    return NULL;
+  bin->empty = run->next;
+  bin->empty_count--;
+  return run;
+}
+
+/* Runs from and to the source ------------------------------------------------
+ */
+
+static void divide(struct mm_slots *slots, struct mm_slots_tag *tag,
+                   uint32_t class)
+{
+  uint32_t bytes = slots->classes.bytes[class];
+  tag->slot_bytes = (uint16_t)bytes;
+  tag->slots = (uint16_t)(MM_SPAN_BYTES / bytes);
+  tag->reciprocal = (uint32_t)((((uint64_t)1 << 32) + bytes - 1) / bytes);
+}
+
+static void clear_run(struct mm_slots_run *run, const struct mm_slots_tag *tag,
+                      uint32_t class)
+{
+  run->class = (uint8_t) class;
+  run->summary = 0;
+  MM_ASSERT(run->used == 0);
+  for (unsigned i = 0; i < MM_SLOTS_WORDS; i++) {
+    uint64_t bits = mm_slots_word_mask(tag, i);
+    mm_slots_store(&run->free[i], bits);
+    if (bits)
+      run->summary |= (uint64_t)1 << i;
+  }
+}
+
+static struct mm_slots_run *take_run_locked(struct mm_slots_cache *cache,
+                                            uint32_t class)
+{
+  struct mm_slots *slots = cache->slots;
+  uintptr_t at = slots->source->take(slots->source, MM_SPAN_BYTES);
+  if (!at)
+    return NULL;
+  size_t span = (at - slots->source->base) >> MM_SPAN_LOG2;
+  struct mm_slots_tag *tag = &slots->tags[span];
+  MM_ASSERT(mm_slots_start(slots, span) == at && !tag->owner);
+  divide(slots, tag, class);
+  clear_run(&slots->runs[span], tag, class);
+  __atomic_store_n(&tag->owner, cache, __ATOMIC_RELEASE);
+  slots->run_count++;
+  if (span >= slots->spans)
+    slots->spans = span + 1;
+  return &slots->runs[span];
+}
+
+static void give_run_locked(struct mm_slots *slots, struct mm_slots_run *run)
+{
+  size_t span = mm_slots_span(slots, run);
+  MM_ASSERT(run->used == 0 && slots->remotes[span].count == 0);
+  set_state(run, MM_SLOTS_NONE);
+  __atomic_store_n(&slots->tags[span].owner, NULL, __ATOMIC_RELEASE);
+  slots->run_count--;
+  slots->source->give(slots->source, mm_slots_start(slots, span),
+                      MM_SPAN_BYTES);
+}
+
+void mm_slots_shed_locked(struct mm_slots_cache *cache, uint32_t keep)
+{
+  for (uint32_t i = 0; i < cache->slots->classes.count; i++)
+    while (cache->bins[i].empty_count > keep)
+      give_run_locked(cache->slots, pop_empty(&cache->bins[i]));
+}
+
+static void shed(struct mm_slots_cache *cache, uint32_t keep)
+{
+  pthread_mutex_lock(&cache->slots->lock);
+  mm_slots_shed_locked(cache, keep);
+  pthread_mutex_unlock(&cache->slots->lock);
+}
+
+static void gather_and_shed(struct mm_slots_cache *cache, uint32_t keep)
+{
+  if (mm_slots_is_queue_empty(cache))
+    return;
+  mm_slots_gather(cache);
+  shed(cache, keep);
+}
+
+/* The current run ------------------------------------------------------------
+ */
+
+/* Turns to a word of the current run that has a free slot; false: the run is
+   used up. */
+static bool next_word(struct mm_slots_cache *cache, struct mm_slots_bin *bin)
+{
+  struct mm_slots_run *run = bin->current;
+  for (; run->summary; run->summary &= run->summary - 1) {
+    size_t index = (size_t)__builtin_ctzll(run->summary);
+    if (mm_slots_load(&run->free[index]) == 0)
+      continue;
+    size_t before = index * MM_SLOTS_WORD_BITS * bin->slot_bytes;
+    size_t span = mm_slots_span(cache->slots, run);
+    bin->word = &run->free[index];
+    bin->word_start = cache->base + (span << MM_SPAN_LOG2) + before;
+    return true;
+  }
+  return false;
+}
+
+/* Puts the current run where it belongs. */
+static void leave_current(struct mm_slots_cache *cache,
+                          struct mm_slots_bin *bin)
+{
+  struct mm_slots_run *run = bin->current;
+  if (!run)
+    return;
+  bool has_free = next_word(cache, bin);
+  bin->current = NULL;
+  bin->word = &cache->none;
+  if (!has_free)
+    set_state(run, MM_SLOTS_FULL);
+  else if (run->used == 0)
+    push_empty(bin, run);
+  else
+    append(bin, run);
+}
+
+static void leave_all(struct mm_slots_cache *cache)
+{
+  for (uint32_t i = 0; i < cache->slots->classes.count; i++)
+    leave_current(cache, &cache->bins[i]);
+}
+
+static struct mm_slots_run *own_run(struct mm_slots_bin *bin)
+{
+  struct mm_slots_run *run = bin->first;
+  if (!run)
+    return pop_empty(bin);
+  take_out(bin, run);
+  return run;
+}
+
+static struct mm_slots_run *orphan_run_locked(struct mm_slots_cache *cache,
+                                              uint32_t class)
+{
+  struct mm_slots_cache *orphan = cache->slots->orphans;
+  for (; orphan; orphan = orphan->next_orphan) {
+    struct mm_slots_run *run = orphan->bins[class].first;
+    if (!run)
+      continue;
+    take_out(&orphan->bins[class], run);
+    __atomic_store_n(&mm_slots_tag_of(cache->slots, run)->owner, cache,
+                     __ATOMIC_RELEASE);
+    return run;
+  }
+  return NULL;
+}
+
+static struct mm_slots_run *strange_run(struct mm_slots_cache *cache,
+                                        uint32_t class)
+{
+  pthread_mutex_lock(&cache->slots->lock);
+  struct mm_slots_run *run = orphan_run_locked(cache, class);
+  if (!run)
+    run = take_run_locked(cache, class);
+  pthread_mutex_unlock(&cache->slots->lock);
+  return run;
+}
+
+static struct mm_slots_run *find_run(struct mm_slots_cache *cache,
+                                     uint32_t class)
+{
+  struct mm_slots_run *run = own_run(&cache->bins[class]);
+  if (!run)
+    run = strange_run(cache, class);
+  if (run)
+    return run;
+  mm_slots_cache_trim(cache);
+  return strange_run(cache, class);
+}
+
+void *mm_slots_alloc_slow(struct mm_slots_cache *cache, uint32_t class)
+{
+  struct mm_slots_bin *bin = &cache->bins[class];
+  if (!bin->current || !next_word(cache, bin)) {
+    leave_current(cache, bin);
+    gather_and_shed(cache, EMPTY_KEPT);
+    struct mm_slots_run *run = find_run(cache, class);
+    if (!run)
+      return NULL;
+    set_state(run, MM_SLOTS_CURRENT);
+    bin->current = run;
+    next_word(cache, bin);
+  }
+  MM_ASSERT(*bin->word != 0);
+  return mm_slots_alloc(cache, bin->slot_bytes);
+}
+
+/* A full run may have frees on their way and yet no free slot. */
+void mm_slots_settle(struct mm_slots_cache *cache, struct mm_slots_run *run)
+{
+  struct mm_slots_bin *bin = bin_of(cache, run);
+  if (run->state == MM_SLOTS_FULL && run->summary != 0)
+    append(bin, run);
+  if (run->state != MM_SLOTS_PARTIAL || run->used > 0)
+    return;
+  take_out(bin, run);
+  push_empty(bin, run);
+}
+
+void mm_slots_freed_slow(struct mm_slots_cache *cache, struct mm_slots_run *run)
+{
+  mm_slots_settle(cache, run);
+  if (bin_of(cache, run)->empty_count > EMPTY_KEPT)
+    shed(cache, EMPTY_KEPT);
+}
+
+/* Life of a cache ------------------------------------------------------------
+ */
+
+uint64_t mm_slots_cache_bytes(void)
+{
+  uint64_t page = mm_os_page_bytes();
+  return (sizeof(struct mm_slots_cache) + page - 1) & ~(page - 1);
+}
+
+static void set_up(struct mm_slots *slots, struct mm_slots_cache *cache)
+{
+  cache->base = slots->source->base;
+  cache->reserved_bytes = slots->source->reserved_bytes;
+  cache->tags = slots->tags;
+  cache->runs = slots->runs;
+  cache->of_granules = slots->classes.of_granules;
+  cache->slots = slots;
+  for (uint32_t i = 0; i < slots->classes.count; i++) {
+    cache->bins[i].word = &cache->none;
+    cache->bins[i].slot_bytes = slots->classes.bytes[i];
+  }
+}
+
+/* Not native memory, which may come from slots itself. */
+struct mm_slots_cache *mm_slots_cache_create_locked(struct mm_slots *slots)
+{
+  void *at;
+  if (mm_os_map(mm_slots_cache_bytes(), &at) != MM_OK)
+    return NULL;
+  mm_native_charge(MM_PURPOSE_TABLES, (int64_t)mm_slots_cache_bytes());
+  struct mm_slots_cache *cache = at;
+  set_up(slots, cache);
+  cache->next = slots->caches;
+  slots->caches = cache;
+  return cache;
+}
+
+static struct mm_slots_cache *adopt_locked(struct mm_slots *slots)
+{
+  struct mm_slots_cache *cache = slots->orphans;
+  if (!cache)
+    return NULL;
+  slots->orphans = cache->next_orphan;
+  cache->next_orphan = NULL;
+  __atomic_store_n(&cache->is_orphan, false, __ATOMIC_SEQ_CST);
+  return cache;
+}
+
+struct mm_slots_cache *mm_slots_cache_acquire(struct mm_slots *slots)
+{
+  pthread_mutex_lock(&slots->lock);
+  struct mm_slots_cache *cache = adopt_locked(slots);
+  if (!cache)
+    cache = mm_slots_cache_create_locked(slots);
+  pthread_mutex_unlock(&slots->lock);
+  return cache;
+}
+
+void mm_slots_cache_release(struct mm_slots_cache *cache)
+{
+  if (!cache)
+    return;
+  struct mm_slots *slots = cache->slots;
+  leave_all(cache);
+  pthread_mutex_lock(&slots->lock);
+  MM_ASSERT(!cache->is_orphan);
+  cache->next_orphan = slots->orphans;
+  slots->orphans = cache;
+  /* Before the queue is looked at: see mm_slots_free_other. */
+  __atomic_store_n(&cache->is_orphan, true, __ATOMIC_SEQ_CST);
+  mm_slots_gather(cache);
+  mm_slots_shed_locked(cache, 0);
+  pthread_mutex_unlock(&slots->lock);
+}
+
+void mm_slots_cache_trim(struct mm_slots_cache *cache)
+{
+  leave_all(cache);
+  mm_slots_gather(cache);
+  shed(cache, 0);
+}

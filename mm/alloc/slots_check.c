@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Are the slots' structures sound?  Checks the invariants that stand in
+ * slots_internal.h, while all threads keep still.
+ */
+#include "config.h"
+
+#include "mm/alloc/slots_run_internal.h"
+
+struct census {
+  struct mm_slots *slots;
+  size_t runs;                    /* with an owner */
+  size_t current, partial, empty; /* of them, by what they say of themselves */
+};
+
+/* One run by itself ----------------------------------------------------------
+ */
+
+static const char *check_word(const struct mm_slots *slots, size_t span,
+                              unsigned index)
+{
+  uint64_t mask = mm_slots_word_mask(&slots->tags[span], index);
+  uint64_t free = slots->runs[span].free[index];
+  uint64_t remote = mm_slots_load(&slots->remotes[span].words[index]);
+  if ((free | remote) & ~mask)
+    return "slots: a bit beyond the last slot of a run is set";
+  if (free & remote)
+    return "slots: a slot is free twice";
+  if (free && !(slots->runs[span].summary >> index & 1))
+    return "slots: a summary misses a free slot";
+  return NULL;
+}
+
+static const char *check_counts(const struct mm_slots *slots, size_t span)
+{
+  unsigned free = 0, remote = 0;
+  for (unsigned i = 0; i < MM_SLOTS_WORDS; i++) {
+    free += (unsigned)__builtin_popcountll(slots->runs[span].free[i]);
+    remote += (unsigned)__builtin_popcountll(slots->remotes[span].words[i]);
+  }
+  int64_t used = slots->runs[span].used;
+  int64_t count = slots->remotes[span].count;
+  if (used - count != (int64_t)slots->tags[span].slots - free - remote)
+    return "slots: the count of used slots is wrong";
+  if (count < remote)
+    return "slots: slots freed by other threads are not counted";
+  if (slots->runs[span].state == MM_SLOTS_FULL && free > 0)
+    return "slots: a full run has a free slot";
+  if (slots->runs[span].state == MM_SLOTS_EMPTY && slots->runs[span].used > 0)
+    return "slots: an empty run has a block";
+  return NULL;
+}
+
+static const char *check_division(const struct mm_slots *slots, size_t span)
+{
+  const struct mm_slots_tag *tag = &slots->tags[span];
+  uint32_t class = slots->runs[span].class;
+  if (class >= slots->classes.count ||
+      slots->classes.bytes[class] != tag->slot_bytes ||
+      tag->slots != MM_SPAN_BYTES / tag->slot_bytes)
+    return "slots: a run is not divided as its class says";
+  return NULL;
+}
+
+static const char *check_run(const struct mm_slots *slots, size_t span)
+{
+  const char *wrong = check_division(slots, span);
+  for (unsigned i = 0; !wrong && i < MM_SLOTS_WORDS; i++)
+    wrong = check_word(slots, span, i);
+  return wrong ? wrong : check_counts(slots, span);
+}
+
+static const char *count_run(struct census *census, size_t span)
+{
+  census->runs++;
+  switch ((enum mm_slots_state)census->slots->runs[span].state) {
+  case MM_SLOTS_CURRENT:
+    census->current++;
+    return NULL;
+  case MM_SLOTS_PARTIAL:
+    census->partial++;
+    return NULL;
+  case MM_SLOTS_EMPTY:
+    census->empty++;
+    return NULL;
+  case MM_SLOTS_FULL:
+    return NULL;
+  case MM_SLOTS_NONE:
+    break;
+  }
+  return "slots: a run that is in use says it is not";
+}
+
+static const char *check_runs(struct census *census)
+{
+  const char *wrong = NULL;
+  for (size_t span = 0; !wrong && span < census->slots->spans; span++) {
+    if (!census->slots->tags[span].owner)
+      continue;
+    wrong = check_run(census->slots, span);
+    if (!wrong)
+      wrong = count_run(census, span);
+  }
+  if (!wrong && census->runs != census->slots->run_count)
+    wrong = "slots: the count of runs is wrong";
+  return wrong;
+}
+
+/* What caches have; each run found is taken off the census --------------------
+ */
+
+static bool fits(struct census *census, const struct mm_slots_cache *cache,
+                 uint32_t class, const struct mm_slots_run *run,
+                 enum mm_slots_state state)
+{
+  return mm_slots_tag_of(census->slots, run)->owner == cache &&
+         run->class == class && run->state == (uint8_t)state;
+}
+
+static const char *check_row(struct census *census,
+                             const struct mm_slots_cache *cache, uint32_t class)
+{
+  const struct mm_slots_bin *bin = &cache->bins[class];
+  const struct mm_slots_run *previous = NULL, *run = bin->first;
+  for (; run; previous = run, run = run->next) {
+    if (!fits(census, cache, class, run, MM_SLOTS_PARTIAL))
+      return "slots: a strange run is in the row of a bin";
+    if (run->previous != previous || census->partial-- == 0)
+      return "slots: the row of a bin is not linked well";
+  }
+  return bin->last == previous ? NULL : "slots: the end of a row is wrong";
+}
+
+static const char *check_empty(struct census *census,
+                               const struct mm_slots_cache *cache,
+                               uint32_t class)
+{
+  const struct mm_slots_bin *bin = &cache->bins[class];
+  uint32_t count = 0;
+  for (struct mm_slots_run *run = bin->empty; run; run = run->next) {
+    if (!fits(census, cache, class, run, MM_SLOTS_EMPTY))
+      return "slots: a strange run is among the empty ones of a bin";
+    if (census->empty-- == 0)
+      return "slots: an empty run is there twice";
+    count++;
+  }
+  return count == bin->empty_count ? NULL
+                                   : "slots: the count of empty runs is wrong";
+}
+
+static const char *check_current(struct census *census,
+                                 const struct mm_slots_cache *cache,
+                                 uint32_t class)
+{
+  const struct mm_slots_bin *bin = &cache->bins[class];
+  if (!bin->current)
+    return bin->word == &cache->none && *bin->word == 0
+               ? NULL
+               : "slots: a bin without a run has a word";
+  if (!fits(census, cache, class, bin->current, MM_SLOTS_CURRENT))
+    return "slots: a bin's current run is not";
+  if (census->current-- == 0)
+    return "slots: a run is current twice";
+  size_t index = (size_t)(bin->word - bin->current->free);
+  if (index >= MM_SLOTS_WORDS ||
+      bin->word_start !=
+          mm_slots_start(census->slots,
+                         mm_slots_span(census->slots, bin->current)) +
+              index * MM_SLOTS_WORD_BITS * bin->slot_bytes)
+    return "slots: a bin's word is not of its current run";
+  return NULL;
+}
+
+static const char *check_cache(struct census *census,
+                               const struct mm_slots_cache *cache)
+{
+  const char *wrong = NULL;
+  for (uint32_t i = 0; !wrong && i < census->slots->classes.count; i++) {
+    wrong = check_row(census, cache, i);
+    if (!wrong)
+      wrong = check_empty(census, cache, i);
+    if (!wrong)
+      wrong = check_current(census, cache, i);
+  }
+  return wrong;
+}
+
+static const char *check_caches(struct census *census)
+{
+  const char *wrong = NULL;
+  const struct mm_slots_cache *cache = census->slots->caches;
+  for (; !wrong && cache; cache = cache->next)
+    wrong = check_cache(census, cache);
+  if (!wrong && census->current + census->partial + census->empty > 0)
+    wrong = "slots: a run is lost to its cache";
+  return wrong;
+}
+
+const char *mm_slots_check(struct mm_allocator *allocator)
+{
+  struct census census = {.slots = (struct mm_slots *)allocator};
+  const char *wrong = check_runs(&census);
+  return wrong ? wrong : check_caches(&census);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Slots: small blocks, as equal slots of runs, found by bitmaps.
+ *
+ *   source      | span  | span  | span  |        a run is one span of 64 KiB,
+ *                  run                           cut in slots of one size, all
+ *               |slot|slot|...|slot|rest|        of it for blocks: no head
+ *
+ *   side tables   tags[span]     whose run this is, and how it is divided
+ *   by span       runs[span]     bit per slot: free (the owner's alone)
+ *                 remotes[span]  bit per slot: freed by another thread
+ *
+ *   state of a run:
+ *
+ *     source -- take --> CURRENT -- its last slot is taken --> FULL
+ *       ^                 ^  ^                                  |
+ *       | give            |  +-- the next of the row ---+       | free
+ *       |                 |                             |       v
+ *       +------------- EMPTY <-- last block is freed -- PARTIAL
+ *
+ * Each thread works with a cache, and a cache owns its runs (the scheme of
+ * mimalloc: Leijen, Zorn, de Moura, "Mimalloc: free list sharding in action",
+ * 2019; ours keeps the free slots in bitmaps, so that neither a free nor the
+ * search for a slot touches the blocks, and a block that is freed twice is
+ * noticed).  The owner allocates and frees without atomic operations.  A
+ * thread that frees another's block sets a bit in the run's remote bitmap and
+ * queues the run with its owner, who gathers such bits when a run of its own
+ * is used up.  See Note [Counting remote frees].
+ *
+ * A cache outlives its thread: it waits, an orphan, for the next thread that
+ * needs one.  A thread takes over orphans' runs with free slots before it
+ * takes new memory.  Of empty runs a cache keeps one per class and returns the
+ * others to the source.
+ *
+ * Invariants (the class's `check`): a slot is free in one bitmap at most;
+ * used - remote.count = slots that are free in neither; remote.count is at
+ * least the bits in remote.words; a bit of `summary` is set if its word of
+ * `free` is not 0; a run is in the row of its owner's bin if and only if it is
+ * PARTIAL; bits beyond the last slot are never set.
+ *
+ * Locks: a cache is for one thread at a time, and frees of any block through
+ * it are welcome.  The functions of the class use a cache shared by all, under
+ * a lock.  The source is called under the lock of the slots.  `walk`, `check`
+ * and `destroy` want all threads to keep still.
+ *
+ * Read next: slots_cache.c (slow paths), slots_remote.c, slots.c (the class).
+ */
+#ifndef MM_ALLOC_SLOTS_INTERNAL_H
+#define MM_ALLOC_SLOTS_INTERNAL_H
+
+#include "mm/alloc/allocator_internal.h"
+#include "mm/alloc/classes_internal.h"
+#include "mm/assert_internal.h"
+
+#include <pthread.h>
+
+enum {
+  MM_SLOTS_GRANULE_LOG2 = 4,
+  MM_SLOTS_MOST_BYTES = 2048, /* of a block */
+  MM_SLOTS_WORD_BITS = 64,
+  MM_SLOTS_WORDS = MM_SPAN_BYTES >> MM_SLOTS_GRANULE_LOG2 >> 6,
+  MM_SLOTS_LINE_BYTES = 64, /* of the processor's cache */
+};
+
+_Static_assert(MM_SLOTS_WORDS == 64, "one summary word has a bit for each");
+
+enum mm_slots_state {
+  MM_SLOTS_NONE, /* no run here */
+  MM_SLOTS_CURRENT,
+  MM_SLOTS_PARTIAL,
+  MM_SLOTS_FULL,
+  MM_SLOTS_EMPTY,
+};
+
+struct mm_slots;
+struct mm_slots_cache;
+
+/* What any thread has to know of a span to free a block in it.  Apart from
+   what the owner writes, so that others do not wait for its stores. */
+struct mm_slots_tag {
+  struct mm_slots_cache *owner; /* atomic; null: no run */
+  uint32_t reciprocal;          /* 2^32 / slot_bytes, rounded up */
+  uint16_t slot_bytes;
+  uint16_t slots;
+};
+
+/* What the owner has of a run.  9 lines: an odd number, so that runs do not
+   compete for the same sets of the processor's cache. */
+struct mm_slots_run {
+  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t summary; /* words of `free` to try */
+  int32_t used;    /* slots not known to be free; read by others */
+  int32_t slow_at; /* a free that leaves this many or fewer takes the slow
+                      path */
+  uint8_t state;   /* enum mm_slots_state */
+  uint8_t class;
+  struct mm_slots_run *next, *previous; /* in the bin: PARTIAL, EMPTY */
+  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t free[MM_SLOTS_WORDS];
+};
+
+_Static_assert(sizeof(struct mm_slots_run) / MM_SLOTS_LINE_BYTES % 2 == 1,
+               "an odd number of lines");
+
+/* What other threads have of a run. */
+struct mm_slots_remote {
+  _Alignas(MM_SLOTS_LINE_BYTES) struct mm_slots_remote *next; /* in a queue */
+  uint32_t count; /* atomic: frees announced since the run was queued */
+  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t words[MM_SLOTS_WORDS]; /* atomic */
+};
+
+/* What a cache has of one size class. */
+struct mm_slots_bin {
+  uint64_t *word;       /* of the current run; `none` without one */
+  uintptr_t word_start; /* the slot of the word's bit 0 */
+  uint32_t slot_bytes;
+  uint32_t empty_count;
+  struct mm_slots_run *current;      /* null: none */
+  struct mm_slots_run *first, *last; /* the row of PARTIAL runs */
+  struct mm_slots_run *empty;        /* a stack, linked by `next` */
+};
+
+struct mm_slots_cache {
+  uintptr_t base;          /* of the source */
+  uint64_t reserved_bytes; /* of the source */
+  struct mm_slots_tag *tags;
+  struct mm_slots_run *runs;
+  const uint8_t *of_granules; /* struct mm_classes */
+  struct mm_slots *slots;
+  struct mm_slots_cache *next;        /* of all caches; for good */
+  struct mm_slots_cache *next_orphan; /* while it is one */
+  uint64_t none;                      /* a word without a bit */
+  bool is_orphan;                     /* atomic, written under the lock */
+  _Alignas(MM_SLOTS_LINE_BYTES) struct mm_slots_remote *queue; /* atomic */
+  _Alignas(MM_SLOTS_LINE_BYTES) struct mm_slots_bin bins[MM_CLASSES_MOST];
+};
+
+enum mm_slots_fault {
+  MM_SLOTS_FREED_TWICE, /* the block is free already */
+  MM_SLOTS_NO_BLOCK,    /* no block starts here, nor ever did */
+};
+
+/* Hears of a `free` that is wrong; if it returns, nothing is freed. */
+typedef void mm_slots_report(void *context, enum mm_slots_fault fault,
+                             const void *address);
+
+struct mm_slots {
+  struct mm_allocator allocator;
+  struct mm_source *source;
+  struct mm_slots_tag *tags;
+  struct mm_slots_run *runs;
+  struct mm_slots_remote *remotes;
+  mm_slots_report *report;
+  void *report_context;
+  struct mm_slots_cache *shared; /* what the functions of the class use */
+  pthread_mutex_t shared_lock;   /* before `lock` */
+  pthread_mutex_t lock;          /* of what follows, and of the source */
+  size_t spans;                  /* runs have indices below this */
+  size_t run_count;
+  struct mm_slots_cache *caches; /* all of them */
+  struct mm_slots_cache *orphans;
+  struct mm_classes classes;
+};
+
+/*
+ * Slots that take spans from `source`, which has to outlive them.  `extra`:
+ * more sizes than the table of classes has (mm_classes_init).  `report` null:
+ * a wrong free ends the process with a message.  MM_BAD_OPTION: too many
+ * extra sizes.
+ */
+enum mm_status mm_slots_create(struct mm_source *source, const uint32_t *extra,
+                               size_t extra_count, mm_slots_report *report,
+                               void *report_context, struct mm_slots **slots);
+
+/* A cache for the calling thread; null when there is no memory. */
+struct mm_slots_cache *mm_slots_cache_acquire(struct mm_slots *slots);
+
+/* The thread ends, or needs no cache any more.  Null is allowed. */
+void mm_slots_cache_release(struct mm_slots_cache *cache);
+
+/* Gives empty runs back to the source, and gathers what other threads have
+   freed. */
+void mm_slots_cache_trim(struct mm_slots_cache *cache);
+
+/* Slow halves of the functions below. */
+void *mm_slots_alloc_slow(struct mm_slots_cache *cache, uint32_t class);
+void mm_slots_freed_slow(struct mm_slots_cache *cache,
+                         struct mm_slots_run *run);
+void mm_slots_free_other(struct mm_slots_cache *cache, void *block);
+
+/* The word is read by other threads (double frees, is_block). */
+static inline uint64_t mm_slots_load(const uint64_t *word)
+{
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static inline void mm_slots_store(uint64_t *word, uint64_t bits)
+{
+  __atomic_store_n(word, bits, __ATOMIC_RELAXED);
+}
+
+/* Counts slots of a run that are handed out; answers how many are. */
+static inline int32_t mm_slots_count(struct mm_slots_run *run, int32_t more)
+{
+  int32_t used = __atomic_load_n(&run->used, __ATOMIC_RELAXED) + more;
+  __atomic_store_n(&run->used, used, __ATOMIC_RELAXED);
+  return used;
+}
+
+/* Which slot starts `offset` bytes into the run?  False: none does.
+   Multiplying by the reciprocal leaves a fraction below it if and only if the
+   division has no rest (Lemire, Kaser, Kurz, "Faster remainder by direct
+   computation", 2019; 16 bits by 12 need 28 bits of fraction). */
+static inline bool mm_slots_index(const struct mm_slots_tag *tag,
+                                  uint32_t offset, uint32_t *slot)
+{
+  uint64_t product = (uint64_t)offset * tag->reciprocal;
+  *slot = (uint32_t)(product >> 32);
+  return (uint32_t)product < tag->reciprocal && *slot < tag->slots;
+}
+
+/* A block of at least `bytes`, of any content.  Null: there is none, or
+   `bytes` is more than MM_SLOTS_MOST_BYTES. */
+static inline void *mm_slots_alloc(struct mm_slots_cache *cache, size_t bytes)
+{
+  if (bytes > MM_SLOTS_MOST_BYTES)
+    return NULL;
+  uint32_t class =
+      cache->of_granules[(bytes + MM_BLOCK_ALIGN - 1) >> MM_SLOTS_GRANULE_LOG2];
+  struct mm_slots_bin *bin = &cache->bins[class];
+  uint64_t bits = mm_slots_load(bin->word);
+  if (__builtin_expect(bits == 0, 0))
+    return mm_slots_alloc_slow(cache, class);
+  mm_slots_store(bin->word, bits & (bits - 1));
+  mm_slots_count(bin->current, 1);
+  uint32_t bit = (uint32_t)__builtin_ctzll(bits);
+  return (void *)(bin->word_start + (size_t)bit * bin->slot_bytes);
+}
+
+/* Puts a slot of an own run back; false: it is there already. */
+static inline bool mm_slots_put(struct mm_slots_cache *cache,
+                                struct mm_slots_run *run, uint32_t slot)
+{
+  uint32_t index = slot / MM_SLOTS_WORD_BITS;
+  uint64_t bit = (uint64_t)1 << slot % MM_SLOTS_WORD_BITS;
+  uint64_t bits = mm_slots_load(&run->free[index]);
+  if (__builtin_expect((bits & bit) != 0, 0))
+    return false;
+  mm_slots_store(&run->free[index], bits | bit);
+  run->summary |= (uint64_t)1 << index;
+  if (__builtin_expect(mm_slots_count(run, -1) <= run->slow_at, 0))
+    mm_slots_freed_slow(cache, run);
+  return true;
+}
+
+/* Frees a block of any thread's. */
+static inline void mm_slots_free(struct mm_slots_cache *cache, void *block)
+{
+  uintptr_t offset = (uintptr_t)block - cache->base;
+  if (__builtin_expect(offset < cache->reserved_bytes, 1)) {
+    size_t span = offset >> MM_SPAN_LOG2;
+    const struct mm_slots_tag *tag = &cache->tags[span];
+    uint32_t slot;
+    if (__builtin_expect(
+            __atomic_load_n(&tag->owner, __ATOMIC_RELAXED) == cache &&
+                mm_slots_index(tag, offset & (MM_SPAN_BYTES - 1), &slot),
+            1) &&
+        mm_slots_put(cache, &cache->runs[span], slot))
+      return;
+  }
+  mm_slots_free_other(cache, block);
+}
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Slots that another thread than the owner of their run frees, and frees that
+ * are wrong.  See slots_internal.h.
+ *
+ * Note [Counting remote frees]
+ *
+ *   the freeing thread                     the owner
+ *   1. sets the bit in remote.words        a. takes the whole queue
+ *   2. adds 1 to remote.count              b. takes count, leaves 0
+ *   3. if it was 0: queues the run         c. takes the words, leaves 0;
+ *                                             those slots are free
+ *                                          d. subtracts the count from `used`
+ *
+ * Between 1 and 2 the bit may be taken already, because of a count that was
+ * another's.  Then the slot is free, but `used` still has it: an empty run
+ * cannot go back to the source before the last thread that is between 1 and 3
+ * has queued it, so no thread ever queues a run that is gone.  From 2 on, the
+ * run is in one queue at most: it is in none while count is 0, and only who
+ * finds 0 queues it.
+ *
+ * An orphan's run may go to another owner between 3's look at the owner and
+ * the queueing.  The old owner then hands the run on when it finds it.
+ */
+#include "config.h"
+
+#include "mm/alloc/slots_run_internal.h"
+
+/* Queues --------------------------------------------------------------------
+ */
+
+static struct mm_slots_cache *owner_of(const struct mm_slots *slots,
+                                       size_t span)
+{
+  return __atomic_load_n(&slots->tags[span].owner, __ATOMIC_ACQUIRE);
+}
+
+/* Queues the run with its owner, and says who that is. */
+static struct mm_slots_cache *enqueue(const struct mm_slots *slots, size_t span)
+{
+  struct mm_slots_remote *remote = &slots->remotes[span];
+  struct mm_slots_cache *owner = owner_of(slots, span);
+  MM_ASSERT(owner);
+  struct mm_slots_remote *head =
+      __atomic_load_n(&owner->queue, __ATOMIC_RELAXED);
+  do
+    remote->next = head;
+  while (!__atomic_compare_exchange_n(&owner->queue, &head, remote, true,
+                                      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+  return owner;
+}
+
+/* An orphan has no thread that would gather: whoever frees does it. */
+static void gather_for_orphan(struct mm_slots_cache *cache)
+{
+  pthread_mutex_lock(&cache->slots->lock);
+  if (cache->is_orphan) {
+    mm_slots_gather(cache);
+    mm_slots_shed_locked(cache, 0);
+  }
+  pthread_mutex_unlock(&cache->slots->lock);
+}
+
+static void announce(const struct mm_slots *slots, size_t span)
+{
+  struct mm_slots_remote *remote = &slots->remotes[span];
+  if (__atomic_fetch_add(&remote->count, 1, __ATOMIC_ACQ_REL) > 0)
+    return;
+  struct mm_slots_cache *owner = enqueue(slots, span);
+  if (__atomic_load_n(&owner->is_orphan, __ATOMIC_SEQ_CST))
+    gather_for_orphan(owner);
+}
+
+/* Freeing -------------------------------------------------------------------
+ */
+
+static void complain(const struct mm_slots *slots, enum mm_slots_fault fault,
+                     const void *block)
+{
+  if (slots->report) {
+    slots->report(slots->report_context, fault, block);
+    return;
+  }
+  if (fault == MM_SLOTS_FREED_TWICE)
+    mm_fatal(NULL, "block %p is freed twice", block);
+  mm_fatal(NULL, "%p is freed, which is no block", block);
+}
+
+/* False: the slot is free already, or about to be. */
+static bool put_remote(const struct mm_slots *slots, size_t span, uint32_t slot)
+{
+  uint32_t index = slot / MM_SLOTS_WORD_BITS;
+  uint64_t bit = (uint64_t)1 << slot % MM_SLOTS_WORD_BITS;
+  if (mm_slots_load(&slots->runs[span].free[index]) & bit)
+    return false;
+  uint64_t before = __atomic_fetch_or(&slots->remotes[span].words[index], bit,
+                                      __ATOMIC_RELEASE);
+  return (before & bit) == 0;
+}
+
+/* What is not a block in a run of the cache's own that is in use. */
+void mm_slots_free_other(struct mm_slots_cache *cache, void *block)
+{
+  const struct mm_slots *slots = cache->slots;
+  uintptr_t offset = (uintptr_t)block - cache->base;
+  size_t span = offset >> MM_SPAN_LOG2;
+  uint32_t slot;
+  if (!block)
+    return;
+  if (offset >= cache->reserved_bytes || !owner_of(slots, span) ||
+      !mm_slots_index(&slots->tags[span], offset & (MM_SPAN_BYTES - 1), &slot))
+    complain(slots, MM_SLOTS_NO_BLOCK, block);
+  else if (!put_remote(slots, span, slot))
+    complain(slots, MM_SLOTS_FREED_TWICE, block);
+  else
+    announce(slots, span);
+}
+
+/* Gathering -----------------------------------------------------------------
+ */
+
+/* Slots that both the owner and another thread have freed. */
+static void complain_of_word(struct mm_slots *slots, size_t span,
+                             unsigned index, uint64_t bits)
+{
+  uintptr_t start = mm_slots_start(slots, span);
+  for (; bits; bits &= bits - 1) {
+    size_t slot = index * MM_SLOTS_WORD_BITS + (size_t)__builtin_ctzll(bits);
+    complain(slots, MM_SLOTS_FREED_TWICE,
+             (void *)(start + slot * slots->tags[span].slot_bytes));
+  }
+}
+
+/* Frees slots of a word; says how many were free before. */
+static int32_t gather_word(struct mm_slots *slots, size_t span, unsigned index)
+{
+  struct mm_slots_run *run = &slots->runs[span];
+  uint64_t *word = &slots->remotes[span].words[index];
+  if (mm_slots_load(word) == 0)
+    return 0;
+  uint64_t bits = __atomic_exchange_n(word, 0, __ATOMIC_ACQUIRE);
+  uint64_t before = mm_slots_load(&run->free[index]);
+  mm_slots_store(&run->free[index], before | bits);
+  run->summary |= (uint64_t)1 << index;
+  if (__builtin_expect((before & bits) != 0, 0))
+    complain_of_word(slots, span, index, before & bits);
+  return __builtin_popcountll(before & bits);
+}
+
+static void gather_run(struct mm_slots_cache *cache, size_t span)
+{
+  struct mm_slots *slots = cache->slots;
+  struct mm_slots_run *run = &slots->runs[span];
+  int32_t freed = (int32_t)__atomic_exchange_n(&slots->remotes[span].count, 0,
+                                               __ATOMIC_ACQ_REL);
+  unsigned words = mm_slots_word_count(&slots->tags[span]);
+  for (unsigned i = 0; i < words; i++)
+    freed -= gather_word(slots, span, i);
+  if (mm_slots_count(run, -freed) <= run->slow_at)
+    mm_slots_settle(cache, run);
+}
+
+void mm_slots_gather(struct mm_slots_cache *cache)
+{
+  struct mm_slots *slots = cache->slots;
+  struct mm_slots_remote *remote =
+      __atomic_exchange_n(&cache->queue, NULL, __ATOMIC_SEQ_CST);
+  while (remote) {
+    struct mm_slots_remote *next = remote->next; /* it may be queued again */
+    size_t span = (size_t)(remote - slots->remotes);
+    if (owner_of(slots, span) == cache)
+      gather_run(cache, span);
+    else
+      enqueue(slots, span);
+    remote = next;
+  }
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of the slots (slots_internal.h) share: from a run to its tag,
+ * its memory and its remote half, and what they call of each other.
+ */
+#ifndef MM_ALLOC_SLOTS_RUN_INTERNAL_H
+#define MM_ALLOC_SLOTS_RUN_INTERNAL_H
+
+#include "mm/alloc/slots_internal.h"
+
+static inline size_t mm_slots_span(const struct mm_slots *slots,
+                                   const struct mm_slots_run *run)
+{
+  return (size_t)(run - slots->runs);
+}
+
+static inline struct mm_slots_tag *
+mm_slots_tag_of(const struct mm_slots *slots, const struct mm_slots_run *run)
+{
+  return &slots->tags[mm_slots_span(slots, run)];
+}
+
+/* The first slot of the span's run. */
+static inline uintptr_t mm_slots_start(const struct mm_slots *slots,
+                                       size_t span)
+{
+  return slots->source->base + (span << MM_SPAN_LOG2);
+}
+
+static inline unsigned mm_slots_word_count(const struct mm_slots_tag *tag)
+{
+  return (tag->slots + MM_SLOTS_WORD_BITS - 1u) / MM_SLOTS_WORD_BITS;
+}
+
+/* Those bits of a word of the bitmap that stand for slots. */
+static inline uint64_t mm_slots_word_mask(const struct mm_slots_tag *tag,
+                                          unsigned index)
+{
+  unsigned before = index * MM_SLOTS_WORD_BITS;
+  if (before >= tag->slots)
+    return 0;
+  unsigned left = tag->slots - before;
+  return left >= MM_SLOTS_WORD_BITS ? UINT64_MAX : ((uint64_t)1 << left) - 1;
+}
+
+/* slots_cache.c -------------------------------------------------------------
+ */
+
+/* A cache that is nobody's yet, in the list of all. */
+struct mm_slots_cache *mm_slots_cache_create_locked(struct mm_slots *slots);
+
+/* What a cache takes of the machine. */
+uint64_t mm_slots_cache_bytes(void);
+
+/* Moves a run that is not current to where its count of used slots wants it;
+   gives nothing back. */
+void mm_slots_settle(struct mm_slots_cache *cache, struct mm_slots_run *run);
+
+/* Gives the cache's empty runs back, but for `keep` of each class. */
+void mm_slots_shed_locked(struct mm_slots_cache *cache, uint32_t keep);
+
+/* slots_remote.c ------------------------------------------------------------
+ */
+
+/* Makes slots that others have freed free indeed.  By the cache's thread; for
+   an orphan by whoever has the lock. */
+void mm_slots_gather(struct mm_slots_cache *cache);
+
+static inline bool mm_slots_is_queue_empty(const struct mm_slots_cache *cache)
+{
+  return !__atomic_load_n(&cache->queue, __ATOMIC_RELAXED);
+}
+
+/* slots_check.c -------------------------------------------------------------
+ */
+
+const char *mm_slots_check(struct mm_allocator *allocator);
+
+#endif

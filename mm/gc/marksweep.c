@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mark and sweep: the plan in which nothing moves (McCarthy, "Recursive
+ * functions of symbolic expressions", 1960).
+ *
+ *   prepare   mark bits are cleared
+ *   mark      all that the roots reach, in parallel
+ *   weak      the host drops what died
+ *   sweep     large objects; runs and regions that are wholly dead
+ *
+ * The rest is swept when room is needed: see fixed_internal.h.  A pause costs
+ * what lives and a look at the mark bits, whatever is dead.
+ */
+#include "config.h"
+
+#include "mm/gc/marksweep_internal.h"
+
+#include "mm/assert_internal.h"
+#include "mm/gc/bitmap_internal.h"
+#include "mm/gc/mark_internal.h"
+#include "mm/gc/workers_internal.h"
+#include "mm/space/large_internal.h"
+
+static void prepare(struct mm_heap *heap)
+{
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
+    uint8_t kind = heap->regions.table[i].kind;
+    MM_ASSERT(kind != MM_REGION_SMALL);
+    heap->traces[i] = MM_TRACE_NOTHING;
+    if (kind == MM_REGION_FREE || kind == MM_REGION_LARGE_TAIL)
+      continue;
+    mm_region_clear_marks(heap, i);
+    heap->traces[i] = MM_TRACE_MARK;
+  }
+}
+
+struct weak_visitor {
+  struct mm_weak_visitor visitor; /* first */
+  struct mm_heap *heap;
+};
+
+static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
+{
+  struct mm_heap *heap = ((struct weak_visitor *)visitor)->heap;
+  if (mm_is_marked(heap, *slot))
+    return true;
+  *slot = MM_NULL;
+  mm_stat_count(&heap->stat, MM_COUNT_WEAK_CLEARED, 1);
+  return false;
+}
+
+static void visit_weak(struct mm_heap *heap)
+{
+  struct weak_visitor visitor = {{keep_weak}, heap};
+  heap->binding.visit_weak(heap->host, &visitor.visitor);
+}
+
+static void sweep(struct mm_heap *heap)
+{
+  mm_large_sweep(heap);
+  mm_fixed_begin_sweep(heap);
+}
+
+void mm_mark_sweep(struct mm_heap *heap, unsigned active)
+{
+  MM_ASSERT(heap->stopping);
+  mm_workers_reset(heap->workers);
+  mm_stat_phase_run(heap, MM_PHASE_PREPARE, prepare);
+  mm_mark_phase(heap, active);
+  mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak);
+  mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep);
+}
