@@ -75,6 +75,11 @@ const char *mm_purpose_text(unsigned purpose);
  */
 void mm_native_fail_at(uint64_t count, bool and_after);
 
+/* Is it time for a planned failure?  Counts as an allocation.  For what cuts
+   its blocks from larger ones (arenas) or maps memory by itself: each block
+   of theirs can be made to fail too. */
+bool mm_native_fails_now(void);
+
 /* Has a planned failure come to pass? */
 bool mm_native_has_failed(void);
 

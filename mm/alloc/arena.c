@@ -167,7 +167,7 @@ void *mm_arena_alloc_aligned(struct mm_arena *arena, size_t bytes, size_t align)
   MM_ASSERT(align != 0 && (align & (align - 1)) == 0);
   if (align < ALIGN)
     align = ALIGN;
-  if (!is_possible(bytes, align))
+  if (mm_native_fails_now() || !is_possible(bytes, align))
     return NULL;
   bytes = bytes ? round_up(bytes) : ALIGN;
   struct mm_arena_chunk *chunk = arena->newest;

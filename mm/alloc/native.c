@@ -36,7 +36,7 @@ static bool fails_slow(void)
   return left == 1;
 }
 
-static inline bool fails_now(void)
+bool mm_native_fails_now(void)
 {
   return __builtin_expect(
              __atomic_load_n(&until_failure, __ATOMIC_RELAXED) != 0, 0) &&
@@ -124,14 +124,14 @@ static size_t at_least_one(size_t bytes)
 
 void *mm_native_alloc(unsigned purpose, size_t bytes)
 {
-  if (fails_now())
+  if (mm_native_fails_now())
     return NULL;
   return charged(purpose, calloc(1, at_least_one(bytes)), bytes);
 }
 
 void *mm_native_alloc_dirty(unsigned purpose, size_t bytes)
 {
-  if (fails_now())
+  if (mm_native_fails_now())
     return NULL;
   return charged(purpose, malloc(at_least_one(bytes)), bytes);
 }

@@ -62,15 +62,16 @@ static bool add_field(struct vm_asm *a, uint32_t record,
               &VM_ITEM(struct asm_field, &owner->fields, index)->name, "field");
     return false;
   }
-  if (vm_names_add(&a->field_names, scope, field->name.start,
-                   field->name.length, owner->fields.count) == VM_NO_NAME) {
-    a->no_memory = true;
-    return false;
-  }
+  /* The name comes last: what is found by it is there. */
   struct asm_field *added = vm_vec_push(a, &owner->fields, sizeof *added);
-  if (added != NULL)
-    *added = *field;
-  return added != NULL;
+  if (added == NULL)
+    return false;
+  *added = *field;
+  if (vm_names_add(&a->field_names, scope, field->name.start,
+                   field->name.length, owner->fields.count - 1) != VM_NO_NAME)
+    return true;
+  a->no_memory = true;
+  return false;
 }
 
 static bool check_field_type(struct vm_asm *a, uint32_t type,

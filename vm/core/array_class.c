@@ -108,23 +108,44 @@ static uint32_t count_dims(const char *name, size_t *length)
   return dims;
 }
 
-struct vm_class *vm_class_find(struct vm *vm, const char *name)
+/* The class of the first dimension, or the record itself; false: no memory. */
+static bool find_element(struct vm *vm, const char *name, size_t length,
+                         uint32_t *dims, struct vm_class **class)
+{
+  enum vm_prim prim = vm_prim_find(name, length);
+  *class = NULL;
+  if (prim == VM_PRIM_REF)
+    *class = vm_class_table_find(vm->class_table, name, length);
+  if (prim == VM_PRIM_REF || prim == VM_PRIM_VOID)
+    return true;
+  *class = vm_class_array_of_prim(vm, prim);
+  --*dims;
+  return *class != NULL;
+}
+
+bool vm_class_look_up(struct vm *vm, const char *name, struct vm_class **found)
 {
   size_t length = strlen(name);
   struct vm_class *class = vm_class_table_find(vm->class_table, name, length);
-  if (class)
-    return class;
-  uint32_t dims = count_dims(name, &length);
+  uint32_t dims = class ? 0 : count_dims(name, &length);
+  *found = class;
   if (dims == 0 || dims > MAX_DIMS)
-    return NULL;
-  enum vm_prim prim = vm_prim_find(name, length);
-  if (prim == VM_PRIM_REF)
-    class = vm_class_table_find(vm->class_table, name, length);
-  else
-    class = vm_class_array_of_prim(vm, prim), dims--;
-  for (; class && dims > 0; dims--)
+    return true;
+  if (!find_element(vm, name, length, &dims, &class))
+    return false;
+  for (; class && class->has_instances && dims > 0; dims--) {
     class = vm_class_array_of(vm, class);
-  return class;
+    if (!class)
+      return false;
+  }
+  *found = dims == 0 ? class : NULL;
+  return true;
+}
+
+struct vm_class *vm_class_find(struct vm *vm, const char *name)
+{
+  struct vm_class *class;
+  return vm_class_look_up(vm, name, &class) ? class : NULL;
 }
 
 bool vm_class_is_assignable_slow(const struct vm_class *from,

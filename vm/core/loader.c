@@ -180,6 +180,12 @@ static void warn_of_values(const struct vm_pending *pending,
   }
 }
 
+static bool fail_define(struct vm_pending *pending, struct vm_diags *diags)
+{
+  pending->state = DROPPED;
+  return no_memory(pending->module, diags);
+}
+
 /* Defines one record whose base, if it is to be had, is defined. */
 static bool define_one(struct vm *vm, struct vm_pending *pending,
                        struct vm_diags *diags)
@@ -196,7 +202,9 @@ static bool define_one(struct vm *vm, struct vm_pending *pending,
     pending->state = DROPPED;
     return true;
   }
-  struct vm_class *base = vm_class_find(vm, base_name(pending));
+  struct vm_class *base;
+  if (!vm_class_look_up(vm, base_name(pending), &base))
+    return fail_define(pending, diags);
   if (!base)
     return true; /* goes on waiting */
   if (!fit_as_base(base)) {
@@ -205,10 +213,8 @@ static bool define_one(struct vm *vm, struct vm_pending *pending,
     return false;
   }
   if (!vm_load_record(vm, pending->module, pending->record, base,
-                      pending->functions)) {
-    pending->state = DROPPED;
-    return no_memory(pending->module, diags);
-  }
+                      pending->functions))
+    return fail_define(pending, diags);
   warn_of_values(pending, diags);
   pending->state = DEFINED;
   return true;

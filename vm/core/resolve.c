@@ -41,7 +41,11 @@ static size_t missing_name(struct vm *vm, const char **name)
 struct vm_class *vm_class_find_or_throw(struct vm_thread *thread,
                                         const char *name)
 {
-  struct vm_class *class = vm_class_find(thread->vm, name);
+  struct vm_class *class;
+  if (!vm_class_look_up(thread->vm, name, &class)) {
+    vm_throw_out_of_memory(thread);
+    return NULL;
+  }
   if (class)
     return class;
   size_t length = missing_name(thread->vm, &name);
@@ -105,8 +109,10 @@ struct vm_field *vm_resolve_field(struct vm_thread *thread,
                                   struct vm_module *module, uint32_t index)
 {
   struct vm_field_ref *ref = &module->fields[index];
+  if (!vm_resolve_class(thread, module, ref->owner))
+    return NULL;
   struct vm_field *field = vm_lookup_field(thread->vm, module, index);
-  if (!field && vm_resolve_class(thread, module, ref->owner))
+  if (!field)
     vm_throw(thread, VM_ERROR_NO_SUCH_FIELD, "%s%s %s.%s",
              ref->is_static ? "static " : "", module->types[ref->type].name,
              module->types[ref->owner].name, ref->name);
@@ -241,8 +247,10 @@ struct vm_method *vm_resolve_method(struct vm_thread *thread,
                                     struct vm_module *module, uint32_t index)
 {
   struct vm_method_ref *ref = &module->methods[index];
+  if (!vm_resolve_class(thread, module, ref->owner))
+    return NULL;
   struct vm_method *method = vm_lookup_method(thread->vm, module, index);
-  if (!method && vm_resolve_class(thread, module, ref->owner))
+  if (!method)
     throw_no_method(thread, module, ref);
   return method;
 }

@@ -51,6 +51,10 @@ struct vm_method *vm_lookup_method(struct vm *vm, struct vm_module *module,
    exception when there is none (or no memory).  Never a safepoint. */
 struct vm_class *vm_class_find(struct vm *vm, const char *name);
 
+/* The same for who has to tell one from the other: false when there was no
+   memory, else the class, or null when there is none. */
+bool vm_class_look_up(struct vm *vm, const char *name, struct vm_class **class);
+
 /* The class of arrays of this class / primitive; null: no memory. */
 struct vm_class *vm_class_array_of(struct vm *vm, struct vm_class *element);
 
@@ -132,7 +136,8 @@ bool vm_throw_refused(struct vm_thread *thread);
 /*
  * The handler for the pending exception in one frame, at instruction `fault`
  * (7.2); UINT32_MAX when there is none.  A handler's class that cannot be
- * found does not match.  Never a safepoint, takes nothing off the thread.
+ * found does not match; when there is no memory to find it, OutOfMemoryError
+ * is pending from then on.  Never a safepoint, takes nothing off the thread.
  */
 uint32_t vm_find_handler(struct vm_thread *thread, const struct vm_frame *frame,
                          uint32_t fault);

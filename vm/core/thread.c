@@ -77,6 +77,8 @@ static enum mm_status map_stack(struct thread_private *private,
   if (stack_bytes > SIZE_MAX / 2)
     goto fail_size;
   private->map_bytes = (stack_bytes + page - 1) / page * page + page;
+  if (mm_native_fails_now())
+    goto fail_size;
   void *map = mmap(NULL, private->map_bytes, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map == MAP_FAILED)

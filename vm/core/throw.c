@@ -260,13 +260,18 @@ bool vm_preallocate_errors(struct vm_thread *thread)
 
 /* --- Handlers --- */
 
-static struct vm_class *handler_class(struct vm *vm, struct vm_type_ref *type)
+/* Null: there is none.  A class of arrays may have to be made; when there is
+   no memory for it the exception gives way to OutOfMemoryError. */
+static struct vm_class *handler_class(struct vm_thread *thread,
+                                      struct vm_type_ref *type)
 {
   struct vm_class *class = __atomic_load_n(&type->resolved, __ATOMIC_ACQUIRE);
-  if (!class) {
-    class = vm_class_find(vm, type->name);
+  if (class)
+    return class;
+  if (vm_class_look_up(thread->vm, type->name, &class))
     __atomic_store_n(&type->resolved, class, __ATOMIC_RELEASE);
-  }
+  else
+    vm_throw_out_of_memory(thread);
   return class;
 }
 
@@ -277,8 +282,7 @@ static bool catches(struct vm_thread *thread, struct vm_module *module,
     return false;
   if (entry->type == UINT32_MAX)
     return true;
-  struct vm_class *class =
-      handler_class(thread->vm, &module->types[entry->type]);
+  struct vm_class *class = handler_class(thread, &module->types[entry->type]);
   return class && vm_class_is_assignable(vm_class_of(thread->exception), class);
 }
 

@@ -70,9 +70,7 @@ void vm_trace_capture(struct vm_thread *thread, struct vm_trace *trace)
 static void store_trace(struct vm_thread *thread)
 {
   const struct vm_trace *trace = &vm_thread_private(thread)->trace;
-  struct vm_class *class = vm_class_array_of_prim(thread->vm, VM_PRIM_I64);
-  if (!class)
-    return;
+  struct vm_class *class = thread->vm->known.trace;
   struct mm_ref array =
       mm_alloc_array(&thread->mutator, &class->layout, trace->kept + 1);
   if (mm_is_null(array))

@@ -19,6 +19,7 @@
   X(string, "panda.String")                                                    \
   X(class_, "panda.Class")                                                     \
   X(string_array, "panda.String[]")                                            \
+  X(trace, "i64[]") /* what stack traces are kept in */                        \
   X(global, "_GLOBAL")
 
 /* Exceptions that instructions and the machine throw. */

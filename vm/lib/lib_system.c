@@ -93,24 +93,35 @@ static int look_for_method(const struct vm_class *class, const char *name)
   return NO_METHOD;
 }
 
-/* `name` is "Class::method" and is taken apart in place. */
-static int compile(struct vm *vm, char *name)
+/* Each module has a _GLOBAL of its own. */
+static int look_for_function(const struct vm *vm, const char *name)
+{
+  int status = NO_METHOD;
+  for (const struct vm_class *class = vm->classes; class && status == NO_METHOD;
+       class = class->next)
+    if (!class->has_instances)
+      status = look_for_method(class, name);
+  return status;
+}
+
+/* `name` is "Class::method" and is taken apart in place.  False: no memory. */
+static bool compile(struct vm *vm, char *name, int *status)
 {
   char *colons = strstr(name, "::");
+  struct vm_class *class;
+  *status = MALFORMED_NAME;
   if (!colons || colons == name || !colons[2] || strstr(colons + 2, "::"))
-    return MALFORMED_NAME;
+    return true;
   *colons = 0;
-  const struct vm_class *class = vm_class_find(vm, name);
+  if (!vm_class_look_up(vm, name, &class))
+    return false;
   if (!class)
-    return NO_CLASS;
-  if (class != vm->known.global)
-    return look_for_method(class, colons + 2);
-  /* Each module has a _GLOBAL of its own. */
-  int status = NO_METHOD;
-  for (class = vm->classes; class && status == NO_METHOD; class = class->next)
-    if (!class->has_instances)
-      status = look_for_method(class, colons + 2);
-  return status;
+    *status = NO_CLASS;
+  else if (class == vm->known.global)
+    *status = look_for_function(vm, colons + 2);
+  else
+    *status = look_for_method(class, colons + 2);
+  return true;
 }
 
 /* The interpreter runs every method as it is; only the name is looked up. */
@@ -123,9 +134,11 @@ static bool compile_method(struct vm_thread *thread, union vm_slot *args,
   char *name = vm_string_to_utf8(args[0].ref, &bytes);
   if (!name)
     return vm_throw_out_of_memory(thread);
-  int status = compile(thread->vm, name);
+  int status;
+  bool ok = compile(thread->vm, name, &status);
   vm_text_free(name, bytes);
-  return vm_lib_return_i32(result, status);
+  return ok ? vm_lib_return_i32(result, status)
+            : vm_throw_out_of_memory(thread);
 }
 
 /* There is one coroutine, worker 0, and it is running. */

@@ -73,9 +73,14 @@ static void check_access(struct vm_verifier *v, uint32_t flags,
 
 static struct vm_class *find_owner(struct vm_verifier *v, uint32_t type)
 {
+  const char *name = v->module->types[type].name;
   struct vm_class *class = vm_lookup_class(v->vm, v->module, type);
-  if (!class)
-    warn(v, v->module->types[type].name, "", "is in none of the files given");
+  if (class)
+    return class;
+  if (!vm_class_look_up(v->vm, name, &class))
+    v->no_memory = true;
+  else if (!class)
+    warn(v, name, "", "is in none of the files given");
   return class;
 }
 
@@ -124,22 +129,26 @@ static void record_error(struct vm_module *module, struct vm_diags *diags,
               other);
 }
 
-static void check_record(struct vm *vm, struct vm_module *module,
+/* These two return false when memory ran out. */
+static bool check_record(struct vm *vm, struct vm_module *module,
                          const struct vm_record_def *record,
                          struct vm_diags *diags)
 {
   if ((record->flags & VM_FLAG_EXTERNAL) || record->base == UINT32_MAX)
-    return;
+    return true;
   const char *base_name = module->types[record->base].name;
-  const struct vm_class *base = vm_class_find(vm, base_name);
+  struct vm_class *base;
+  if (!vm_class_look_up(vm, base_name, &base))
+    return false;
   if (base && (base->flags & VM_FLAG_FINAL))
     record_error(module, diags, record->line, record->column,
                  module->types[record->type].name, "extends the final record",
                  base_name);
+  return true;
 }
 
 /* An instance method must not stand in for a final one of a base. */
-static void check_override(struct vm *vm, struct vm_module *module,
+static bool check_override(struct vm *vm, struct vm_module *module,
                            const struct vm_function_def *function,
                            struct vm_diags *diags)
 {
@@ -147,30 +156,37 @@ static void check_override(struct vm *vm, struct vm_module *module,
   uint32_t apart =
       VM_FLAG_EXTERNAL | VM_FLAG_STATIC | VM_FLAG_CTOR | VM_FLAG_CCTOR;
   if (function->flags & apart)
-    return;
-  const struct vm_class *class =
-      vm_class_find(vm, module->types[ref->owner].name);
+    return true;
+  struct vm_class *class;
+  if (!vm_class_look_up(vm, module->types[ref->owner].name, &class))
+    return false;
   const struct vm_method *base =
       class && class->base ? find_method(class->base, module, ref) : NULL;
   if (base && (base->flags & VM_FLAG_FINAL))
     record_error(module, diags, function->line, function->column,
                  function->text_name, "overrides the final method of",
                  base->owner->name);
+  return true;
+}
+
+static bool verify_all(struct vm *vm, struct vm_module *module,
+                       struct vm_diags *diags)
+{
+  bool ok = true;
+  for (uint32_t i = 0; ok && i < module->record_count; i++)
+    ok = check_record(vm, module, &module->records[i], diags);
+  for (uint32_t i = 0; ok && i < module->function_count; i++)
+    ok = check_override(vm, module, &module->functions[i], diags) &&
+         vm_verify_function(vm, module, &module->functions[i], true, diags);
+  return ok;
 }
 
 unsigned vm_verify_module_strict(struct vm *vm, struct vm_module *module,
                                  struct vm_diags *diags)
 {
   unsigned before = diags->errors;
-  for (uint32_t i = 0; i < module->record_count; i++)
-    check_record(vm, module, &module->records[i], diags);
-  for (uint32_t i = 0; i < module->function_count; i++) {
-    check_override(vm, module, &module->functions[i], diags);
-    if (!vm_verify_function(vm, module, &module->functions[i], true, diags)) {
-      vm_diag_add(diags, VM_DIAG_ERROR, module->file, NULL, 0, 0, 0, 1,
-                  "out of memory while verifying");
-      break;
-    }
-  }
+  if (!verify_all(vm, module, diags))
+    vm_diag_add_no_memory(diags, module->file,
+                          "memory ran out while it was verified");
   return diags->errors - before;
 }

@@ -199,7 +199,8 @@ struct vm_class *vm_vtypes_class(struct vm_vtypes *types, uint32_t type)
     return NULL; /* no memory */
   struct vm_vtype *entry = &types->table[type - VT_FIRST_REF];
   if (!entry->is_looked_up) {
-    entry->class = vm_class_find(types->vm, entry->name);
+    if (!vm_class_look_up(types->vm, entry->name, &entry->class))
+      types->no_memory = true;
     entry->is_looked_up = true;
   }
   return entry->class;

@@ -100,7 +100,7 @@ static bool verify_strictly(struct vm_verifier *v)
   if (!begin(v))
     return false;
   vm_verify_structure(v);
-  return !v->no_memory;
+  return !v->no_memory && !v->types.no_memory;
 }
 
 static bool run(struct vm_verifier v, struct vm_verified **result)
