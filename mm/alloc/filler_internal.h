@@ -3,7 +3,7 @@
  * Fillers: objects that stand for a gap, so that a region can be walked.
  *
  *   8 bytes     header
- *   16 and more header | bytes | next gap on offer (non-moving space only)
+ *   16 and more header | bytes | what the owner of the gap writes
  */
 #ifndef MM_FILLER_INTERNAL_H
 #define MM_FILLER_INTERNAL_H
@@ -11,10 +11,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/heap_internal.h"
 
-enum {
-  MM_FILLER_BYTES_OFFSET = MM_ARRAY_LENGTH_OFFSET,
-  MM_FILLER_NEXT_OFFSET = MM_ARRAY_LENGTH_OFFSET + 4,
-};
+enum { MM_FILLER_BYTES_OFFSET = MM_ARRAY_LENGTH_OFFSET };
 
 /* Fills [at, end) with one filler; nothing when it is empty. */
 static inline void mm_fill(const struct mm_heap *heap, uintptr_t at,

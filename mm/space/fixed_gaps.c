@@ -2,61 +2,82 @@
 /*
  * Gaps of the fixed spaces: objects above 2 KiB (or all, with fit `freelist')
  * in regions of freelist; see fixed_internal.h.
+ *
+ *   gap   header of a filler | bytes | (4) | links of the index | rest ...
+ *
+ * Gaps of at least GAP_MIN_BYTES are on offer through a segregated-fit index
+ * (mm/alloc/fit_internal.h); smaller ones wait until a neighbour dies.  Gaps
+ * are found by sweeping, so neighbours are one gap from the start, and nothing
+ * is ever coalesced otherwise.
  */
 #include "config.h"
 
 #include "mm/space/fixed_internal.h"
 
 #include "mm/alloc/filler_internal.h"
-#include "mm/gc/bitmap_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/space/fixed_parts_internal.h"
 
 #include <string.h>
 
-static uint32_t *gap_bytes(uintptr_t gap)
+enum {
+  NODE_OFFSET = 16, /* of the index's links in a gap */
+  GAP_MIN_BYTES = NODE_OFFSET + sizeof(struct mm_fit_node),
+};
+
+_Static_assert(NODE_OFFSET >= MM_FILLER_BYTES_OFFSET + 4,
+               "the links stand behind the filler's length");
+
+static uint32_t gap_bytes(uintptr_t gap)
 {
-  return (uint32_t *)(gap + MM_FILLER_BYTES_OFFSET);
+  return *(uint32_t *)(gap + MM_FILLER_BYTES_OFFSET);
 }
 
-static struct mm_ref *gap_next(uintptr_t gap)
+static uint32_t granules_of(void *context, uintptr_t node)
 {
-  return (struct mm_ref *)(gap + MM_FILLER_NEXT_OFFSET);
+  (void)context;
+  return gap_bytes(node - NODE_OFFSET) >> MM_REF_SHIFT;
 }
 
-void mm_gaps_reset(struct mm_fixed_space *space)
+void mm_gaps_reset(struct mm_heap *heap, struct mm_fixed_space *space)
 {
-  space->gaps = MM_NULL;
+  mm_fit_init(&space->gaps, heap->regions.base, MM_REF_SHIFT);
   space->unswept_regions = MM_NO_REGION;
 }
 
-/* Fills [at, end) and puts it on offer, if it can hold a link. */
+/* Fills [at, end) and puts it on offer, if it is large enough. */
 static void put_gap(struct mm_heap *heap, struct mm_fixed_space *space,
                     uintptr_t at, uintptr_t end)
 {
   mm_fill(heap, at, end);
-  if (end - at <= MM_OBJECT_ALIGN)
-    return;
-  *gap_next(at) = space->gaps;
-  space->gaps = mm_ref_at((void *)at);
+  if (end - at >= GAP_MIN_BYTES)
+    mm_fit_insert(&space->gaps, at + NODE_OFFSET,
+                  (uint32_t)((end - at) >> MM_REF_SHIFT));
 }
 
-/* First fit; 0 when there is no gap of that size. */
+/* Cuts from the beginning of a gap; 0 when no gap is large enough. */
 static uintptr_t take_gap(struct mm_heap *heap, struct mm_fixed_space *space,
                           size_t bytes)
 {
-  struct mm_ref *link = &space->gaps;
-  for (; !mm_is_null(*link); link = gap_next((uintptr_t)mm_address(*link))) {
-    uintptr_t gap = (uintptr_t)mm_address(*link);
-    uintptr_t end = gap + *gap_bytes(gap);
-    MM_ASSERT(mm_layout_of(*link) == heap->filler);
-    if (end - gap < bytes)
-      continue;
-    *link = *gap_next(gap);
-    put_gap(heap, space, gap + bytes, end);
-    return gap;
-  }
-  return 0;
+  uint32_t granules = (uint32_t)(bytes >> MM_REF_SHIFT);
+  uintptr_t node = mm_fit_find(&space->gaps, granules);
+  if (!node)
+    node = mm_fit_find_near(&space->gaps, granules, granules_of, NULL);
+  if (!node)
+    return 0;
+  uintptr_t gap = node - NODE_OFFSET, end = gap + gap_bytes(gap);
+  MM_ASSERT(mm_layout_of(mm_ref_at((void *)gap)) == heap->filler);
+  MM_ASSERT(end - gap >= bytes);
+  mm_fit_remove(&space->gaps, node, granules_of(NULL, node));
+  put_gap(heap, space, gap + bytes, end);
+  return gap;
+}
+
+static void poison(struct mm_heap *heap, uintptr_t at, uintptr_t end)
+{
+  const struct mm_layout *layout = mm_layout_of(mm_ref_at((void *)at));
+  if (mm_is_stressed(heap) && !mm_is_filler(layout))
+    memset((void *)at, MM_POISON_BYTE, end - at);
 }
 
 void mm_gaps_sweep(struct mm_heap *heap, uint32_t index)
@@ -68,18 +89,15 @@ void mm_gaps_sweep(struct mm_heap *heap, uint32_t index)
     struct mm_ref ref = mm_ref_at((void *)at);
     uintptr_t end = at + mm_size_with((void *)at, mm_layout_of(ref));
     if (mm_is_marked(heap, ref)) {
-      if (gap != at)
-        put_gap(heap, space, gap, at);
+      put_gap(heap, space, gap, at);
       gap = end;
-    } else if (mm_is_stressed(heap) && mm_layout_of(ref) != heap->filler &&
-               mm_layout_of(ref) != heap->filler_granule) {
-      memset((void *)at, MM_POISON_BYTE, end - at);
+    } else {
+      poison(heap, at, end);
     }
     at = end;
   }
   MM_ASSERT(at == region->top);
-  if (gap != at)
-    put_gap(heap, space, gap, at);
+  put_gap(heap, space, gap, at);
 }
 
 /* Sweeps the next unswept region; false: there is none. */
@@ -124,19 +142,35 @@ enum mm_status mm_gap_alloc(struct mm_heap *heap, struct mm_fixed_space *space,
   return MM_OK;
 }
 
+static void check_gaps_of(const struct mm_heap *heap, uint32_t index,
+                          uint64_t *gaps)
+{
+  uintptr_t at = mm_region_start(&heap->regions, index);
+  uintptr_t top = heap->regions.table[index].top;
+  while (at < top) {
+    const struct mm_layout *layout = mm_layout_of(mm_ref_at((void *)at));
+    uint64_t bytes = mm_size_with((void *)at, layout);
+    *gaps += layout == heap->filler && bytes >= GAP_MIN_BYTES;
+    at += bytes;
+  }
+  MM_ASSERT(at == top);
+}
+
+/* Regions that are unswept have gaps that are not on offer. */
 void mm_gaps_check(const struct mm_heap *heap,
                    const struct mm_fixed_space *space)
 {
-  const struct mm_regions *regions = &heap->regions;
-  for (struct mm_ref gap = space->gaps; !mm_is_null(gap);) {
-    uintptr_t at = (uintptr_t)mm_address(gap);
-    const struct mm_region *region = mm_region_of(regions, at);
-    MM_ASSERT(mm_layout_of(gap) == heap->filler);
-    MM_ASSERT(region->kind == MM_REGION_FREELIST &&
-              region->fixed == space->which);
-    MM_ASSERT(at + *gap_bytes(at) <= region->top);
-    gap = *gap_next(at);
-    (void)region;
+  uint64_t nodes = 0, granules = 0, gaps = 0;
+  const char *fault =
+      mm_fit_check(&space->gaps, granules_of, NULL, &nodes, &granules);
+  MM_ASSERT(!fault);
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
+    const struct mm_region *region = &heap->regions.table[i];
+    if (region->kind == MM_REGION_FREELIST && region->fixed == space->which)
+      check_gaps_of(heap, i, &gaps);
   }
-  (void)regions;
+  MM_ASSERT(nodes <= gaps);
+  MM_ASSERT(nodes == gaps || space->unswept_regions != MM_NO_REGION);
+  (void)fault;
+  (void)gaps;
 }

@@ -32,7 +32,7 @@
  *   a run is on exactly the list that its state tells: FREE on free_runs, OPEN
  *   and UNSWEPT on that of its class, HELD and FULL on none;
  *   a region of freelist is a row of objects and fillers from start to end;
- *   a gap on the index is a filler of at least GAP_MIN_BYTES.
+ *   a gap on the index is a filler; once all is swept, each large enough is.
  *
  * Locks: the heap lock, or the world stopped; claiming words needs neither.
  */
@@ -40,6 +40,7 @@
 #define MM_SPACE_FIXED_INTERNAL_H
 
 #include "mm/alloc/classes_internal.h"
+#include "mm/alloc/fit_internal.h"
 #include "mm/mutator.h"
 #include "mm/space/region_internal.h"
 
@@ -88,7 +89,7 @@ struct mm_fixed_space {
   uint32_t open[MM_CLASSES_MOST];
   uint32_t unswept[MM_CLASSES_MOST];
   struct mm_slot_cursor cursors[MM_CLASSES_MOST]; /* the space's own */
-  struct mm_ref gaps;       /* first of the gaps on offer */
+  struct mm_fit_index gaps; /* on offer */
   uint32_t unswept_regions; /* of freelist: first of the list */
   uint64_t claimed_bytes;   /* room handed out since the last collection */
 };

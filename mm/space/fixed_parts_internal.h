@@ -60,7 +60,7 @@ void mm_run_sweep(struct mm_heap *heap, uint32_t run);
 
 /* An empty list of gaps; room out of a gap; the free parts of a region whose
    marks are valid. */
-void mm_gaps_reset(struct mm_fixed_space *space);
+void mm_gaps_reset(struct mm_heap *heap, struct mm_fixed_space *space);
 enum mm_status mm_gap_alloc(struct mm_heap *heap, struct mm_fixed_space *space,
                             size_t bytes, uint32_t limit, uintptr_t *at);
 void mm_gaps_sweep(struct mm_heap *heap, uint32_t region);

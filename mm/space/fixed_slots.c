@@ -296,7 +296,7 @@ void mm_fixed_init(struct mm_heap *heap, enum mm_fixed_which which)
     space->max_regions =
         (uint32_t)(options->nonmoving_max_bytes >> MM_REGION_LOG2);
   reset_lists(space);
-  mm_gaps_reset(space);
+  mm_gaps_reset(heap, space);
   for (uint32_t i = 0; i < MM_CLASSES_MOST; i++)
     space->cursors[i] = no_slots;
 }

@@ -95,20 +95,19 @@ static void list_region(struct mm_heap *heap, uint32_t index)
   }
 }
 
-static void reset(struct mm_fixed_space *space)
+static void reset(struct mm_heap *heap, struct mm_fixed_space *space)
 {
   space->free_runs = MM_NO_RUN;
   for (uint32_t i = 0; i < MM_CLASSES_MOST; i++)
     space->open[i] = space->unswept[i] = MM_NO_RUN;
-  space->unswept_regions = MM_NO_REGION;
-  mm_gaps_reset(space);
+  mm_gaps_reset(heap, space);
 }
 
 /* Highest first, so that the lowest stand first on their lists. */
 void mm_fixed_begin_sweep(struct mm_heap *heap)
 {
   for (unsigned which = 0; which < MM_FIXED_COUNT; which++)
-    reset(&heap->fixed[which]);
+    reset(heap, &heap->fixed[which]);
   for (uint32_t i = heap->regions.fresh_from; i-- > 0;) {
     uint8_t kind = heap->regions.table[i].kind;
     if (kind == MM_REGION_SLOTS || kind == MM_REGION_FREELIST)
