@@ -8,6 +8,7 @@
 #include "vm/cli/cli.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #include "vm/asm/nearest.h"
 #include "vm/cli/options.h"
+#include "vm/core/purposes.h"
 
 const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
 #define CLI_COMMAND(id, name, operands, summary)                               \
@@ -140,7 +142,7 @@ static int run_command(const char *name, int argc, char **argv)
   return unknown_command(name);
 }
 
-int main(int argc, char **argv)
+static int perform(int argc, char **argv)
 {
   const char *word = argc > 1 ? argv[1] : NULL;
   if (!word) {
@@ -156,4 +158,32 @@ int main(int argc, char **argv)
   if (strcmp(word, cli_commands[CLI_RUN].name) == 0)
     return cli_command_run(argc - 2, argv + 2); /* sees to its output itself */
   return cli_finish(run_command(word, argc - 2, argv + 2));
+}
+
+#ifdef BAMBOO_DEBUG
+/* All that was made is destroyed by now, however the command ended: what is
+   still charged to a purpose leaked.  Ends of the process that do not come
+   this way (a crash, an abort, a failed assertion) destroy nothing. */
+static int check_leaks(int status)
+{
+  vm_name_purposes();
+  for (unsigned purpose = 0; purpose < MM_PURPOSE_COUNT; purpose++)
+    if (mm_native_bytes(purpose) != 0) {
+      fprintf(stderr,
+              "bamboo: internal failure: %" PRIu64 " bytes leaked: %s\n",
+              mm_native_bytes(purpose), mm_purpose_text(purpose));
+      status = CLI_INTERNAL;
+    }
+  return status;
+}
+#else
+static int check_leaks(int status)
+{
+  return status;
+}
+#endif
+
+int main(int argc, char **argv)
+{
+  return check_leaks(perform(argc, argv));
 }

@@ -13,6 +13,7 @@
 #include "vm/core/core_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "vm/asm/asm.h"
 #include "vm/core/define.h"
