@@ -130,6 +130,21 @@ START_TEST(the_regions_of_the_heap_add_up_to_its_reservation)
 }
 END_TEST
 
+/* Regions are opened eight at a time: the system may have given memory to all
+   of them, huge pages for instance. */
+START_TEST(regions_that_were_opened_are_committed_before_they_are_used)
+{
+  fixture_pair(&f.main);
+  look();
+  ck_assert_uint_eq(stats[MM_SPACE_OBJECT].committed_bytes,
+                    FIXTURE_REGION_BYTES);
+  ck_assert_uint_eq(stats[MM_SPACE_REGIONS].committed_bytes,
+                    (MM_REGION_GROUP - 1) * FIXTURE_REGION_BYTES);
+  ck_assert_uint_eq(stats[MM_SPACE_REGIONS].largest_free_bytes,
+                    (MM_REGION_GROUP - 1) * FIXTURE_REGION_BYTES);
+}
+END_TEST
+
 START_TEST(dead_neighbours_between_non_moving_objects_are_one_gap)
 {
   for (int i = 0; i < 100; i++) {
@@ -358,6 +373,8 @@ int main(void)
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_test(tests, objects_are_what_a_walk_finds);
   tcase_add_test(tests, the_regions_of_the_heap_add_up_to_its_reservation);
+  tcase_add_test(tests,
+                 regions_that_were_opened_are_committed_before_they_are_used);
   tcase_add_test(tests, dead_neighbours_between_non_moving_objects_are_one_gap);
   tcase_add_test(tests,
                  the_rest_behind_a_large_object_is_internal_fragmentation);
