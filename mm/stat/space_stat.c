@@ -43,8 +43,7 @@ static void add_free(struct mm_space_stat *stat, uint64_t bytes)
     stat->largest_free_bytes = bytes;
 }
 
-/* Spaces of regions ---------------------------------------------------------
- */
+/* Spaces of regions ------------------------------------------------------- */
 
 /* The bytes of an object before they were rounded up. */
 static uint64_t requested_bytes(const void *at, const struct mm_layout *layout)
@@ -151,8 +150,7 @@ void mm_space_stat_regions(struct mm_heap *heap, struct mm_space_stat *stat)
   stat->free_bytes = stat->committed_bytes;
 }
 
-/* Other spaces --------------------------------------------------------------
- */
+/* Other spaces ------------------------------------------------------------ */
 
 void mm_space_stat_tables(struct mm_heap *heap, struct mm_space_stat *stat)
 {
@@ -231,8 +229,7 @@ void mm_space_stat_code(struct mm_heap *heap, struct mm_space_stat *stat)
   };
 }
 
-/* Together ------------------------------------------------------------------
- */
+/* Together ---------------------------------------------------------------- */
 
 void mm_space_stats(struct mm_heap *heap,
                     struct mm_space_stat stats[MM_SPACE_COUNT])
