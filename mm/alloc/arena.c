@@ -237,8 +237,7 @@ void mm_arena_destroy(struct mm_arena *arena)
   mm_native_free(MM_PURPOSE_ARENA, arena, sizeof(*arena));
 }
 
-/* The common face -----------------------------------------------------------
- */
+/* The common face --------------------------------------------------------- */
 
 static struct mm_arena *of_base(struct mm_allocator *base)
 {

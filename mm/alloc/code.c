@@ -11,8 +11,7 @@
 
 enum { CHUNK_LOG2 = 9 };
 
-/* Looking up ----------------------------------------------------------------
- */
+/* Looking up -------------------------------------------------------------- */
 
 static uint32_t chunk_of(uint64_t offset)
 {
@@ -101,8 +100,7 @@ static void describe(const struct mm_code_allocator *allocator,
   };
 }
 
-/* Blocks --------------------------------------------------------------------
- */
+/* Blocks ------------------------------------------------------------------ */
 
 /* Cuts a block in two; the upper one is in no list. */
 static struct mm_code_block *split(struct mm_code_allocator *allocator,
@@ -265,8 +263,7 @@ void mm_code_allocator_walk(struct mm_code_allocator *allocator,
   }
 }
 
-/* From creation to destruction ----------------------------------------------
- */
+/* From creation to destruction -------------------------------------------- */
 
 static bool map_tables(struct mm_code_allocator *allocator)
 {

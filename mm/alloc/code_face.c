@@ -7,8 +7,7 @@
 
 #include "mm/alloc/code_parts_internal.h"
 
-/* Checks --------------------------------------------------------------------
- */
+/* Checks ------------------------------------------------------------------ */
 
 static bool is_listed(const struct mm_code_allocator *allocator,
                       const struct mm_code_block *wanted)
@@ -79,8 +78,7 @@ static const char *check_sums(const struct mm_code_allocator *allocator)
   return listed == free_blocks ? NULL : "a list has a code block too many";
 }
 
-/* The common face -----------------------------------------------------------
- */
+/* The common face --------------------------------------------------------- */
 
 static struct mm_code_allocator *of_base(struct mm_allocator *base)
 {

@@ -21,8 +21,7 @@ enum {
 
 _Static_assert(MM_CODE_ALIGN == 1 << GRANULE_LOG2, "blocks are granules");
 
-/* Descriptors ---------------------------------------------------------------
- */
+/* Descriptors ------------------------------------------------------------- */
 
 void mm_code_store_put(struct mm_code_allocator *allocator,
                        struct mm_code_block *block)
@@ -58,8 +57,7 @@ bool mm_code_store_fill(struct mm_code_allocator *allocator, uint32_t count)
   return true;
 }
 
-/* Lists of free blocks ------------------------------------------------------
- */
+/* Lists of free blocks ---------------------------------------------------- */
 
 uint32_t mm_code_list_of(uint64_t bytes)
 {

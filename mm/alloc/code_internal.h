@@ -53,6 +53,9 @@ struct mm_code_source {
                            uint64_t bytes);
   enum mm_status (*uncommit)(struct mm_code_source *source, uint64_t offset,
                              uint64_t bytes);
+  /* The processor is to see the instructions that were written here; not in
+     units, and committed. */
+  void (*flush)(struct mm_code_source *source, uint64_t offset, uint64_t bytes);
 };
 
 /* Beside what all allocators tell. */

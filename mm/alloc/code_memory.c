@@ -16,8 +16,7 @@ enum {
 
 _Static_assert(MM_SPAN_BYTES % MM_CODE_ALIGN_MOST == 0, "units begin on pages");
 
-/* Traps ---------------------------------------------------------------------
- */
+/* Traps ------------------------------------------------------------------- */
 
 #if defined __x86_64__ || defined __i386__
 static const uint8_t trap[] = {0xcc}; /* int3 */
@@ -33,16 +32,13 @@ void mm_code_fill_with_traps(struct mm_code_allocator *allocator,
                              uint64_t offset, uint64_t bytes)
 {
   uint8_t *at = (uint8_t *)allocator->source->write_base + offset;
-  if (sizeof trap == 1) {
-    memset(at, trap[0], bytes);
-    return;
-  }
-  for (uint64_t i = 0; i < bytes; i++)
-    at[i] = trap[i % sizeof trap];
+  MM_ASSERT(offset % MM_CODE_ALIGN == 0 && bytes % MM_CODE_ALIGN == 0);
+  for (uint64_t i = 0; i < bytes; i += sizeof trap)
+    memcpy(at + i, trap, sizeof trap);
+  allocator->source->flush(allocator->source, offset, bytes);
 }
 
-/* Units of memory -----------------------------------------------------------
- */
+/* Units of memory --------------------------------------------------------- */
 
 static void commit_done(struct mm_code_allocator *allocator, uint64_t first,
                         uint64_t beyond)

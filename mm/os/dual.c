@@ -111,10 +111,11 @@ enum mm_status mm_dual_create(uint64_t bytes, struct mm_dual *dual,
     *dual = made;
     return MM_OK;
   }
-  enum mm_status status = status_of_errno();
+  int reason = errno; /* the caller's to tell */
   *refused = wrong;
   mm_dual_destroy(&made);
-  return status;
+  errno = reason;
+  return status_of_errno();
 }
 
 bool mm_dual_is_inherited(const struct mm_dual *dual)

@@ -36,8 +36,8 @@ struct mm_dual {
 
 /*
  * Reserves two views of `bytes`.  On failure *refused says in words what the
- * system did not do, and nothing is left behind: MM_NO_MEMORY when it lacks
- * memory or address space, MM_OS_FAILED when it forbids.
+ * system did not do, errno why, and nothing is left behind: MM_NO_MEMORY when
+ * it lacks memory or address space, MM_OS_FAILED when it forbids.
  */
 enum mm_status mm_dual_create(uint64_t bytes, struct mm_dual *dual,
                               const char **refused);

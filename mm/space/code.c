@@ -60,8 +60,13 @@ static enum mm_status uncommit(struct mm_code_source *source, uint64_t offset,
   return MM_OK;
 }
 
-/* Starting ------------------------------------------------------------------
- */
+static void flush(struct mm_code_source *source, uint64_t offset,
+                  uint64_t bytes)
+{
+  mm_code_flush((const void *)(source->run_base + offset), bytes);
+}
+
+/* Starting ---------------------------------------------------------------- */
 
 void mm_code_space_init(struct mm_code_space *space)
 {
@@ -119,6 +124,7 @@ static enum mm_status start(struct mm_code_space *space, uint64_t asked,
       .reserved_bytes = space->dual.bytes,
       .commit = commit,
       .uncommit = uncommit,
+      .flush = flush,
   };
   space->allocator = mm_code_allocator_create(&space->source);
   if (space->allocator)
@@ -162,8 +168,7 @@ void mm_code_space_destroy(struct mm_code_space *space)
   pthread_mutex_destroy(&space->lock);
 }
 
-/* Blocks --------------------------------------------------------------------
- */
+/* Blocks ------------------------------------------------------------------ */
 
 static bool may_change(struct mm_code_space *space)
 {

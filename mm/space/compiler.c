@@ -49,8 +49,7 @@ static uint64_t to_pages(size_t bytes)
   return ((uint64_t)bytes + page - 1) & ~(page - 1);
 }
 
-/* The pool ------------------------------------------------------------------
- */
+/* The pool ---------------------------------------------------------------- */
 
 static uint64_t committed_bytes(const struct mm_compiler_space *space)
 {
@@ -92,8 +91,7 @@ static void pool_empty_locked(struct mm_compiler_space *space)
   MM_ASSERT(space->stat.pooled_bytes == 0);
 }
 
-/* Chunks --------------------------------------------------------------------
- */
+/* Chunks ------------------------------------------------------------------ */
 
 static void *map_locked(struct mm_compiler_space *space, uint64_t bytes)
 {
@@ -155,8 +153,7 @@ static void give(struct mm_arena_source *source, void *chunk, size_t bytes)
   pthread_mutex_unlock(&space->lock);
 }
 
-/* Compilations --------------------------------------------------------------
- */
+/* Compilations ------------------------------------------------------------ */
 
 static void count_running(struct mm_compiler_space *space, int change)
 {
@@ -186,8 +183,7 @@ void mm_compilation_end(struct mm_heap *heap, struct mm_arena *arena)
   count_running(&heap->compiler, -1);
 }
 
-/* The space -----------------------------------------------------------------
- */
+/* The space --------------------------------------------------------------- */
 
 void mm_compiler_space_init(struct mm_compiler_space *space)
 {

@@ -55,6 +55,9 @@ enum mm_status mm_fixed_take_region(struct mm_heap *heap,
 /* Bits of a run's word at which slots of `bytes` start. */
 uint64_t mm_slot_pattern(uint32_t bytes, uint32_t word);
 
+/* Slots of a run that hold nothing, and that no cursor has claimed. */
+uint32_t mm_run_free_slots(const struct mm_heap *heap, uint32_t run);
+
 /* Takes marks over as starts; poison under stress. */
 void mm_run_sweep(struct mm_heap *heap, uint32_t run);
 

@@ -116,7 +116,7 @@ static void cursor_retire(struct mm_heap *heap, struct mm_fixed_space *space,
 
 /* Runs ---------------------------------------------------------------------- */
 
-static uint32_t free_slots(const struct mm_heap *heap, uint32_t run)
+uint32_t mm_run_free_slots(const struct mm_heap *heap, uint32_t run)
 {
   const uint64_t *starts = mm_run_starts(heap, run);
   uint32_t slots =
@@ -136,7 +136,7 @@ static uint32_t find_used_run(struct mm_heap *heap,
     return run;
   while ((run = mm_run_pop(heap, &space->unswept[class])) != MM_NO_RUN) {
     mm_run_sweep(heap, run);
-    if (free_slots(heap, run) > 0)
+    if (mm_run_free_slots(heap, run) > 0)
       return run;
     heap->runs[run].state = MM_RUN_FULL;
   }
@@ -192,7 +192,7 @@ static enum mm_status refill(struct mm_heap *heap,
       return status;
     heap->runs[run].state = MM_RUN_HELD;
     space->claimed_bytes +=
-        (uint64_t)free_slots(heap, run) * heap->classes.bytes[class];
+        (uint64_t)mm_run_free_slots(heap, run) * heap->classes.bytes[class];
     cursor->run = run;
     cursor->next_word = heap->runs[run].word;
     if (cursor_advance(heap, cursor))

@@ -17,6 +17,7 @@
 
 #include "mm/native.h"
 #include "mm/gc/heap_internal.h"
+#include "mm/stat/space_stat_internal.h"
 
 enum unit {
   UNIT_NUMBER,
@@ -29,9 +30,15 @@ struct report {
   FILE *out;
   bool json;
   bool first; /* nothing has been written since the last opening brace */
+  int cell_columns;
 };
 
-enum { TEXT_COLUMNS = 34, CELL_COLUMNS = 11, VALUE_BYTES = 40 };
+enum {
+  TEXT_COLUMNS = 34,
+  CELL_COLUMNS = 11,
+  NARROW_COLUMNS = 9, /* of cells in a group with many */
+  VALUE_BYTES = 40,
+};
 
 /* Starts the next member of a JSON object. */
 static void json_key(struct report *report, const char *key)
@@ -104,7 +111,7 @@ static void group_begin(struct report *report, const char *key,
   }
   fprintf(report->out, "%-*s", columns ? TEXT_COLUMNS : 0, title);
   for (; columns && *columns; columns++)
-    fprintf(report->out, "%*s", CELL_COLUMNS, *columns);
+    fprintf(report->out, "%*s", report->cell_columns, *columns);
   putc('\n', report->out);
 }
 
@@ -141,17 +148,30 @@ static void row_begin(struct report *report, const char *key, const char *text)
   }
 }
 
-/* Times in rows are in milliseconds: the group's title says so. */
+/* Times in rows are in milliseconds and bytes in KiB, where the group's title
+   says so. */
 static void cell(struct report *report, const char *key, uint64_t value,
                  enum unit unit)
 {
   if (report->json) {
     json_key(report, key);
     json_value(report, value, unit);
-  } else if (unit == UNIT_NS) {
-    fprintf(report->out, "%*.3f", CELL_COLUMNS, (double)value / 1e6);
-  } else {
-    fprintf(report->out, "%*" PRIu64, CELL_COLUMNS, value);
+    return;
+  }
+  int columns = report->cell_columns;
+  switch (unit) {
+  case UNIT_NS:
+    fprintf(report->out, "%*.3f", columns, (double)value / 1e6);
+    break;
+  case UNIT_PERCENT:
+    fprintf(report->out, "%*.1f", columns, (double)value / 1e3);
+    break;
+  case UNIT_BYTES:
+    fprintf(report->out, "%*" PRIu64, columns, (value + 1023) / 1024);
+    break;
+  case UNIT_NUMBER:
+    fprintf(report->out, "%*" PRIu64, columns, value);
+    break;
   }
 }
 
@@ -320,6 +340,41 @@ static void report_regions(struct report *report,
   group_end(report);
 }
 
+static void space_row(struct report *report, const char *key, const char *text,
+                      const struct mm_space_stat *stat)
+{
+  row_begin(report, key, text);
+  cell(report, "reserved_bytes", stat->reserved_bytes, UNIT_BYTES);
+  cell(report, "committed_bytes", stat->committed_bytes, UNIT_BYTES);
+  cell(report, "used_bytes", stat->used_bytes, UNIT_BYTES);
+  cell(report, "requested_bytes", stat->requested_bytes, UNIT_BYTES);
+  cell(report, "blocks", stat->blocks, UNIT_NUMBER);
+  cell(report, "free_bytes", stat->free_bytes, UNIT_BYTES);
+  cell(report, "largest_free_bytes", stat->largest_free_bytes, UNIT_BYTES);
+  cell(report, "internal_percent", mm_space_stat_internal_share(stat),
+       UNIT_PERCENT);
+  cell(report, "external_percent", mm_space_stat_external_share(stat),
+       UNIT_PERCENT);
+  row_end(report);
+}
+
+static void report_spaces(struct report *report, struct mm_heap *heap)
+{
+  static const char *const columns[] = {
+      "reserved", "commit",  "used",   "asked",  "blocks",
+      "free",     "largest", "int. %", "ext. %", NULL};
+  struct mm_space_stat stats[MM_SPACE_COUNT];
+  mm_space_stats(heap, stats);
+  report->cell_columns = NARROW_COLUMNS;
+  group_begin(report, "spaces", "spaces, in KiB", columns);
+  for (int space = 0; space < MM_SPACE_COUNT; space++)
+    space_row(report, mm_space_key(space), mm_space_text(space), &stats[space]);
+  struct mm_space_stat sum = mm_space_stat_sum(stats);
+  space_row(report, "all", "all", &sum);
+  group_end(report);
+  report->cell_columns = CELL_COLUMNS;
+}
+
 static void report_native(struct report *report)
 {
   uint64_t sum = 0;
@@ -335,8 +390,9 @@ static void report_native(struct report *report)
 
 static void report_all(struct mm_heap *heap, FILE *out, bool json)
 {
-  struct report report = {.out = out, .json = json};
-  mm_retire_buffers(heap);
+  struct report report = {
+      .out = out, .json = json, .cell_columns = CELL_COLUMNS};
+  mm_make_walkable(heap);
   mm_stat_note_used(&heap->stat, mm_heap_used_bytes(heap),
                     mm_heap_committed_bytes(heap));
   begin(&report);
@@ -347,6 +403,7 @@ static void report_all(struct mm_heap *heap, FILE *out, bool json)
   report_counters(&report, &heap->stat);
   report_heap(&report, heap);
   report_regions(&report, &heap->regions);
+  report_spaces(&report, heap);
   report_native(&report);
   end(&report);
 }

@@ -235,8 +235,7 @@ static void add_common(TCase *tests)
   tcase_add_test(tests, no_block_is_freed_alone);
 }
 
-/* Bits of starts ------------------------------------------------------------
- */
+/* Bits of starts ---------------------------------------------------------- */
 
 START_TEST(the_next_start_is_the_one_a_naive_search_finds)
 {
@@ -266,8 +265,7 @@ START_TEST(the_next_start_is_the_one_a_naive_search_finds)
 }
 END_TEST
 
-/* Arenas alone --------------------------------------------------------------
- */
+/* Arenas alone ------------------------------------------------------------ */
 
 START_TEST(a_rewind_forgets_the_blocks_after_the_mark)
 {
@@ -339,8 +337,7 @@ START_TEST(the_check_of_an_arena_sees_planted_faults)
 }
 END_TEST
 
-/* Bump allocators alone -----------------------------------------------------
- */
+/* Bump allocators alone --------------------------------------------------- */
 
 START_TEST(a_reset_frees_everything_at_once)
 {
@@ -373,8 +370,7 @@ START_TEST(a_bump_allocator_without_memory_is_null)
 }
 END_TEST
 
-/* The metadata space --------------------------------------------------------
- */
+/* The metadata space ------------------------------------------------------ */
 
 static struct fixture f;
 

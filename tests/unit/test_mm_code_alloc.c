@@ -57,6 +57,15 @@ static enum mm_status fake_uncommit(struct mm_code_source *source,
   return fake_set(offset, bytes, false);
 }
 
+/* Whatever is flushed is committed, and is right. */
+static void fake_flush(struct mm_code_source *source, uint64_t offset,
+                       uint64_t bytes)
+{
+  ck_assert_ptr_eq(source, &fake.source);
+  for (uint64_t i = offset; i < offset + bytes; i += MM_CODE_ALIGN)
+    fixture_require(fake.committed[i / MM_SPAN_BYTES]);
+}
+
 static uint64_t native_before;
 
 static void setup_fake(void)
@@ -70,6 +79,7 @@ static void setup_fake(void)
       .reserved_bytes = RESERVED,
       .commit = fake_commit,
       .uncommit = fake_uncommit,
+      .flush = fake_flush,
   };
   allocator = mm_code_allocator_create(&fake.source);
   ck_assert_ptr_nonnull(allocator);
