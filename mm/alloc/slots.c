@@ -217,7 +217,7 @@ static void walk_run(struct mm_slots *slots, size_t span, mm_block_visit *visit,
 {
   const struct mm_slots_tag *tag = &slots->tags[span];
   uintptr_t start = mm_slots_start(slots, span);
-  for (uint32_t slot = 0; slot < tag->slots; slot++)
+  for (uint32_t slot = 0; slot < mm_slots_slots(tag); slot++)
     if (is_handed_out(slots, span, slot))
       visit(context, (void *)(start + (size_t)slot * tag->slot_bytes),
             tag->slot_bytes);
@@ -232,29 +232,30 @@ static void walk(struct mm_allocator *allocator, mm_block_visit *visit,
       walk_run(slots, span, visit, context);
 }
 
-/* Slots handed out.  While other threads are at work both counts may be on
-   their way, so the result is kept in bounds. */
+/* Slots handed out, by the bitmaps: others may read those at any time. */
 static uint32_t used_slots(const struct mm_slots *slots, size_t span)
 {
-  int64_t used = __atomic_load_n(&slots->runs[span].used, __ATOMIC_RELAXED);
-  used -= __atomic_load_n(&slots->remotes[span].count, __ATOMIC_RELAXED);
-  if (used < 0)
-    return 0;
-  uint32_t most = slots->tags[span].slots;
-  return used < most ? (uint32_t)used : most;
+  uint32_t used = mm_slots_slots(&slots->tags[span]);
+  unsigned words = mm_slots_word_count(&slots->tags[span]);
+  for (unsigned i = 0; i < words; i++)
+    used -= (uint32_t)__builtin_popcountll(
+        mm_slots_load(&slots->runs[span].free[i]) |
+        mm_slots_load(&slots->remotes[span].words[i]));
+  return used;
 }
 
 static void add_run(const struct mm_slots *slots, size_t span,
                     struct mm_alloc_stats *stats)
 {
-  const struct mm_slots_tag *tag = &slots->tags[span];
+  uint32_t bytes = slots->tags[span].slot_bytes;
   uint32_t used = used_slots(slots, span);
+  uint32_t free = mm_slots_slots(&slots->tags[span]) - used;
   stats->held_bytes += MM_SPAN_BYTES;
   stats->blocks += used;
-  stats->used_bytes += (uint64_t)used * tag->slot_bytes;
-  stats->free_bytes += (uint64_t)(tag->slots - used) * tag->slot_bytes;
-  if (used < tag->slots && tag->slot_bytes > stats->largest_free_bytes)
-    stats->largest_free_bytes = tag->slot_bytes;
+  stats->used_bytes += (uint64_t)used * bytes;
+  stats->free_bytes += (uint64_t)free * bytes;
+  if (free > 0 && bytes > stats->largest_free_bytes)
+    stats->largest_free_bytes = bytes;
 }
 
 static void stats(struct mm_allocator *allocator, struct mm_alloc_stats *stats)

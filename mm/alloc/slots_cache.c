@@ -15,6 +15,8 @@
 #include "mm/native.h"
 #include "mm/os/os_internal.h"
 
+#include <string.h>
+
 enum { EMPTY_KEPT = 1 }; /* of each class, by a cache that is in use */
 
 /* Rows of runs --------------------------------------------------------------
@@ -87,10 +89,13 @@ static struct mm_slots_run *pop_empty(struct mm_slots_bin *bin)
 static void divide(struct mm_slots *slots, struct mm_slots_tag *tag,
                    uint32_t class)
 {
-  uint32_t bytes = slots->classes.bytes[class];
+  uint64_t bytes = slots->classes.bytes[class], one = (uint64_t)1 << 32;
+  uint64_t reciprocal = (one + bytes - 1) / bytes;
+  uint64_t excess = reciprocal * bytes - one;
   tag->slot_bytes = (uint16_t)bytes;
-  tag->slots = (uint16_t)(MM_SPAN_BYTES / bytes);
-  tag->reciprocal = (uint32_t)((((uint64_t)1 << 32) + bytes - 1) / bytes);
+  tag->reciprocal = (uint32_t)reciprocal;
+  tag->fraction_limit =
+      excess == 0 ? 1 : (uint16_t)(MM_SPAN_BYTES / bytes * excess);
 }
 
 static void clear_run(struct mm_slots_run *run, const struct mm_slots_tag *tag,
@@ -303,7 +308,8 @@ static void set_up(struct mm_slots *slots, struct mm_slots_cache *cache)
   cache->reserved_bytes = slots->source->reserved_bytes;
   cache->tags = slots->tags;
   cache->runs = slots->runs;
-  cache->of_granules = slots->classes.of_granules;
+  memcpy(cache->of_granules, slots->classes.of_granules,
+         sizeof cache->of_granules);
   cache->slots = slots;
   for (uint32_t i = 0; i < slots->classes.count; i++) {
     cache->bins[i].word = &cache->none;

@@ -57,6 +57,7 @@
 enum {
   MM_SLOTS_GRANULE_LOG2 = 4,
   MM_SLOTS_MOST_BYTES = 2048, /* of a block */
+  MM_SLOTS_GRANULES = MM_SLOTS_MOST_BYTES >> MM_SLOTS_GRANULE_LOG2,
   MM_SLOTS_WORD_BITS = 64,
   MM_SLOTS_WORDS = MM_SPAN_BYTES >> MM_SLOTS_GRANULE_LOG2 >> 6,
   MM_SLOTS_LINE_BYTES = 64, /* of the processor's cache */
@@ -80,15 +81,15 @@ struct mm_slots_cache;
 struct mm_slots_tag {
   struct mm_slots_cache *owner; /* atomic; null: no run */
   uint32_t reciprocal;          /* 2^32 / slot_bytes, rounded up */
+  uint16_t fraction_limit;      /* see mm_slots_index */
   uint16_t slot_bytes;
-  uint16_t slots;
 };
 
 /* What the owner has of a run.  9 lines: an odd number, so that runs do not
    compete for the same sets of the processor's cache. */
 struct mm_slots_run {
   _Alignas(MM_SLOTS_LINE_BYTES) uint64_t summary; /* words of `free` to try */
-  int32_t used;    /* slots not known to be free; read by others */
+  int32_t used;    /* slots not known to be free */
   int32_t slow_at; /* a free that leaves this many or fewer takes the slow
                       path */
   uint8_t state;   /* enum mm_slots_state */
@@ -107,15 +108,16 @@ struct mm_slots_remote {
   _Alignas(MM_SLOTS_LINE_BYTES) uint64_t words[MM_SLOTS_WORDS]; /* atomic */
 };
 
-/* What a cache has of one size class. */
+/* What a cache has of one size class: a line. */
 struct mm_slots_bin {
-  uint64_t *word;       /* of the current run; `none` without one */
+  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t *word; /* of the current run; `none`
+                                                   without one */
   uintptr_t word_start; /* the slot of the word's bit 0 */
-  uint32_t slot_bytes;
-  uint32_t empty_count;
+  size_t slot_bytes;
   struct mm_slots_run *current;      /* null: none */
   struct mm_slots_run *first, *last; /* the row of PARTIAL runs */
   struct mm_slots_run *empty;        /* a stack, linked by `next` */
+  size_t empty_count;
 };
 
 struct mm_slots_cache {
@@ -123,14 +125,14 @@ struct mm_slots_cache {
   uint64_t reserved_bytes; /* of the source */
   struct mm_slots_tag *tags;
   struct mm_slots_run *runs;
-  const uint8_t *of_granules; /* struct mm_classes */
   struct mm_slots *slots;
   struct mm_slots_cache *next;        /* of all caches; for good */
   struct mm_slots_cache *next_orphan; /* while it is one */
   uint64_t none;                      /* a word without a bit */
   bool is_orphan;                     /* atomic, written under the lock */
   _Alignas(MM_SLOTS_LINE_BYTES) struct mm_slots_remote *queue; /* atomic */
-  _Alignas(MM_SLOTS_LINE_BYTES) struct mm_slots_bin bins[MM_CLASSES_MOST];
+  _Alignas(MM_SLOTS_LINE_BYTES) uint8_t of_granules[MM_SLOTS_GRANULES + 1];
+  struct mm_slots_bin bins[MM_CLASSES_MOST];
 };
 
 enum mm_slots_fault {
@@ -197,24 +199,23 @@ static inline void mm_slots_store(uint64_t *word, uint64_t bits)
   __atomic_store_n(word, bits, __ATOMIC_RELAXED);
 }
 
-/* Counts slots of a run that are handed out; answers how many are. */
-static inline int32_t mm_slots_count(struct mm_slots_run *run, int32_t more)
-{
-  int32_t used = __atomic_load_n(&run->used, __ATOMIC_RELAXED) + more;
-  __atomic_store_n(&run->used, used, __ATOMIC_RELAXED);
-  return used;
-}
-
-/* Which slot starts `offset` bytes into the run?  False: none does.
-   Multiplying by the reciprocal leaves a fraction below it if and only if the
-   division has no rest (Lemire, Kaser, Kurz, "Faster remainder by direct
-   computation", 2019; 16 bits by 12 need 28 bits of fraction). */
+/*
+ * Which slot starts `offset` bytes into the run?  False: none does.
+ *
+ * The product with the reciprocal has the quotient above 32 bits of fraction.
+ * The reciprocal is too large by e / slot_bytes, where e < slot_bytes.  So slot
+ * k has the fraction k * e, and an offset within a slot has one of at least
+ * the reciprocal, which is far more (after Lemire, Kaser, Kurz, "Faster
+ * remainder by direct computation", 2019).  The limit is slots * e: it shuts
+ * out the rest behind the last slot as well.  Where e is 0 there is no rest,
+ * and the limit is 1.
+ */
 static inline bool mm_slots_index(const struct mm_slots_tag *tag,
                                   uint32_t offset, uint32_t *slot)
 {
   uint64_t product = (uint64_t)offset * tag->reciprocal;
   *slot = (uint32_t)(product >> 32);
-  return (uint32_t)product < tag->reciprocal && *slot < tag->slots;
+  return (uint32_t)product < tag->fraction_limit;
 }
 
 /* A block of at least `bytes`, of any content.  Null: there is none, or
@@ -230,9 +231,9 @@ static inline void *mm_slots_alloc(struct mm_slots_cache *cache, size_t bytes)
   if (__builtin_expect(bits == 0, 0))
     return mm_slots_alloc_slow(cache, class);
   mm_slots_store(bin->word, bits & (bits - 1));
-  mm_slots_count(bin->current, 1);
-  uint32_t bit = (uint32_t)__builtin_ctzll(bits);
-  return (void *)(bin->word_start + (size_t)bit * bin->slot_bytes);
+  bin->current->used++;
+  size_t bit = (size_t)__builtin_ctzll(bits);
+  return (void *)(bin->word_start + bit * bin->slot_bytes);
 }
 
 /* Puts a slot of an own run back; false: it is there already. */
@@ -240,13 +241,13 @@ static inline bool mm_slots_put(struct mm_slots_cache *cache,
                                 struct mm_slots_run *run, uint32_t slot)
 {
   uint32_t index = slot / MM_SLOTS_WORD_BITS;
-  uint64_t bit = (uint64_t)1 << slot % MM_SLOTS_WORD_BITS;
+  uint32_t shift = slot % MM_SLOTS_WORD_BITS;
   uint64_t bits = mm_slots_load(&run->free[index]);
-  if (__builtin_expect((bits & bit) != 0, 0))
+  if (__builtin_expect(bits >> shift & 1, 0))
     return false;
-  mm_slots_store(&run->free[index], bits | bit);
+  mm_slots_store(&run->free[index], bits | (uint64_t)1 << shift);
   run->summary |= (uint64_t)1 << index;
-  if (__builtin_expect(mm_slots_count(run, -1) <= run->slow_at, 0))
+  if (__builtin_expect(--run->used <= run->slow_at, 0))
     mm_slots_freed_slow(cache, run);
   return true;
 }

@@ -156,7 +156,8 @@ static void gather_run(struct mm_slots_cache *cache, size_t span)
   unsigned words = mm_slots_word_count(&slots->tags[span]);
   for (unsigned i = 0; i < words; i++)
     freed -= gather_word(slots, span, i);
-  if (mm_slots_count(run, -freed) <= run->slow_at)
+  run->used -= freed;
+  if (run->used <= run->slow_at)
     mm_slots_settle(cache, run);
 }
 

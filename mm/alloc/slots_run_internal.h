@@ -27,19 +27,24 @@ static inline uintptr_t mm_slots_start(const struct mm_slots *slots,
   return slots->source->base + (span << MM_SPAN_LOG2);
 }
 
+static inline uint32_t mm_slots_slots(const struct mm_slots_tag *tag)
+{
+  return MM_SPAN_BYTES / (uint32_t)tag->slot_bytes;
+}
+
 static inline unsigned mm_slots_word_count(const struct mm_slots_tag *tag)
 {
-  return (tag->slots + MM_SLOTS_WORD_BITS - 1u) / MM_SLOTS_WORD_BITS;
+  return (mm_slots_slots(tag) + MM_SLOTS_WORD_BITS - 1u) / MM_SLOTS_WORD_BITS;
 }
 
 /* Those bits of a word of the bitmap that stand for slots. */
 static inline uint64_t mm_slots_word_mask(const struct mm_slots_tag *tag,
                                           unsigned index)
 {
-  unsigned before = index * MM_SLOTS_WORD_BITS;
-  if (before >= tag->slots)
+  unsigned before = index * MM_SLOTS_WORD_BITS, slots = mm_slots_slots(tag);
+  if (before >= slots)
     return 0;
-  unsigned left = tag->slots - before;
+  unsigned left = slots - before;
   return left >= MM_SLOTS_WORD_BITS ? UINT64_MAX : ((uint64_t)1 << left) - 1;
 }
 
