@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+enum { BENCH_LARGE_BYTES = 1024 };
+
 struct bench_allocator {
   const char *name;
   size_t most_bytes;          /* of a block */
@@ -72,23 +74,24 @@ void bench_look(struct bench_cell *cell, uint64_t live_bytes);
 
 uint64_t bench_random(uint64_t *state);
 
-/* A block, its first word and its last byte written. */
-static inline void *bench_alloc_block(struct bench_cell *cell, size_t bytes)
+/* A block with its first word written, and the last byte of a large one. */
+static inline void *bench_alloc(const struct bench_allocator *allocator,
+                                size_t bytes)
 {
-  char *block = cell->allocator->alloc(bytes);
-  if (!block)
-    bench_give_up("an allocation failed", cell->allocator->name);
+  char *block = allocator->alloc(bytes);
+  if (__builtin_expect(!block, 0))
+    bench_give_up("an allocation failed", allocator->name);
   if (bytes >= sizeof(uint64_t))
     *(uint64_t *)block = bytes;
-  if (bytes > 0)
+  if (bytes > BENCH_LARGE_BYTES)
     block[bytes - 1] = 1;
   return block;
 }
 
-static inline void bench_free_block(struct bench_cell *cell, void *block,
-                                    size_t bytes)
+static inline void bench_free(const struct bench_allocator *allocator,
+                              void *block, size_t bytes)
 {
-  cell->allocator->free(block, bytes);
+  allocator->free(block, bytes);
 }
 
 /* bench_malloc_trace.c */

@@ -35,29 +35,30 @@ struct block {
 
 static void run_pairs(struct bench_cell *cell)
 {
+  const struct bench_allocator *allocator = cell->allocator;
   uint64_t count = PAIRS / cell->scale;
   bench_open(cell);
   bench_start(cell);
   for (uint64_t i = 0; i < count; i++) {
-    void *block = bench_alloc_block(cell, SMALL_BYTES);
-    bench_free_block(cell, block, SMALL_BYTES);
+    void *block = bench_alloc(allocator, SMALL_BYTES);
+    bench_free(allocator, block, SMALL_BYTES);
   }
   bench_stop(cell, count);
-  void *block = bench_alloc_block(cell, SMALL_BYTES);
+  void *block = bench_alloc(allocator, SMALL_BYTES);
   bench_look(cell, SMALL_BYTES);
-  bench_free_block(cell, block, SMALL_BYTES);
+  bench_free(allocator, block, SMALL_BYTES);
 }
 
-static void fill_batch(struct bench_cell *cell, void **blocks)
+static void fill_batch(const struct bench_allocator *allocator, void **blocks)
 {
   for (int i = 0; i < BATCH; i++)
-    blocks[i] = bench_alloc_block(cell, SMALL_BYTES);
+    blocks[i] = bench_alloc(allocator, SMALL_BYTES);
 }
 
-static void empty_batch(struct bench_cell *cell, void **blocks)
+static void empty_batch(const struct bench_allocator *allocator, void **blocks)
 {
   for (int i = 0; i < BATCH; i++)
-    bench_free_block(cell, blocks[i], SMALL_BYTES);
+    bench_free(allocator, blocks[i], SMALL_BYTES);
 }
 
 static void run_batches(struct bench_cell *cell)
@@ -67,13 +68,13 @@ static void run_batches(struct bench_cell *cell)
   bench_open(cell);
   bench_start(cell);
   for (uint64_t i = 0; i < count; i++) {
-    fill_batch(cell, blocks);
-    empty_batch(cell, blocks);
+    fill_batch(cell->allocator, blocks);
+    empty_batch(cell->allocator, blocks);
   }
   bench_stop(cell, count * BATCH);
-  fill_batch(cell, blocks);
+  fill_batch(cell->allocator, blocks);
   bench_look(cell, BATCH * SMALL_BYTES);
-  empty_batch(cell, blocks);
+  empty_batch(cell->allocator, blocks);
 }
 
 /* Random replacement
@@ -85,13 +86,13 @@ static void make(struct bench_cell *cell, struct block *block, uint64_t *seed,
   uint32_t range = most - least + 1;
   block->bytes =
       range == 1 ? least : least + (uint32_t)(bench_random(seed) % range);
-  block->at = bench_alloc_block(cell, block->bytes);
+  block->at = bench_alloc(cell->allocator, block->bytes);
   *live += block->bytes;
 }
 
 static void drop(struct bench_cell *cell, struct block *block, uint64_t *live)
 {
-  bench_free_block(cell, block->at, block->bytes);
+  bench_free(cell->allocator, block->at, block->bytes);
   *live -= block->bytes;
 }
 
@@ -159,7 +160,7 @@ static void *consume(void *argument)
     void **place = &ring->blocks[i % RING];
     void *block = wait_full(place);
     __atomic_store_n(place, NULL, __ATOMIC_RELEASE);
-    bench_free_block(ring->cell, block, RING_BYTES);
+    bench_free(allocator, block, RING_BYTES);
   }
   if (allocator->end_thread)
     allocator->end_thread();
@@ -168,9 +169,10 @@ static void *consume(void *argument)
 
 static void produce(struct ring *ring)
 {
+  const struct bench_allocator *allocator = ring->cell->allocator;
   for (uint64_t i = 0; i < ring->count; i++) {
     void **place = &ring->blocks[i % RING];
-    void *block = bench_alloc_block(ring->cell, RING_BYTES);
+    void *block = bench_alloc(allocator, RING_BYTES);
     wait_empty(place);
     __atomic_store_n(place, block, __ATOMIC_RELEASE);
   }

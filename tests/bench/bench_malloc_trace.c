@@ -168,7 +168,7 @@ struct held {
 
 static void free_held(struct bench_cell *cell, struct held *held)
 {
-  bench_free_block(cell, held->at, held->bytes);
+  bench_free(cell->allocator, held->at, held->bytes);
   held->at = NULL;
 }
 
@@ -182,7 +182,7 @@ static void replay_part(struct bench_cell *cell, const struct trace *trace,
       free_held(cell, block);
       continue;
     }
-    block->at = bench_alloc_block(cell, event->bytes);
+    block->at = bench_alloc(cell->allocator, event->bytes);
     block->bytes = event->bytes;
   }
 }
