@@ -6,7 +6,7 @@
  * The side tables are mapped for the whole reservation of the source, and take
  * room only where there are runs:
  *
- *   struct mm_slots | tags | runs | remotes
+ *   struct mm_slots | tags | runs | their mirrors
  */
 #include "config.h"
 
@@ -28,33 +28,37 @@ static size_t span_count(const struct mm_source *source)
   return (size_t)(source->reserved_bytes >> MM_SPAN_LOG2);
 }
 
-static uint64_t line_up(uint64_t bytes)
+static uint64_t whole_pages(uint64_t bytes)
 {
-  return (bytes + MM_SLOTS_LINE_BYTES - 1) & -(uint64_t)MM_SLOTS_LINE_BYTES;
+  uint64_t page = mm_os_page_bytes();
+  return (bytes + page - 1) & ~(page - 1);
 }
 
-static uint64_t tags_bytes(const struct mm_source *source)
+/* The slots themselves and the tags. */
+static uint64_t head_bytes(const struct mm_source *source)
 {
-  return line_up(span_count(source) * sizeof(struct mm_slots_tag));
+  return whole_pages(sizeof(struct mm_slots) +
+                     span_count(source) * sizeof(struct mm_slots_tag));
+}
+
+static uint64_t runs_bytes(const struct mm_source *source)
+{
+  return whole_pages(mm_slots_run_lines(span_count(source)) *
+                     MM_SLOTS_LINE_BYTES);
 }
 
 static uint64_t tables_bytes(const struct mm_source *source)
 {
-  uint64_t page = mm_os_page_bytes();
-  uint64_t bytes = line_up(sizeof(struct mm_slots)) + tags_bytes(source) +
-                   span_count(source) * (sizeof(struct mm_slots_run) +
-                                         sizeof(struct mm_slots_remote));
-  return (bytes + page - 1) & ~(page - 1);
+  return head_bytes(source) + 2 * runs_bytes(source);
 }
 
 static void lay_out(struct mm_slots *slots, struct mm_source *source)
 {
-  char *at = (char *)slots + line_up(sizeof *slots);
   slots->source = source;
-  slots->tags = (struct mm_slots_tag *)at;
-  at += tags_bytes(source);
-  slots->runs = (struct mm_slots_run *)at;
-  slots->remotes = (struct mm_slots_remote *)(slots->runs + span_count(source));
+  slots->tags = (struct mm_slots_tag *)(slots + 1);
+  slots->unused_run = (char *)slots + head_bytes(source);
+  slots->mirror_bytes = runs_bytes(source);
+  slots->runs_end = slots->unused_run + slots->mirror_bytes;
 }
 
 static struct mm_slots *map_tables(struct mm_source *source)
@@ -84,14 +88,11 @@ enum mm_status mm_slots_create(struct mm_source *source, const uint32_t *extra,
   struct mm_slots *slots = map_tables(source);
   if (!slots)
     return MM_NO_MEMORY;
-  enum mm_status status = MM_BAD_OPTION;
   if (!mm_classes_init(&slots->classes, MM_SLOTS_GRANULE_LOG2,
-                       MM_SLOTS_MOST_BYTES, extra, extra_count))
-    goto fail;
-  status = MM_NO_MEMORY;
-  slots->shared = mm_slots_cache_create_locked(slots);
-  if (!slots->shared)
-    goto fail;
+                       MM_SLOTS_MOST_BYTES, extra, extra_count)) {
+    unmap_tables(slots);
+    return MM_BAD_OPTION;
+  }
   slots->allocator.class = &slots_class;
   slots->report = report;
   slots->report_context = report_context;
@@ -99,9 +100,6 @@ enum mm_status mm_slots_create(struct mm_source *source, const uint32_t *extra,
   pthread_mutex_init(&slots->lock, NULL);
   *made = slots;
   return MM_OK;
-fail:
-  unmap_tables(slots);
-  return status;
 }
 
 /* Giving everything back ----------------------------------------------------
@@ -111,7 +109,8 @@ static void give_runs(struct mm_slots *slots)
 {
   for (size_t span = 0; span < slots->spans; span++)
     if (slots->tags[span].owner)
-      slots->source->give(slots->source, mm_slots_start(slots, span),
+      slots->source->give(slots->source,
+                          mm_slots_start(slots, &slots->tags[span]),
                           MM_SPAN_BYTES);
 }
 
@@ -139,11 +138,19 @@ static void destroy(struct mm_allocator *allocator)
 /* Blocks --------------------------------------------------------------------
  */
 
+/* With the lock of the shared cache. */
+static void *alloc_locked(struct mm_slots *slots, size_t bytes)
+{
+  if (!slots->shared)
+    slots->shared = mm_slots_cache_acquire(slots);
+  return slots->shared ? mm_slots_alloc(slots->shared, bytes) : NULL;
+}
+
 static void *alloc(struct mm_allocator *allocator, size_t bytes)
 {
   struct mm_slots *slots = slots_of(allocator);
   pthread_mutex_lock(&slots->shared_lock);
-  void *block = mm_slots_alloc(slots->shared, bytes);
+  void *block = alloc_locked(slots, bytes);
   pthread_mutex_unlock(&slots->shared_lock);
   return block;
 }
@@ -167,7 +174,10 @@ static void free_block(struct mm_allocator *allocator, void *block)
 {
   struct mm_slots *slots = slots_of(allocator);
   pthread_mutex_lock(&slots->shared_lock);
-  mm_slots_free(slots->shared, block);
+  if (slots->shared)
+    mm_slots_free(slots->shared, block);
+  else
+    mm_slots_free_other(slots, block);
   pthread_mutex_unlock(&slots->shared_lock);
 }
 
@@ -180,12 +190,12 @@ static size_t block_bytes(struct mm_allocator *allocator, const void *block)
 }
 
 /* Is the slot in neither bitmap? */
-static bool is_handed_out(const struct mm_slots *slots, size_t span,
-                          uint32_t slot)
+static bool is_handed_out(const struct mm_slots *slots,
+                          const struct mm_slots_run *run, uint32_t slot)
 {
   uint32_t index = slot / MM_SLOTS_WORD_BITS;
-  uint64_t bits = mm_slots_load(&slots->runs[span].free[index]) |
-                  mm_slots_load(&slots->remotes[span].words[index]);
+  uint64_t bits = mm_slots_load(&run->free[index]) |
+                  mm_slots_load(&mm_slots_mirror(slots, run)->words[index]);
   return (bits >> slot % MM_SLOTS_WORD_BITS & 1) == 0;
 }
 
@@ -196,7 +206,7 @@ static bool is_block_locked(const struct mm_slots *slots, uintptr_t offset)
   return span < slots->spans && slots->tags[span].owner &&
          mm_slots_index(&slots->tags[span], offset & (MM_SPAN_BYTES - 1),
                         &slot) &&
-         is_handed_out(slots, span, slot);
+         is_handed_out(slots, slots->tags[span].run, slot);
 }
 
 static bool is_block(struct mm_allocator *allocator, const void *address)
@@ -216,9 +226,9 @@ static void walk_run(struct mm_slots *slots, size_t span, mm_block_visit *visit,
                      void *context)
 {
   const struct mm_slots_tag *tag = &slots->tags[span];
-  uintptr_t start = mm_slots_start(slots, span);
-  for (uint32_t slot = 0; slot < tag->slots; slot++)
-    if (is_handed_out(slots, span, slot))
+  uintptr_t start = mm_slots_start(slots, tag);
+  for (uint32_t slot = 0; slot < mm_slots_slots(tag); slot++)
+    if (is_handed_out(slots, tag->run, slot))
       visit(context, (void *)(start + (size_t)slot * tag->slot_bytes),
             tag->slot_bytes);
 }
@@ -232,29 +242,31 @@ static void walk(struct mm_allocator *allocator, mm_block_visit *visit,
       walk_run(slots, span, visit, context);
 }
 
-/* Slots handed out.  While other threads are at work both counts may be on
-   their way, so the result is kept in bounds. */
-static uint32_t used_slots(const struct mm_slots *slots, size_t span)
+/* Slots handed out, by the bitmaps: others may read those at any time. */
+static uint32_t used_slots(const struct mm_slots *slots,
+                           const struct mm_slots_tag *tag)
 {
-  int64_t used = __atomic_load_n(&slots->runs[span].used, __ATOMIC_RELAXED);
-  used -= __atomic_load_n(&slots->remotes[span].count, __ATOMIC_RELAXED);
-  if (used < 0)
-    return 0;
-  uint32_t most = slots->tags[span].slots;
-  return used < most ? (uint32_t)used : most;
+  uint32_t used = mm_slots_slots(tag);
+  unsigned words = mm_slots_word_count(tag);
+  const struct mm_slots_remote *remote = mm_slots_mirror(slots, tag->run);
+  for (unsigned i = 0; i < words; i++)
+    used -= (uint32_t)__builtin_popcountll(mm_slots_load(&tag->run->free[i]) |
+                                           mm_slots_load(&remote->words[i]));
+  return used;
 }
 
-static void add_run(const struct mm_slots *slots, size_t span,
+static void add_run(const struct mm_slots *slots,
+                    const struct mm_slots_tag *tag,
                     struct mm_alloc_stats *stats)
 {
-  const struct mm_slots_tag *tag = &slots->tags[span];
-  uint32_t used = used_slots(slots, span);
+  uint32_t bytes = tag->slot_bytes, used = used_slots(slots, tag);
+  uint32_t free = mm_slots_slots(tag) - used;
   stats->held_bytes += MM_SPAN_BYTES;
   stats->blocks += used;
-  stats->used_bytes += (uint64_t)used * tag->slot_bytes;
-  stats->free_bytes += (uint64_t)(tag->slots - used) * tag->slot_bytes;
-  if (used < tag->slots && tag->slot_bytes > stats->largest_free_bytes)
-    stats->largest_free_bytes = tag->slot_bytes;
+  stats->used_bytes += (uint64_t)used * bytes;
+  stats->free_bytes += (uint64_t)free * bytes;
+  if (free > 0 && bytes > stats->largest_free_bytes)
+    stats->largest_free_bytes = bytes;
 }
 
 static void stats(struct mm_allocator *allocator, struct mm_alloc_stats *stats)
@@ -263,7 +275,7 @@ static void stats(struct mm_allocator *allocator, struct mm_alloc_stats *stats)
   pthread_mutex_lock(&slots->lock);
   for (size_t span = 0; span < slots->spans; span++)
     if (slots->tags[span].owner)
-      add_run(slots, span, stats);
+      add_run(slots, &slots->tags[span], stats);
   pthread_mutex_unlock(&slots->lock);
 }
 

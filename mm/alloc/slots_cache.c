@@ -15,6 +15,8 @@
 #include "mm/native.h"
 #include "mm/os/os_internal.h"
 
+#include <string.h>
+
 enum { EMPTY_KEPT = 1 }; /* of each class, by a cache that is in use */
 
 /* Rows of runs --------------------------------------------------------------
@@ -29,12 +31,10 @@ static struct mm_slots_bin *bin_of(struct mm_slots_cache *cache,
 /* Sets the state, and which frees have to do more than set a bit. */
 static void set_state(struct mm_slots_run *run, enum mm_slots_state state)
 {
+  run->left = state == MM_SLOTS_CURRENT
+                  ? INT32_MAX
+                  : mm_slots_used(run) - mm_slots_bias(state);
   run->state = (uint8_t)state;
-  run->slow_at = -1;
-  if (state == MM_SLOTS_PARTIAL)
-    run->slow_at = 0;
-  else if (state == MM_SLOTS_FULL)
-    run->slow_at = INT32_MAX;
 }
 
 static void append(struct mm_slots_bin *bin, struct mm_slots_run *run)
@@ -64,7 +64,7 @@ static void take_out(struct mm_slots_bin *bin, struct mm_slots_run *run)
 
 static void push_empty(struct mm_slots_bin *bin, struct mm_slots_run *run)
 {
-  MM_ASSERT(run->used == 0);
+  MM_ASSERT(mm_slots_used(run) == 0);
   run->next = bin->empty;
   bin->empty = run;
   bin->empty_count++;
@@ -81,30 +81,82 @@ static struct mm_slots_run *pop_empty(struct mm_slots_bin *bin)
   return run;
 }
 
+/* Descriptions of runs --------------------------------------------------------
+ */
+
+/* How many lines they have: for the words of 2 KiB slots, of smaller ones, and
+   so on to those of 16 bytes.  Each is used again for its like, so there is
+   memory for each size in each span. */
+static const uint8_t size_lines[MM_SLOTS_RUN_SIZES] = {1, 2, 3, 5, 9};
+
+size_t mm_slots_run_lines(size_t spans)
+{
+  size_t lines = 0;
+  for (size_t i = 0; i < MM_SLOTS_RUN_SIZES; i++)
+    lines += size_lines[i] * spans;
+  return lines;
+}
+
+static size_t size_bytes(uint8_t size)
+{
+  return size_lines[size] * (size_t)MM_SLOTS_LINE_BYTES;
+}
+
+static uint8_t size_for(unsigned words)
+{
+  uint8_t size = 0;
+  while (size_bytes(size) <
+         sizeof(struct mm_slots_run) + words * sizeof(uint64_t))
+    size++;
+  MM_ASSERT(size < MM_SLOTS_RUN_SIZES);
+  return size;
+}
+
+static struct mm_slots_run *new_run_locked(struct mm_slots *slots, uint8_t size)
+{
+  struct mm_slots_run *run = slots->unused_runs[size];
+  if (run) {
+    slots->unused_runs[size] = run->next;
+    return run;
+  }
+  run = (struct mm_slots_run *)slots->unused_run;
+  slots->unused_run += size_bytes(size);
+  MM_ASSERT(slots->unused_run <= slots->runs_end);
+  run->size = size;
+  return run;
+}
+
+static void put_away_locked(struct mm_slots *slots, struct mm_slots_run *run)
+{
+  run->next = slots->unused_runs[run->size];
+  slots->unused_runs[run->size] = run;
+}
+
 /* Runs from and to the source ------------------------------------------------
  */
 
-static void divide(struct mm_slots *slots, struct mm_slots_tag *tag,
-                   uint32_t class)
+static void divide(struct mm_slots_tag *tag, uint64_t bytes)
 {
-  uint32_t bytes = slots->classes.bytes[class];
+  uint64_t one = (uint64_t)1 << 32;
+  uint64_t reciprocal = (one + bytes - 1) / bytes;
+  uint64_t excess = reciprocal * bytes - one;
   tag->slot_bytes = (uint16_t)bytes;
-  tag->slots = (uint16_t)(MM_SPAN_BYTES / bytes);
-  tag->reciprocal = (uint32_t)((((uint64_t)1 << 32) + bytes - 1) / bytes);
+  tag->reciprocal = (uint32_t)reciprocal;
+  tag->fraction_limit =
+      excess == 0 ? 1 : (uint16_t)(MM_SPAN_BYTES / bytes * excess);
 }
 
-static void clear_run(struct mm_slots_run *run, const struct mm_slots_tag *tag,
-                      uint32_t class)
+/* All slots are free. */
+static void fill(struct mm_slots_run *run, struct mm_slots_tag *tag,
+                 uint32_t class)
 {
+  unsigned words = mm_slots_word_count(tag);
+  MM_ASSERT(run->state == MM_SLOTS_NONE && run->left == 0 && run->debt == 0);
+  run->tag = tag;
   run->class = (uint8_t) class;
-  run->summary = 0;
-  MM_ASSERT(run->used == 0);
-  for (unsigned i = 0; i < MM_SLOTS_WORDS; i++) {
-    uint64_t bits = mm_slots_word_mask(tag, i);
-    mm_slots_store(&run->free[i], bits);
-    if (bits)
-      run->summary |= (uint64_t)1 << i;
-  }
+  run->summary = UINT64_MAX >> (MM_SLOTS_WORD_BITS - words);
+  for (unsigned i = 0; i < words; i++)
+    mm_slots_store(&run->free[i], mm_slots_word_mask(tag, i));
 }
 
 static struct mm_slots_run *take_run_locked(struct mm_slots_cache *cache,
@@ -116,25 +168,26 @@ static struct mm_slots_run *take_run_locked(struct mm_slots_cache *cache,
     return NULL;
   size_t span = (at - slots->source->base) >> MM_SPAN_LOG2;
   struct mm_slots_tag *tag = &slots->tags[span];
-  MM_ASSERT(mm_slots_start(slots, span) == at && !tag->owner);
-  divide(slots, tag, class);
-  clear_run(&slots->runs[span], tag, class);
+  MM_ASSERT(mm_slots_start(slots, tag) == at && !tag->owner);
+  divide(tag, slots->classes.bytes[class]);
+  tag->run = new_run_locked(slots, size_for(mm_slots_word_count(tag)));
+  fill(tag->run, tag, class);
   __atomic_store_n(&tag->owner, cache, __ATOMIC_RELEASE);
   slots->run_count++;
   if (span >= slots->spans)
     slots->spans = span + 1;
-  return &slots->runs[span];
+  return tag->run;
 }
 
 static void give_run_locked(struct mm_slots *slots, struct mm_slots_run *run)
 {
-  size_t span = mm_slots_span(slots, run);
-  MM_ASSERT(run->used == 0 && slots->remotes[span].count == 0);
+  struct mm_slots_tag *tag = run->tag;
+  MM_ASSERT(mm_slots_used(run) == 0 && mm_slots_mirror(slots, run)->count == 0);
   set_state(run, MM_SLOTS_NONE);
-  __atomic_store_n(&slots->tags[span].owner, NULL, __ATOMIC_RELEASE);
+  __atomic_store_n(&tag->owner, NULL, __ATOMIC_RELEASE);
   slots->run_count--;
-  slots->source->give(slots->source, mm_slots_start(slots, span),
-                      MM_SPAN_BYTES);
+  put_away_locked(slots, run);
+  slots->source->give(slots->source, mm_slots_start(slots, tag), MM_SPAN_BYTES);
 }
 
 void mm_slots_shed_locked(struct mm_slots_cache *cache, uint32_t keep)
@@ -172,9 +225,8 @@ static bool next_word(struct mm_slots_cache *cache, struct mm_slots_bin *bin)
     if (mm_slots_load(&run->free[index]) == 0)
       continue;
     size_t before = index * MM_SLOTS_WORD_BITS * bin->slot_bytes;
-    size_t span = mm_slots_span(cache->slots, run);
     bin->word = &run->free[index];
-    bin->word_start = cache->base + (span << MM_SPAN_LOG2) + before;
+    bin->word_start = mm_slots_start(cache->slots, run->tag) + before;
     return true;
   }
   return false;
@@ -192,7 +244,7 @@ static void leave_current(struct mm_slots_cache *cache,
   bin->word = &cache->none;
   if (!has_free)
     set_state(run, MM_SLOTS_FULL);
-  else if (run->used == 0)
+  else if (mm_slots_used(run) == 0)
     push_empty(bin, run);
   else
     append(bin, run);
@@ -222,8 +274,7 @@ static struct mm_slots_run *orphan_run_locked(struct mm_slots_cache *cache,
     if (!run)
       continue;
     take_out(&orphan->bins[class], run);
-    __atomic_store_n(&mm_slots_tag_of(cache->slots, run)->owner, cache,
-                     __ATOMIC_RELEASE);
+    __atomic_store_n(&run->tag->owner, cache, __ATOMIC_RELEASE);
     return run;
   }
   return NULL;
@@ -252,13 +303,13 @@ static struct mm_slots_run *find_run(struct mm_slots_cache *cache,
   return strange_run(cache, class);
 }
 
-void *mm_slots_alloc_slow(struct mm_slots_cache *cache, uint32_t class)
+void *mm_slots_alloc_slow(struct mm_slots_cache *cache,
+                          struct mm_slots_bin *bin)
 {
-  struct mm_slots_bin *bin = &cache->bins[class];
   if (!bin->current || !next_word(cache, bin)) {
     leave_current(cache, bin);
     gather_and_shed(cache, EMPTY_KEPT);
-    struct mm_slots_run *run = find_run(cache, class);
+    struct mm_slots_run *run = find_run(cache, (uint32_t)(bin - cache->bins));
     if (!run)
       return NULL;
     set_state(run, MM_SLOTS_CURRENT);
@@ -275,7 +326,7 @@ void mm_slots_settle(struct mm_slots_cache *cache, struct mm_slots_run *run)
   struct mm_slots_bin *bin = bin_of(cache, run);
   if (run->state == MM_SLOTS_FULL && run->summary != 0)
     append(bin, run);
-  if (run->state != MM_SLOTS_PARTIAL || run->used > 0)
+  if (run->state != MM_SLOTS_PARTIAL || mm_slots_used(run) > 0)
     return;
   take_out(bin, run);
   push_empty(bin, run);
@@ -283,6 +334,8 @@ void mm_slots_settle(struct mm_slots_cache *cache, struct mm_slots_run *run)
 
 void mm_slots_freed_slow(struct mm_slots_cache *cache, struct mm_slots_run *run)
 {
+  if (run->state == MM_SLOTS_CURRENT)
+    set_state(run, MM_SLOTS_CURRENT); /* counts down anew */
   mm_slots_settle(cache, run);
   if (bin_of(cache, run)->empty_count > EMPTY_KEPT)
     shed(cache, EMPTY_KEPT);
@@ -302,8 +355,8 @@ static void set_up(struct mm_slots *slots, struct mm_slots_cache *cache)
   cache->base = slots->source->base;
   cache->reserved_bytes = slots->source->reserved_bytes;
   cache->tags = slots->tags;
-  cache->runs = slots->runs;
-  cache->of_granules = slots->classes.of_granules;
+  memcpy(cache->of_granules, slots->classes.of_granules,
+         sizeof cache->of_granules);
   cache->slots = slots;
   for (uint32_t i = 0; i < slots->classes.count; i++) {
     cache->bins[i].word = &cache->none;

@@ -16,64 +16,74 @@ struct census {
 /* One run by itself ----------------------------------------------------------
  */
 
-static const char *check_word(const struct mm_slots *slots, size_t span,
-                              unsigned index)
+static const char *check_word(const struct mm_slots *slots,
+                              const struct mm_slots_run *run, unsigned index)
 {
-  uint64_t mask = mm_slots_word_mask(&slots->tags[span], index);
-  uint64_t free = slots->runs[span].free[index];
-  uint64_t remote = mm_slots_load(&slots->remotes[span].words[index]);
+  uint64_t mask = mm_slots_word_mask(run->tag, index);
+  uint64_t free = run->free[index];
+  uint64_t remote = mm_slots_load(&mm_slots_mirror(slots, run)->words[index]);
   if ((free | remote) & ~mask)
     return "slots: a bit beyond the last slot of a run is set";
   if (free & remote)
     return "slots: a slot is free twice";
-  if (free && !(slots->runs[span].summary >> index & 1))
+  if (free && !(run->summary >> index & 1))
     return "slots: a summary misses a free slot";
   return NULL;
 }
 
-static const char *check_counts(const struct mm_slots *slots, size_t span)
+static unsigned count_bits(const uint64_t *words, unsigned count)
 {
-  unsigned free = 0, remote = 0;
-  for (unsigned i = 0; i < MM_SLOTS_WORDS; i++) {
-    free += (unsigned)__builtin_popcountll(slots->runs[span].free[i]);
-    remote += (unsigned)__builtin_popcountll(slots->remotes[span].words[i]);
-  }
-  int64_t used = slots->runs[span].used;
-  int64_t count = slots->remotes[span].count;
-  if (used - count != (int64_t)slots->tags[span].slots - free - remote)
-    return "slots: the count of used slots is wrong";
-  if (count < remote)
-    return "slots: slots freed by other threads are not counted";
-  if (slots->runs[span].state == MM_SLOTS_FULL && free > 0)
+  unsigned bits = 0;
+  for (unsigned i = 0; i < count; i++)
+    bits += (unsigned)__builtin_popcountll(mm_slots_load(&words[i]));
+  return bits;
+}
+
+static const char *check_counts(const struct mm_slots *slots,
+                                const struct mm_slots_run *run)
+{
+  const struct mm_slots_remote *mirror = mm_slots_mirror(slots, run);
+  unsigned words = mm_slots_word_count(run->tag);
+  int64_t free = count_bits(run->free, words), used = mm_slots_used(run);
+  int64_t remote = count_bits(mirror->words, words);
+  if (run->state == MM_SLOTS_FULL && free > 0)
     return "slots: a full run has a free slot";
-  if (slots->runs[span].state == MM_SLOTS_EMPTY && slots->runs[span].used > 0)
+  if (run->state == MM_SLOTS_EMPTY && used > 0)
     return "slots: an empty run has a block";
+  if (used != (int64_t)mm_slots_slots(run->tag) - free + run->debt)
+    return "slots: the count of used slots is wrong";
+  if (run->debt < 0 || mirror->count != remote + run->debt)
+    return "slots: the count of slots freed by other threads is wrong";
   return NULL;
 }
 
-static const char *check_division(const struct mm_slots *slots, size_t span)
+static const char *check_division(const struct mm_slots *slots,
+                                  const struct mm_slots_run *run)
 {
-  const struct mm_slots_tag *tag = &slots->tags[span];
-  uint32_t class = slots->runs[span].class;
-  if (class >= slots->classes.count ||
-      slots->classes.bytes[class] != tag->slot_bytes ||
-      tag->slots != MM_SPAN_BYTES / tag->slot_bytes)
+  if (run->class >= slots->classes.count ||
+      slots->classes.bytes[run->class] != run->tag->slot_bytes)
     return "slots: a run is not divided as its class says";
+  if (run->summary >> 1 >> (mm_slots_word_count(run->tag) - 1))
+    return "slots: a summary goes beyond the last word";
   return NULL;
 }
 
-static const char *check_run(const struct mm_slots *slots, size_t span)
+static const char *check_run(const struct mm_slots *slots,
+                             const struct mm_slots_tag *tag)
 {
-  const char *wrong = check_division(slots, span);
-  for (unsigned i = 0; !wrong && i < MM_SLOTS_WORDS; i++)
-    wrong = check_word(slots, span, i);
-  return wrong ? wrong : check_counts(slots, span);
+  if (tag->run->tag != tag)
+    return "slots: a run has another span's tag";
+  const char *wrong = check_division(slots, tag->run);
+  for (unsigned i = 0; !wrong && i < mm_slots_word_count(tag); i++)
+    wrong = check_word(slots, tag->run, i);
+  return wrong ? wrong : check_counts(slots, tag->run);
 }
 
-static const char *count_run(struct census *census, size_t span)
+static const char *count_run(struct census *census,
+                             const struct mm_slots_run *run)
 {
   census->runs++;
-  switch ((enum mm_slots_state)census->slots->runs[span].state) {
+  switch ((enum mm_slots_state)run->state) {
   case MM_SLOTS_CURRENT:
     census->current++;
     return NULL;
@@ -95,11 +105,12 @@ static const char *check_runs(struct census *census)
 {
   const char *wrong = NULL;
   for (size_t span = 0; !wrong && span < census->slots->spans; span++) {
-    if (!census->slots->tags[span].owner)
+    const struct mm_slots_tag *tag = &census->slots->tags[span];
+    if (!tag->owner)
       continue;
-    wrong = check_run(census->slots, span);
+    wrong = check_run(census->slots, tag);
     if (!wrong)
-      wrong = count_run(census, span);
+      wrong = count_run(census, tag->run);
   }
   if (!wrong && census->runs != census->slots->run_count)
     wrong = "slots: the count of runs is wrong";
@@ -109,12 +120,11 @@ static const char *check_runs(struct census *census)
 /* What caches have; each run found is taken off the census --------------------
  */
 
-static bool fits(struct census *census, const struct mm_slots_cache *cache,
-                 uint32_t class, const struct mm_slots_run *run,
-                 enum mm_slots_state state)
+static bool fits(const struct mm_slots_cache *cache, uint32_t class,
+                 const struct mm_slots_run *run, enum mm_slots_state state)
 {
-  return mm_slots_tag_of(census->slots, run)->owner == cache &&
-         run->class == class && run->state == (uint8_t)state;
+  return run->tag->owner == cache && run->class == class &&
+         run->state == (uint8_t)state;
 }
 
 static const char *check_row(struct census *census,
@@ -123,7 +133,7 @@ static const char *check_row(struct census *census,
   const struct mm_slots_bin *bin = &cache->bins[class];
   const struct mm_slots_run *previous = NULL, *run = bin->first;
   for (; run; previous = run, run = run->next) {
-    if (!fits(census, cache, class, run, MM_SLOTS_PARTIAL))
+    if (!fits(cache, class, run, MM_SLOTS_PARTIAL))
       return "slots: a strange run is in the row of a bin";
     if (run->previous != previous || census->partial-- == 0)
       return "slots: the row of a bin is not linked well";
@@ -138,7 +148,7 @@ static const char *check_empty(struct census *census,
   const struct mm_slots_bin *bin = &cache->bins[class];
   uint32_t count = 0;
   for (struct mm_slots_run *run = bin->empty; run; run = run->next) {
-    if (!fits(census, cache, class, run, MM_SLOTS_EMPTY))
+    if (!fits(cache, class, run, MM_SLOTS_EMPTY))
       return "slots: a strange run is among the empty ones of a bin";
     if (census->empty-- == 0)
       return "slots: an empty run is there twice";
@@ -157,16 +167,14 @@ static const char *check_current(struct census *census,
     return bin->word == &cache->none && *bin->word == 0
                ? NULL
                : "slots: a bin without a run has a word";
-  if (!fits(census, cache, class, bin->current, MM_SLOTS_CURRENT))
+  if (!fits(cache, class, bin->current, MM_SLOTS_CURRENT))
     return "slots: a bin's current run is not";
   if (census->current-- == 0)
     return "slots: a run is current twice";
   size_t index = (size_t)(bin->word - bin->current->free);
   if (index >= MM_SLOTS_WORDS ||
-      bin->word_start !=
-          mm_slots_start(census->slots,
-                         mm_slots_span(census->slots, bin->current)) +
-              index * MM_SLOTS_WORD_BITS * bin->slot_bytes)
+      bin->word_start != mm_slots_start(census->slots, bin->current->tag) +
+                             index * MM_SLOTS_WORD_BITS * bin->slot_bytes)
     return "slots: a bin's word is not of its current run";
   return NULL;
 }

@@ -6,9 +6,8 @@
  *                  run                           cut in slots of one size, all
  *               |slot|slot|...|slot|rest|        of it for blocks: no head
  *
- *   side tables   tags[span]     whose run this is, and how it is divided
- *   by span       runs[span]     bit per slot: free (the owner's alone)
- *                 remotes[span]  bit per slot: freed by another thread
+ *   tags[span] ---> run      state, and a bit per slot: free (the owner's)
+ *                   remote   the run's mirror: freed by another thread
  *
  *   state of a run:
  *
@@ -32,11 +31,12 @@
  * takes new memory.  Of empty runs a cache keeps one per class and returns the
  * others to the source.
  *
- * Invariants (the class's `check`): a slot is free in one bitmap at most;
- * used - remote.count = slots that are free in neither; remote.count is at
- * least the bits in remote.words; a bit of `summary` is set if its word of
- * `free` is not 0; a run is in the row of its owner's bin if and only if it is
- * PARTIAL; bits beyond the last slot are never set.
+ * Invariants (the class's `check`), where the used slots of a run are those not
+ * in `free`, and `debt` more: a slot is free in one bitmap at most; used is
+ * left + the bias of the state, unless the run is current; remote.count = bits
+ * in remote.words + debt; a bit of `summary` is set if its word of `free` is
+ * not 0; a run is in the row of its owner's bin if and only if it is PARTIAL;
+ * bits beyond the last slot are never set.
  *
  * Locks: a cache is for one thread at a time, and frees of any block through
  * it are welcome.  The functions of the class use a cache shared by all, under
@@ -57,9 +57,11 @@
 enum {
   MM_SLOTS_GRANULE_LOG2 = 4,
   MM_SLOTS_MOST_BYTES = 2048, /* of a block */
+  MM_SLOTS_GRANULES = MM_SLOTS_MOST_BYTES >> MM_SLOTS_GRANULE_LOG2,
   MM_SLOTS_WORD_BITS = 64,
   MM_SLOTS_WORDS = MM_SPAN_BYTES >> MM_SLOTS_GRANULE_LOG2 >> 6,
   MM_SLOTS_LINE_BYTES = 64, /* of the processor's cache */
+  MM_SLOTS_RUN_SIZES = 5,
 };
 
 _Static_assert(MM_SLOTS_WORDS == 64, "one summary word has a bit for each");
@@ -80,36 +82,36 @@ struct mm_slots_cache;
 struct mm_slots_tag {
   struct mm_slots_cache *owner; /* atomic; null: no run */
   uint32_t reciprocal;          /* 2^32 / slot_bytes, rounded up */
+  uint16_t fraction_limit;      /* see mm_slots_index */
   uint16_t slot_bytes;
-  uint16_t slots;
+  struct mm_slots_run *run;
+  void *unused; /* makes the size a power of two */
 };
 
-/* What the owner has of a run.  9 lines: an odd number, so that runs do not
-   compete for the same sets of the processor's cache. */
+/* What the owner has of a run; as many lines as the words need. */
 struct mm_slots_run {
-  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t summary; /* words of `free` to try */
-  int32_t used;    /* slots not known to be free; read by others */
-  int32_t slow_at; /* a free that leaves this many or fewer takes the slow
-                      path */
-  uint8_t state;   /* enum mm_slots_state */
+  uint64_t summary; /* words of `free` to try */
+  int32_t left;     /* a free that leaves 0 or less of it is slow */
+  int32_t debt;     /* freed by others, gathered, not counted yet */
+  uint8_t state;    /* enum mm_slots_state */
   uint8_t class;
+  uint8_t size; /* of this description: an index into a table */
+  struct mm_slots_tag *tag;
   struct mm_slots_run *next, *previous; /* in the bin: PARTIAL, EMPTY */
-  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t free[MM_SLOTS_WORDS];
+  uint64_t free[];
 };
 
-_Static_assert(sizeof(struct mm_slots_run) / MM_SLOTS_LINE_BYTES % 2 == 1,
-               "an odd number of lines");
-
-/* What other threads have of a run. */
+/* What other threads have of a run: the same distance from each. */
 struct mm_slots_remote {
-  _Alignas(MM_SLOTS_LINE_BYTES) struct mm_slots_remote *next; /* in a queue */
-  uint32_t count; /* atomic: frees announced since the run was queued */
-  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t words[MM_SLOTS_WORDS]; /* atomic */
+  struct mm_slots_remote *next; /* in a queue */
+  uint32_t count;   /* atomic: frees announced since the run was queued */
+  uint64_t words[]; /* atomic */
 };
 
-/* What a cache has of one size class. */
+/* What a cache has of one size class: a line. */
 struct mm_slots_bin {
-  uint64_t *word;       /* of the current run; `none` without one */
+  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t *word; /* of the current run; `none`
+                                                   without one */
   uintptr_t word_start; /* the slot of the word's bit 0 */
   uint32_t slot_bytes;
   uint32_t empty_count;
@@ -122,15 +124,14 @@ struct mm_slots_cache {
   uintptr_t base;          /* of the source */
   uint64_t reserved_bytes; /* of the source */
   struct mm_slots_tag *tags;
-  struct mm_slots_run *runs;
-  const uint8_t *of_granules; /* struct mm_classes */
   struct mm_slots *slots;
   struct mm_slots_cache *next;        /* of all caches; for good */
   struct mm_slots_cache *next_orphan; /* while it is one */
   uint64_t none;                      /* a word without a bit */
   bool is_orphan;                     /* atomic, written under the lock */
   _Alignas(MM_SLOTS_LINE_BYTES) struct mm_slots_remote *queue; /* atomic */
-  _Alignas(MM_SLOTS_LINE_BYTES) struct mm_slots_bin bins[MM_CLASSES_MOST];
+  _Alignas(MM_SLOTS_LINE_BYTES) uint8_t of_granules[MM_SLOTS_GRANULES + 1];
+  struct mm_slots_bin bins[MM_CLASSES_MOST];
 };
 
 enum mm_slots_fault {
@@ -146,16 +147,18 @@ struct mm_slots {
   struct mm_allocator allocator;
   struct mm_source *source;
   struct mm_slots_tag *tags;
-  struct mm_slots_run *runs;
-  struct mm_slots_remote *remotes;
+  size_t mirror_bytes; /* from a run to its mirror */
   mm_slots_report *report;
   void *report_context;
-  struct mm_slots_cache *shared; /* what the functions of the class use */
+  struct mm_slots_cache *shared; /* what the functions of the class use;
+                                    null: they did not need it yet */
   pthread_mutex_t shared_lock;   /* before `lock` */
   pthread_mutex_t lock;          /* of what follows, and of the source */
   size_t spans;                  /* runs have indices below this */
   size_t run_count;
-  struct mm_slots_cache *caches; /* all of them */
+  char *unused_run, *runs_end; /* memory for descriptions of runs */
+  struct mm_slots_run *unused_runs[MM_SLOTS_RUN_SIZES]; /* used before */
+  struct mm_slots_cache *caches;                        /* all of them */
   struct mm_slots_cache *orphans;
   struct mm_classes classes;
 };
@@ -181,10 +184,11 @@ void mm_slots_cache_release(struct mm_slots_cache *cache);
 void mm_slots_cache_trim(struct mm_slots_cache *cache);
 
 /* Slow halves of the functions below. */
-void *mm_slots_alloc_slow(struct mm_slots_cache *cache, uint32_t class);
+void *mm_slots_alloc_slow(struct mm_slots_cache *cache,
+                          struct mm_slots_bin *bin);
 void mm_slots_freed_slow(struct mm_slots_cache *cache,
                          struct mm_slots_run *run);
-void mm_slots_free_other(struct mm_slots_cache *cache, void *block);
+void mm_slots_free_other(struct mm_slots *slots, void *block);
 
 /* The word is read by other threads (double frees, is_block). */
 static inline uint64_t mm_slots_load(const uint64_t *word)
@@ -197,24 +201,23 @@ static inline void mm_slots_store(uint64_t *word, uint64_t bits)
   __atomic_store_n(word, bits, __ATOMIC_RELAXED);
 }
 
-/* Counts slots of a run that are handed out; answers how many are. */
-static inline int32_t mm_slots_count(struct mm_slots_run *run, int32_t more)
-{
-  int32_t used = __atomic_load_n(&run->used, __ATOMIC_RELAXED) + more;
-  __atomic_store_n(&run->used, used, __ATOMIC_RELAXED);
-  return used;
-}
-
-/* Which slot starts `offset` bytes into the run?  False: none does.
-   Multiplying by the reciprocal leaves a fraction below it if and only if the
-   division has no rest (Lemire, Kaser, Kurz, "Faster remainder by direct
-   computation", 2019; 16 bits by 12 need 28 bits of fraction). */
+/*
+ * Which slot starts `offset` bytes into the run?  False: none does.
+ *
+ * The product with the reciprocal has the quotient above 32 bits of fraction.
+ * The reciprocal is too large by e / slot_bytes, where e < slot_bytes.  So slot
+ * k has the fraction k * e, and an offset within a slot has one of at least
+ * the reciprocal, which is far more (after Lemire, Kaser, Kurz, "Faster
+ * remainder by direct computation", 2019).  The limit is slots * e: it shuts
+ * out the rest behind the last slot as well.  Where e is 0 there is no rest,
+ * and the limit is 1.
+ */
 static inline bool mm_slots_index(const struct mm_slots_tag *tag,
                                   uint32_t offset, uint32_t *slot)
 {
   uint64_t product = (uint64_t)offset * tag->reciprocal;
   *slot = (uint32_t)(product >> 32);
-  return (uint32_t)product < tag->reciprocal && *slot < tag->slots;
+  return (uint32_t)product < tag->fraction_limit;
 }
 
 /* A block of at least `bytes`, of any content.  Null: there is none, or
@@ -223,16 +226,15 @@ static inline void *mm_slots_alloc(struct mm_slots_cache *cache, size_t bytes)
 {
   if (bytes > MM_SLOTS_MOST_BYTES)
     return NULL;
-  uint32_t class =
-      cache->of_granules[(bytes + MM_BLOCK_ALIGN - 1) >> MM_SLOTS_GRANULE_LOG2];
-  struct mm_slots_bin *bin = &cache->bins[class];
+  size_t granules = (bytes + MM_BLOCK_ALIGN - 1) >> MM_SLOTS_GRANULE_LOG2;
+  size_t class = cache->of_granules[granules];
+  struct mm_slots_bin *bin = cache->bins + class;
   uint64_t bits = mm_slots_load(bin->word);
   if (__builtin_expect(bits == 0, 0))
-    return mm_slots_alloc_slow(cache, class);
+    return mm_slots_alloc_slow(cache, bin);
   mm_slots_store(bin->word, bits & (bits - 1));
-  mm_slots_count(bin->current, 1);
   uint32_t bit = (uint32_t)__builtin_ctzll(bits);
-  return (void *)(bin->word_start + (size_t)bit * bin->slot_bytes);
+  return (void *)(bin->word_start + bit * bin->slot_bytes);
 }
 
 /* Puts a slot of an own run back; false: it is there already. */
@@ -240,13 +242,14 @@ static inline bool mm_slots_put(struct mm_slots_cache *cache,
                                 struct mm_slots_run *run, uint32_t slot)
 {
   uint32_t index = slot / MM_SLOTS_WORD_BITS;
-  uint64_t bit = (uint64_t)1 << slot % MM_SLOTS_WORD_BITS;
+  uint32_t shift = slot % MM_SLOTS_WORD_BITS;
   uint64_t bits = mm_slots_load(&run->free[index]);
-  if (__builtin_expect((bits & bit) != 0, 0))
+  if (__builtin_expect(bits >> shift & 1, 0))
     return false;
-  mm_slots_store(&run->free[index], bits | bit);
-  run->summary |= (uint64_t)1 << index;
-  if (__builtin_expect(mm_slots_count(run, -1) <= run->slow_at, 0))
+  mm_slots_store(&run->free[index], bits | (uint64_t)1 << shift);
+  if (__builtin_expect((run->summary >> index & 1) == 0, 0))
+    run->summary |= (uint64_t)1 << index;
+  if (__builtin_expect(--run->left <= 0, 0))
     mm_slots_freed_slow(cache, run);
   return true;
 }
@@ -263,10 +266,10 @@ static inline void mm_slots_free(struct mm_slots_cache *cache, void *block)
             __atomic_load_n(&tag->owner, __ATOMIC_RELAXED) == cache &&
                 mm_slots_index(tag, offset & (MM_SPAN_BYTES - 1), &slot),
             1) &&
-        mm_slots_put(cache, &cache->runs[span], slot))
+        mm_slots_put(cache, tag->run, slot))
       return;
   }
-  mm_slots_free_other(cache, block);
+  mm_slots_free_other(cache->slots, block);
 }
 
 #endif

@@ -29,17 +29,16 @@
 /* Queues --------------------------------------------------------------------
  */
 
-static struct mm_slots_cache *owner_of(const struct mm_slots *slots,
-                                       size_t span)
+static struct mm_slots_cache *owner_of(const struct mm_slots_tag *tag)
 {
-  return __atomic_load_n(&slots->tags[span].owner, __ATOMIC_ACQUIRE);
+  return __atomic_load_n(&tag->owner, __ATOMIC_ACQUIRE);
 }
 
 /* Queues the run with its owner, and says who that is. */
-static struct mm_slots_cache *enqueue(const struct mm_slots *slots, size_t span)
+static struct mm_slots_cache *enqueue(const struct mm_slots_tag *tag,
+                                      struct mm_slots_remote *remote)
 {
-  struct mm_slots_remote *remote = &slots->remotes[span];
-  struct mm_slots_cache *owner = owner_of(slots, span);
+  struct mm_slots_cache *owner = owner_of(tag);
   MM_ASSERT(owner);
   struct mm_slots_remote *head =
       __atomic_load_n(&owner->queue, __ATOMIC_RELAXED);
@@ -61,12 +60,13 @@ static void gather_for_orphan(struct mm_slots_cache *cache)
   pthread_mutex_unlock(&cache->slots->lock);
 }
 
-static void announce(const struct mm_slots *slots, size_t span)
+static void announce(const struct mm_slots *slots,
+                     const struct mm_slots_tag *tag)
 {
-  struct mm_slots_remote *remote = &slots->remotes[span];
+  struct mm_slots_remote *remote = mm_slots_mirror(slots, tag->run);
   if (__atomic_fetch_add(&remote->count, 1, __ATOMIC_ACQ_REL) > 0)
     return;
-  struct mm_slots_cache *owner = enqueue(slots, span);
+  struct mm_slots_cache *owner = enqueue(tag, remote);
   if (__atomic_load_n(&owner->is_orphan, __ATOMIC_SEQ_CST))
     gather_for_orphan(owner);
 }
@@ -87,91 +87,97 @@ static void complain(const struct mm_slots *slots, enum mm_slots_fault fault,
 }
 
 /* False: the slot is free already, or about to be. */
-static bool put_remote(const struct mm_slots *slots, size_t span, uint32_t slot)
+static bool put_remote(const struct mm_slots *slots,
+                       const struct mm_slots_tag *tag, uint32_t slot)
 {
   uint32_t index = slot / MM_SLOTS_WORD_BITS;
   uint64_t bit = (uint64_t)1 << slot % MM_SLOTS_WORD_BITS;
-  if (mm_slots_load(&slots->runs[span].free[index]) & bit)
+  uint64_t *words = mm_slots_mirror(slots, tag->run)->words;
+  if (mm_slots_load(&tag->run->free[index]) & bit)
     return false;
-  uint64_t before = __atomic_fetch_or(&slots->remotes[span].words[index], bit,
-                                      __ATOMIC_RELEASE);
+  uint64_t before = __atomic_fetch_or(&words[index], bit, __ATOMIC_RELEASE);
   return (before & bit) == 0;
 }
 
-/* What is not a block in a run of the cache's own that is in use. */
-void mm_slots_free_other(struct mm_slots_cache *cache, void *block)
+/* What is not a block in a run of a cache's own that is in use. */
+void mm_slots_free_other(struct mm_slots *slots, void *block)
 {
-  const struct mm_slots *slots = cache->slots;
-  uintptr_t offset = (uintptr_t)block - cache->base;
-  size_t span = offset >> MM_SPAN_LOG2;
+  uintptr_t offset = (uintptr_t)block - slots->source->base;
+  const struct mm_slots_tag *tag = &slots->tags[offset >> MM_SPAN_LOG2];
   uint32_t slot;
   if (!block)
     return;
-  if (offset >= cache->reserved_bytes || !owner_of(slots, span) ||
-      !mm_slots_index(&slots->tags[span], offset & (MM_SPAN_BYTES - 1), &slot))
+  if (offset >= slots->source->reserved_bytes || !owner_of(tag) ||
+      !mm_slots_index(tag, offset & (MM_SPAN_BYTES - 1), &slot))
     complain(slots, MM_SLOTS_NO_BLOCK, block);
-  else if (!put_remote(slots, span, slot))
+  else if (!put_remote(slots, tag, slot))
     complain(slots, MM_SLOTS_FREED_TWICE, block);
   else
-    announce(slots, span);
+    announce(slots, tag);
 }
 
 /* Gathering -----------------------------------------------------------------
  */
 
 /* Slots that both the owner and another thread have freed. */
-static void complain_of_word(struct mm_slots *slots, size_t span,
-                             unsigned index, uint64_t bits)
+static void complain_of_word(struct mm_slots *slots,
+                             const struct mm_slots_tag *tag, unsigned index,
+                             uint64_t bits)
 {
-  uintptr_t start = mm_slots_start(slots, span);
+  uintptr_t start = mm_slots_start(slots, tag);
   for (; bits; bits &= bits - 1) {
     size_t slot = index * MM_SLOTS_WORD_BITS + (size_t)__builtin_ctzll(bits);
     complain(slots, MM_SLOTS_FREED_TWICE,
-             (void *)(start + slot * slots->tags[span].slot_bytes));
+             (void *)(start + slot * tag->slot_bytes));
   }
 }
 
-/* Frees slots of a word; says how many were free before. */
-static int32_t gather_word(struct mm_slots *slots, size_t span, unsigned index)
+/* Frees slots of a word; says how many, and adds those that were free before
+   to `twice`. */
+static int32_t gather_word(struct mm_slots *slots, struct mm_slots_run *run,
+                           unsigned index, int32_t *twice)
 {
-  struct mm_slots_run *run = &slots->runs[span];
-  uint64_t *word = &slots->remotes[span].words[index];
+  uint64_t *word = &mm_slots_mirror(slots, run)->words[index];
   if (mm_slots_load(word) == 0)
     return 0;
   uint64_t bits = __atomic_exchange_n(word, 0, __ATOMIC_ACQUIRE);
   uint64_t before = mm_slots_load(&run->free[index]);
+  if (__builtin_expect((before & bits) != 0, 0))
+    complain_of_word(slots, run->tag, index, before & bits);
+  *twice += __builtin_popcountll(before & bits);
   mm_slots_store(&run->free[index], before | bits);
   run->summary |= (uint64_t)1 << index;
-  if (__builtin_expect((before & bits) != 0, 0))
-    complain_of_word(slots, span, index, before & bits);
-  return __builtin_popcountll(before & bits);
+  return __builtin_popcountll(bits);
 }
 
-static void gather_run(struct mm_slots_cache *cache, size_t span)
+static void gather_run(struct mm_slots_cache *cache, struct mm_slots_run *run)
 {
-  struct mm_slots *slots = cache->slots;
-  struct mm_slots_run *run = &slots->runs[span];
-  int32_t freed = (int32_t)__atomic_exchange_n(&slots->remotes[span].count, 0,
-                                               __ATOMIC_ACQ_REL);
-  unsigned words = mm_slots_word_count(&slots->tags[span]);
+  struct mm_slots_remote *remote = mm_slots_mirror(cache->slots, run);
+  int32_t counted =
+      (int32_t)__atomic_exchange_n(&remote->count, 0, __ATOMIC_ACQ_REL);
+  unsigned words = mm_slots_word_count(run->tag);
+  int32_t freed = 0, twice = 0;
   for (unsigned i = 0; i < words; i++)
-    freed -= gather_word(slots, span, i);
-  if (mm_slots_count(run, -freed) <= run->slow_at)
+    freed += gather_word(cache->slots, run, i, &twice);
+  run->debt += freed - counted;
+  if (run->state == MM_SLOTS_CURRENT)
+    return;
+  run->left -= counted - twice;
+  if (run->left <= 0)
     mm_slots_settle(cache, run);
 }
 
 void mm_slots_gather(struct mm_slots_cache *cache)
 {
-  struct mm_slots *slots = cache->slots;
   struct mm_slots_remote *remote =
       __atomic_exchange_n(&cache->queue, NULL, __ATOMIC_SEQ_CST);
   while (remote) {
     struct mm_slots_remote *next = remote->next; /* it may be queued again */
-    size_t span = (size_t)(remote - slots->remotes);
-    if (owner_of(slots, span) == cache)
-      gather_run(cache, span);
+    struct mm_slots_run *run = mm_slots_unmirror(cache->slots, remote);
+    if (owner_of(run->tag) == cache)
+      gather_run(cache, run);
     else
-      enqueue(slots, span);
+      enqueue(run->tag, remote);
     remote = next;
   }
 }

@@ -9,37 +9,69 @@
 #include "mm/alloc/slots_internal.h"
 
 static inline size_t mm_slots_span(const struct mm_slots *slots,
-                                   const struct mm_slots_run *run)
+                                   const struct mm_slots_tag *tag)
 {
-  return (size_t)(run - slots->runs);
+  return (size_t)(tag - slots->tags);
 }
 
-static inline struct mm_slots_tag *
-mm_slots_tag_of(const struct mm_slots *slots, const struct mm_slots_run *run)
-{
-  return &slots->tags[mm_slots_span(slots, run)];
-}
-
-/* The first slot of the span's run. */
+/* The first slot of the tag's run. */
 static inline uintptr_t mm_slots_start(const struct mm_slots *slots,
-                                       size_t span)
+                                       const struct mm_slots_tag *tag)
 {
-  return slots->source->base + (span << MM_SPAN_LOG2);
+  return slots->source->base + (mm_slots_span(slots, tag) << MM_SPAN_LOG2);
+}
+
+static inline struct mm_slots_remote *
+mm_slots_mirror(const struct mm_slots *slots, const struct mm_slots_run *run)
+{
+  return (struct mm_slots_remote *)((uintptr_t)run + slots->mirror_bytes);
+}
+
+static inline struct mm_slots_run *
+mm_slots_unmirror(const struct mm_slots *slots,
+                  const struct mm_slots_remote *remote)
+{
+  return (struct mm_slots_run *)((uintptr_t)remote - slots->mirror_bytes);
+}
+
+static inline uint32_t mm_slots_slots(const struct mm_slots_tag *tag)
+{
+  return MM_SPAN_BYTES / (uint32_t)tag->slot_bytes;
 }
 
 static inline unsigned mm_slots_word_count(const struct mm_slots_tag *tag)
 {
-  return (tag->slots + MM_SLOTS_WORD_BITS - 1u) / MM_SLOTS_WORD_BITS;
+  return (mm_slots_slots(tag) + MM_SLOTS_WORD_BITS - 1u) / MM_SLOTS_WORD_BITS;
+}
+
+/* `left` is less than the count of used slots by this: a free in a full run
+   always takes the slow path, one in a partial run if it was the last block.
+   The current run has no count: allocation would have to keep it.  A free in
+   it counts down for nothing, and takes the slow path hardly ever. */
+static inline int32_t mm_slots_bias(enum mm_slots_state state)
+{
+  return state == MM_SLOTS_FULL ? 1 << 24 : 0;
+}
+
+/* Slots that are not known to be free. */
+static inline int32_t mm_slots_used(const struct mm_slots_run *run)
+{
+  if (run->state != MM_SLOTS_CURRENT)
+    return run->left + mm_slots_bias((enum mm_slots_state)run->state);
+  int32_t used = (int32_t)mm_slots_slots(run->tag) + run->debt;
+  for (unsigned i = 0; i < mm_slots_word_count(run->tag); i++)
+    used -= __builtin_popcountll(mm_slots_load(&run->free[i]));
+  return used;
 }
 
 /* Those bits of a word of the bitmap that stand for slots. */
 static inline uint64_t mm_slots_word_mask(const struct mm_slots_tag *tag,
                                           unsigned index)
 {
-  unsigned before = index * MM_SLOTS_WORD_BITS;
-  if (before >= tag->slots)
+  unsigned before = index * MM_SLOTS_WORD_BITS, slots = mm_slots_slots(tag);
+  if (before >= slots)
     return 0;
-  unsigned left = tag->slots - before;
+  unsigned left = slots - before;
   return left >= MM_SLOTS_WORD_BITS ? UINT64_MAX : ((uint64_t)1 << left) - 1;
 }
 
@@ -48,6 +80,9 @@ static inline uint64_t mm_slots_word_mask(const struct mm_slots_tag *tag,
 
 /* A cache that is nobody's yet, in the list of all. */
 struct mm_slots_cache *mm_slots_cache_create_locked(struct mm_slots *slots);
+
+/* Lines that the descriptions of all runs can take, with `spans` spans. */
+size_t mm_slots_run_lines(size_t spans);
 
 /* What a cache takes of the machine. */
 uint64_t mm_slots_cache_bytes(void);

@@ -454,7 +454,7 @@ END_TEST
 static struct mm_slots_run *run_of(const void *block)
 {
   uintptr_t offset = (uintptr_t)block - f.source.source.base;
-  return &f.slots->runs[offset >> MM_SPAN_LOG2];
+  return f.slots->tags[offset >> MM_SPAN_LOG2].run;
 }
 
 /* Breaks what `field` holds, wants a complaint, mends it. */
@@ -477,12 +477,15 @@ START_TEST(the_check_finds_what_is_broken)
   struct mm_slots_run *partial = run_of(blocks[0]);
   struct mm_slots_run *full = run_of(blocks[count / 2]);
   struct mm_slots_bin *bin = &cache->bins[2];
-  size_t span = (size_t)(partial - f.slots->runs);
-  struct mm_slots_remote *remote = &f.slots->remotes[span];
-  expect_complaint(partial->used, 5, "count of used");
+  struct mm_slots_remote *remote =
+      (struct mm_slots_remote *)((uintptr_t)partial + f.slots->mirror_bytes);
+  expect_complaint(partial->left, 5, "count of used");
   expect_complaint(partial->free[0], 3, "count of used");
-  expect_complaint(remote->words[1], 1, "count of used");
-  expect_complaint(partial->free[63], 1, "beyond the last");
+  expect_complaint(remote->words[1], 1, "freed by other");
+  expect_complaint(partial->debt, 1, "count of used");
+  expect_complaint(partial->free[21], (uint64_t)1 << 22, "beyond the last");
+  expect_complaint(partial->tag, full->tag, "another span");
+  expect_complaint(partial->summary, UINT64_MAX, "beyond the last word");
   expect_complaint(partial->summary, 0, "summary");
   expect_complaint(partial->class, 3, "divided");
   expect_complaint(partial->state, MM_SLOTS_NONE, "is in use");
@@ -490,9 +493,9 @@ START_TEST(the_check_finds_what_is_broken)
   expect_complaint(partial->state, MM_SLOTS_EMPTY, "empty run");
   expect_complaint(partial->previous, full, "not linked");
   expect_complaint(full->state, MM_SLOTS_CURRENT, "lost");
-  expect_complaint(remote->count, 1, "count of used");
+  expect_complaint(remote->count, 1, "freed by other");
   expect_complaint(remote->words[0], 1, "free twice");
-  expect_complaint(partial->used, partial->used - 1, "count of used");
+  expect_complaint(partial->left, partial->left - 1, "count of used");
   expect_complaint(bin->first, NULL, "end of a row");
   expect_complaint(bin->current, partial, "current run is not");
   expect_complaint(bin->current, NULL, "without a run");
@@ -500,9 +503,11 @@ START_TEST(the_check_finds_what_is_broken)
   expect_complaint(bin->empty_count, 1, "count of empty");
   expect_complaint(bin->empty, partial, "among the empty");
   expect_complaint(f.slots->run_count, 1, "count of runs");
-  expect_complaint(f.slots->tags[span].owner, f.slots->shared, "strange run");
+  struct mm_slots_cache *other = mm_slots_cache_acquire(f.slots);
+  expect_complaint(partial->tag->owner, other, "strange run");
+  mm_slots_cache_release(other);
   free_many(count);
-  f.faults = 0; /* blocks[0] */
+  f.faults = 0; /* blocks[0] was free */
 }
 END_TEST
 
