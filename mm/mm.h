@@ -55,14 +55,14 @@ struct mm_options {
   uint64_t internal_max_bytes;  /* limit of the internal space */
   uint64_t compiler_max_bytes;  /* limit of the compiler's space */
   uint64_t code_max_bytes;      /* limit of the code space */
-  unsigned workers;      /* collector threads, the mutator's included */
-  uint64_t stress_alloc; /* collect at each N-th allocation; 0: off */
-  uint64_t stress_poll;  /* collect at each N-th poll; 0: off */
-  unsigned verify;       /* MM_VERIFY_* */
-  uint64_t seed;         /* of identity hashes */
-  FILE *log;             /* where gc log lines go; null: no log */
-  int log_level;         /* 0 off, 1 error, 2 warning, 3 info, 4 debug,
-                            5 trace */
+  unsigned workers;             /* collector threads, the mutator's included */
+  uint64_t stress_alloc;        /* collect at each N-th allocation; 0: off */
+  uint64_t stress_poll;         /* collect at each N-th poll; 0: off */
+  unsigned verify;              /* MM_VERIFY_* */
+  uint64_t seed;                /* of identity hashes */
+  FILE *log;                    /* where gc log lines go; null: no log */
+  int log_level;                /* 0 off, 1 error, 2 warning, 3 info, 4 debug,
+                                   5 trace */
 };
 
 void mm_options_init(struct mm_options *options);

@@ -54,14 +54,14 @@ struct mm_mutator {
   uint64_t allocated_bytes; /* in TLABs retired so far, and beyond TLABs */
   uint64_t allocated_objects_slow; /* counted on the slow path only */
   uint64_t refills;
-  uint64_t hash_seed; /* state of the identity-hash generator */
-  uint32_t id;        /* 1 .. 65535, the owner in light locks */
-  uint32_t tlab_bytes; /* size of the next TLAB, follows the rate */
+  uint64_t hash_seed;            /* state of the identity-hash generator */
+  uint32_t id;                   /* 1 .. 65535, the owner in light locks */
+  uint32_t tlab_bytes;           /* size of the next TLAB, follows the rate */
   uint64_t allocated_then_bytes; /* allocated_bytes at the last collection */
-  struct mm_slot_cursor *slots; /* with tenured=freelist, one per size class;
-                                   null otherwise */
-  uint64_t slots_bytes;         /* allocated from them and not yet counted */
-  enum mm_refusal refusal;      /* the last one; see mm_take_refusal */
+  struct mm_slot_cursor *slots;  /* with tenured=freelist, one per size class;
+                                    null otherwise */
+  uint64_t slots_bytes;          /* allocated from them and not yet counted */
+  enum mm_refusal refusal;       /* the last one; see mm_take_refusal */
 };
 
 /*

@@ -40,11 +40,11 @@ struct mm_source {
 
 /* What an allocator holds.  All in bytes but `blocks`. */
 struct mm_alloc_stats {
-  uint64_t held_bytes;      /* taken from the source */
-  uint64_t used_bytes;      /* of blocks handed out, as large as they are */
-  uint64_t blocks;          /* handed out */
-  uint64_t free_bytes;      /* that blocks could be made of; the rest of
-                               held_bytes is the allocator's own: heads */
+  uint64_t held_bytes;         /* taken from the source */
+  uint64_t used_bytes;         /* of blocks handed out, as large as they are */
+  uint64_t blocks;             /* handed out */
+  uint64_t free_bytes;         /* that blocks could be made of; the rest of
+                                  held_bytes is the allocator's own: heads */
   uint64_t largest_free_bytes; /* the largest block to be had without `take` */
 };
 

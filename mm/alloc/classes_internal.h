@@ -17,8 +17,8 @@
 #include <stddef.h>
 
 enum {
-  MM_CLASSES_MOST = 96,          /* 8 + 8 per doubling, and what was added */
-  MM_CLASS_GRANULES_MOST = 256,  /* the largest class, in granules */
+  MM_CLASSES_MOST = 96,         /* 8 + 8 per doubling, and what was added */
+  MM_CLASS_GRANULES_MOST = 256, /* the largest class, in granules */
 };
 
 struct mm_classes {

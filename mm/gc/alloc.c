@@ -80,8 +80,8 @@ static enum mm_status alloc_large(struct mm_heap *heap, uint64_t bytes,
 static enum mm_status alloc_nonmoving(struct mm_heap *heap, size_t bytes,
                                       uint32_t limit, uintptr_t *at)
 {
-  enum mm_status status = mm_fixed_alloc(heap, &heap->fixed[MM_FIXED_NONMOVING],
-                                         bytes, limit, at);
+  enum mm_status status =
+      mm_fixed_alloc(heap, &heap->fixed[MM_FIXED_NONMOVING], bytes, limit, at);
   if (status == MM_OK)
     mm_stat_count(&heap->stat, MM_COUNT_NONMOVING_ALLOCATED, 1);
   return status;

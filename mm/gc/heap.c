@@ -89,8 +89,7 @@ static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
   uint64_t traces = page_align(count);
   uint64_t marks = page_align(bytes / MM_OBJECT_ALIGN / 8);
   uint64_t blocks = page_align(bytes / BLOCK_BYTES * sizeof(struct mm_block));
-  uint64_t runs =
-      page_align(count * MM_REGION_RUNS * sizeof(struct mm_run));
+  uint64_t runs = page_align(count * MM_REGION_RUNS * sizeof(struct mm_run));
   heap->tables_bytes = table + traces + 2 * marks + blocks + runs;
   enum mm_status status = mm_os_map(heap->tables_bytes, &heap->tables);
   if (status != MM_OK) {
@@ -211,8 +210,9 @@ enum mm_status mm_heap_create(const struct mm_options *options,
   init_plain(new);
   if (!mm_classes_init(&new->classes, MM_REF_SHIFT, MM_SLOT_MAX_BYTES,
                        completed.slot_bytes, completed.slot_count)) {
-    mm_error_set(error, "--slot-sizes: too many sizes; at most %d in all, "
-                        "with the usual ones",
+    mm_error_set(error,
+                 "--slot-sizes: too many sizes; at most %d in all, "
+                 "with the usual ones",
                  MM_CLASSES_MOST);
     mm_heap_destroy(new);
     return MM_BAD_OPTION;

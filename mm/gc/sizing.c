@@ -94,8 +94,8 @@ static void note_futile(struct mm_heap *heap, enum mm_collection_kind kind,
 {
   uint64_t max_bytes = heap->options.heap_max_bytes;
   uint64_t hardly_bytes = max_bytes / FUTILE_FRACTION;
-  bool is_futile = kind != MM_COLLECTION_EVACUATE &&
-                   max_bytes - live_bytes < hardly_bytes;
+  bool is_futile =
+      kind != MM_COLLECTION_EVACUATE && max_bytes - live_bytes < hardly_bytes;
   if (kind == MM_COLLECTION_SWEEP && !mm_is_stressed(heap) &&
       heap->regions.used == heap->sizing.max_regions)
     is_futile |= claimed_bytes < hardly_bytes;
@@ -121,8 +121,8 @@ static uint64_t claimed_bytes(const struct mm_heap *heap)
 static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
 {
   struct mm_sizing *sizing = &heap->sizing;
-  uint32_t live = (uint32_t)((live_bytes + MM_REGION_BYTES - 1) >>
-                             MM_REGION_LOG2);
+  uint32_t live =
+      (uint32_t)((live_bytes + MM_REGION_BYTES - 1) >> MM_REGION_LOG2);
   uint32_t large = large_regions(heap);
   if (live < large)
     live = large;

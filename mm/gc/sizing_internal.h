@@ -9,8 +9,8 @@
  * After a collection that left L regions in use, F of them large or
  * non-moving, S = L - F small:
  *
- *   limit    growth * L (--heap-growth), but at least heap_min and at most heap_max
- *   H        limit - F, what small objects have to share
+ *   limit    growth * L (--heap-growth), but at least heap_min and at most
+ * heap_max H        limit - F, what small objects have to share
  *
  * An evacuation copies S regions and needs S more to copy into, so it frees
  * H - 2S; a compaction marks, updates and moves the same objects at

@@ -82,14 +82,14 @@ struct mm_slot_cursor {
 enum mm_fixed_which { MM_FIXED_OBJECTS, MM_FIXED_NONMOVING, MM_FIXED_COUNT };
 
 struct mm_fixed_space {
-  uint8_t which; /* enum mm_fixed_which, as in its regions */
+  uint8_t which;  /* enum mm_fixed_which, as in its regions */
   bool has_slots; /* fit `slots' */
   uint32_t regions, max_regions;
   uint32_t free_runs; /* first of the list */
   uint32_t open[MM_CLASSES_MOST];
   uint32_t unswept[MM_CLASSES_MOST];
   struct mm_slot_cursor cursors[MM_CLASSES_MOST]; /* the space's own */
-  struct mm_fit_index gaps; /* on offer */
+  struct mm_fit_index gaps;                       /* on offer */
   uint32_t unswept_regions; /* of freelist: first of the list */
   uint64_t claimed_bytes;   /* room handed out since the last collection */
 };

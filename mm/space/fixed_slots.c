@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-/* Patterns ------------------------------------------------------------------ */
+/* Patterns ------------------------------------------------------------------
+ */
 
 /* Bits 0, step, 2 * step ... below 64. */
 static uint64_t every(uint32_t step)
@@ -38,7 +39,8 @@ uint64_t mm_slot_pattern(uint32_t bytes, uint32_t word)
   return bits;
 }
 
-/* Cursors ------------------------------------------------------------------- */
+/* Cursors -------------------------------------------------------------------
+ */
 
 static const struct mm_slot_cursor no_slots = {.run = MM_NO_RUN};
 
@@ -114,13 +116,13 @@ static void cursor_retire(struct mm_heap *heap, struct mm_fixed_space *space,
   *cursor = no_slots;
 }
 
-/* Runs ---------------------------------------------------------------------- */
+/* Runs ----------------------------------------------------------------------
+ */
 
 uint32_t mm_run_free_slots(const struct mm_heap *heap, uint32_t run)
 {
   const uint64_t *starts = mm_run_starts(heap, run);
-  uint32_t slots =
-      MM_RUN_BYTES / heap->classes.bytes[heap->runs[run].class];
+  uint32_t slots = MM_RUN_BYTES / heap->classes.bytes[heap->runs[run].class];
   for (uint32_t i = 0; i < MM_RUN_WORDS; i++)
     slots -= (uint32_t)__builtin_popcountll(starts[i]);
   return slots;
@@ -175,14 +177,14 @@ static enum mm_status find_run(struct mm_heap *heap,
   }
   *run = mm_run_pop(heap, &space->free_runs);
   MM_ASSERT(heap->runs[*run].state == MM_RUN_FREE);
-  heap->runs[*run].class = (uint8_t)class;
+  heap->runs[*run].class = (uint8_t) class;
   heap->runs[*run].word = 0;
   return MM_OK;
 }
 
-static enum mm_status refill(struct mm_heap *heap,
-                             struct mm_fixed_space *space, uint32_t class,
-                             uint32_t limit, struct mm_slot_cursor *cursor)
+static enum mm_status refill(struct mm_heap *heap, struct mm_fixed_space *space,
+                             uint32_t class, uint32_t limit,
+                             struct mm_slot_cursor *cursor)
 {
   cursor_retire(heap, space, cursor);
   do {
@@ -217,7 +219,8 @@ static enum mm_status slot_alloc(struct mm_heap *heap,
   return MM_OK;
 }
 
-/* Slots or gaps -------------------------------------------------------------- */
+/* Slots or gaps --------------------------------------------------------------
+ */
 
 static bool fits_slot(const struct mm_fixed_space *space, size_t bytes)
 {
@@ -250,9 +253,8 @@ enum mm_status mm_fixed_alloc_mutator(struct mm_mutator *mutator, size_t bytes,
                                       uint32_t limit, uintptr_t *at)
 {
   struct mm_heap *heap = mutator->heap;
-  enum mm_status status =
-      alloc_with(heap, &heap->fixed[MM_FIXED_OBJECTS], mutator->slots, bytes,
-                 limit, at);
+  enum mm_status status = alloc_with(heap, &heap->fixed[MM_FIXED_OBJECTS],
+                                     mutator->slots, bytes, limit, at);
   if (status == MM_OK)
     mutator->slots_bytes += bytes;
   return status;
@@ -272,7 +274,8 @@ uintptr_t mm_fixed_alloc_fast(struct mm_mutator *mutator, size_t bytes)
   return at;
 }
 
-/* Begin and end -------------------------------------------------------------- */
+/* Begin and end --------------------------------------------------------------
+ */
 
 static void reset_lists(struct mm_fixed_space *space)
 {
@@ -285,8 +288,8 @@ void mm_fixed_init(struct mm_heap *heap, enum mm_fixed_which which)
 {
   const struct mm_options *options = &heap->options;
   struct mm_fixed_space *space = &heap->fixed[which];
-  enum mm_fit fit = which == MM_FIXED_OBJECTS ? options->object_fit
-                                              : options->nonmoving_fit;
+  enum mm_fit fit =
+      which == MM_FIXED_OBJECTS ? options->object_fit : options->nonmoving_fit;
   *space = (struct mm_fixed_space){
       .which = (uint8_t)which,
       .has_slots = fit == MM_FIT_SLOTS,
@@ -361,7 +364,8 @@ void mm_fixed_retire(struct mm_heap *heap)
       cursor_retire(heap, &heap->fixed[which], &heap->fixed[which].cursors[i]);
 }
 
-/* Looking at ------------------------------------------------------------------ */
+/* Looking at ------------------------------------------------------------------
+ */
 
 void mm_fixed_each_slot(struct mm_heap *heap, uint32_t region,
                         void (*visit)(void *context, struct mm_ref ref),

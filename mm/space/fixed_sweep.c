@@ -139,7 +139,8 @@ void mm_fixed_finish_sweep(struct mm_heap *heap)
   }
 }
 
-/* Checks ---------------------------------------------------------------------- */
+/* Checks ----------------------------------------------------------------------
+ */
 
 static void check_starts(const struct mm_heap *heap, uint32_t index)
 {

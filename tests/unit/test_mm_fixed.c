@@ -239,8 +239,8 @@ START_TEST(memory_that_ran_out_is_there_again_once_it_is_free)
   for (int round = 0; round < 3; round++) {
     uint32_t count = 0;
     struct mm_ref ref;
-    while (!mm_is_null(
-        ref = fixture_new_or_null(&f.main, FIXTURE_BYTES, 400))) {
+    while (
+        !mm_is_null(ref = fixture_new_or_null(&f.main, FIXTURE_BYTES, 400))) {
       fixture_push(&f.main, ref);
       count++;
     }
@@ -383,17 +383,16 @@ int main(void)
   tcase_add_loop_test(tests, the_dead_stay_dead_when_nobody_sweeps, SLOTS,
                       GAPS + 1);
   tcase_add_loop_test(
-      tests, what_was_allocated_less_what_was_freed_is_what_a_walk_finds,
-      SLOTS, GAPS + 1);
-  tcase_add_loop_test(tests, dead_neighbours_make_one_gap, SLOTS, GAPS + 1);
-  tcase_add_loop_test(
-      tests, addresses_within_and_between_objects_are_no_objects, SLOTS,
+      tests, what_was_allocated_less_what_was_freed_is_what_a_walk_finds, SLOTS,
       GAPS + 1);
+  tcase_add_loop_test(tests, dead_neighbours_make_one_gap, SLOTS, GAPS + 1);
+  tcase_add_loop_test(tests,
+                      addresses_within_and_between_objects_are_no_objects,
+                      SLOTS, GAPS + 1);
   tcase_add_test(tests, a_size_of_its_own_wastes_nothing);
   tcase_add_loop_test(tests, the_non_moving_space_has_a_limit_of_its_own, 0,
                       FIXTURE_PLANS);
-  tcase_add_loop_test(tests,
-                      memory_that_ran_out_is_there_again_once_it_is_free,
+  tcase_add_loop_test(tests, memory_that_ran_out_is_there_again_once_it_is_free,
                       SLOTS, GAPS + 1);
   tcase_add_test(tests, holes_of_the_wrong_size_make_the_heap_grow);
   tcase_add_loop_test(tests,
