@@ -251,7 +251,13 @@ static uint64_t find_or_grow(struct mm_freelist *freelist, uint32_t granules)
     return block;
   flush(freelist);
   block = find(freelist, granules);
-  return block != NO_BLOCK ? block : grow(freelist, granules);
+  if (block == NO_BLOCK)
+    block = grow(freelist, granules);
+  if (block != NO_BLOCK || freelist->empty_bytes == 0)
+    return block;
+  /* What is kept here may be what the source lacks. */
+  give_empty_above(freelist, 0);
+  return grow(freelist, granules);
 }
 
 static void *hand_out(struct mm_freelist *freelist, uint64_t block,
