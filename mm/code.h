@@ -20,7 +20,8 @@
  * A child after fork shares the code with its parent.  It may run it for as
  * long as the parent leaves it there, but cannot write: `write` addresses are
  * not mapped there, mm_code_alloc answers MM_NO_MEMORY, the calls that change
- * a block do nothing.
+ * a block do nothing.  Finding and walking work there if no other thread was in
+ * this space when the process forked.
  *
  * Next: space/code_internal.h, alloc/code_internal.h.
  */

@@ -11,6 +11,8 @@
 #ifndef MM_NATIVE_H
 #define MM_NATIVE_H
 
+#include "mm/mm.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,6 +61,38 @@ void mm_native_free(unsigned purpose, void *at, size_t bytes);
 char *mm_native_copy_text(unsigned purpose, const char *text);
 char *mm_native_copy_bytes(unsigned purpose, const char *text, size_t length);
 void mm_native_free_text(unsigned purpose, char *text);
+
+/* Who serves native memory. */
+enum mm_native_allocator {
+  MM_NATIVE_SLOTS,    /* slots up to 2 KiB, then a freelist; the default */
+  MM_NATIVE_FREELIST, /* a freelist for all sizes */
+  MM_NATIVE_SYSTEM,   /* the C library */
+};
+
+/*
+ * From now on blocks come from `allocator`, and not more than `max_bytes` are
+ * taken (0: what the reservation has); what is in use stays where it is, and
+ * above the limit until it is freed.  MM_NO_MEMORY: the machine refuses the
+ * address space, nothing is changed.  Any thread, at any time.
+ */
+enum mm_status mm_native_configure(enum mm_native_allocator allocator,
+                                   uint64_t max_bytes);
+
+/* requested <= used; used + free <= held <= committed <= reserved. */
+struct mm_native_stats {
+  uint64_t reserved_bytes;  /* address space */
+  uint64_t committed_bytes; /* may have memory */
+  uint64_t held_bytes;      /* by allocators */
+  uint64_t used_bytes;      /* of blocks, as large as they are */
+  uint64_t requested_bytes; /* the same as they were asked for */
+  uint64_t blocks;
+  uint64_t free_bytes; /* that blocks could be made of as it is */
+  uint64_t largest_free_bytes;
+  uint64_t limit_bytes; /* UINT64_MAX: none */
+};
+
+/* The relations hold while no other thread allocates or frees. */
+void mm_native_stats(struct mm_native_stats *stats);
 
 /* Charges or discharges memory that came from elsewhere (mappings). */
 void mm_native_charge(unsigned purpose, int64_t bytes);

@@ -93,21 +93,34 @@ static void give_bytes(struct mm_arena_source *source, void *at, size_t bytes)
     mm_native_free(MM_PURPOSE_ARENA, at, bytes);
 }
 
-/* From the source, as large as the arena would like it, or as it must be. */
+/* The size that is best for a block: sources keep chunks of a few sizes. */
+static size_t best_chunk(const struct mm_arena *arena, size_t bytes)
+{
+  size_t best = arena->next_chunk_bytes;
+  while (bytes > room_in(best) && best < LAST_CHUNK_BYTES)
+    best *= 2;
+  return bytes > room_in(best) ? chunk_for(bytes) : best;
+}
+
+/* The size to try after this one was refused; 0: there is none. */
+static size_t next_best_chunk(size_t chunk_bytes, size_t bytes)
+{
+  size_t half = chunk_bytes / 2, least = chunk_for(bytes);
+  if (half >= FIRST_CHUNK_BYTES && half > least)
+    return round_up(half);
+  return least < chunk_bytes ? least : 0;
+}
+
 static struct mm_arena_chunk *take_chunk(struct mm_arena *arena, size_t bytes)
 {
-  size_t chunk_bytes = arena->next_chunk_bytes;
-  if (bytes > room_in(chunk_bytes))
-    chunk_bytes = chunk_for(bytes);
+  size_t chunk_bytes = best_chunk(arena, bytes);
   struct mm_arena_chunk *chunk = take_bytes(arena->source, chunk_bytes);
-  while (!chunk && chunk_bytes / 2 >= FIRST_CHUNK_BYTES &&
-         bytes <= room_in(chunk_bytes / 2)) {
-    chunk_bytes = round_up(chunk_bytes / 2);
+  while (!chunk && (chunk_bytes = next_best_chunk(chunk_bytes, bytes)) != 0)
     chunk = take_bytes(arena->source, chunk_bytes);
-  }
   if (!chunk)
     return NULL;
   MM_ASSERT(((uintptr_t)chunk & (ALIGN - 1)) == 0);
+  MM_ASSERT(bytes <= room_in(chunk_bytes));
   chunk->bytes = chunk_bytes;
   arena->bytes += chunk_bytes;
   if (arena->next_chunk_bytes < LAST_CHUNK_BYTES)

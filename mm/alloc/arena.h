@@ -7,8 +7,8 @@
  *
  * Chunks come from a source: the machine's memory, or a reservation such as
  * that of the metadata.  Chunks grow with the arena; a block larger than a
- * chunk gets one of its own, and when the source has no large chunk left,
- * smaller ones do.  Freeing all costs O(chunks).
+ * megabyte gets a chunk of its own, and when the source has no large chunk
+ * left, smaller ones do.  Freeing all costs O(chunks).
  *
  * One thread at a time.  After Hanson, "Fast allocation and deallocation of
  * memory based on object lifetimes", 1990.

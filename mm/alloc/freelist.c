@@ -12,6 +12,7 @@
 #include "mm/alloc/freelist_bits_internal.h"
 #include "mm/alloc/poison_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/native.h"
 #include "mm/os/os_internal.h"
 
 enum {
@@ -251,7 +252,13 @@ static uint64_t find_or_grow(struct mm_freelist *freelist, uint32_t granules)
     return block;
   flush(freelist);
   block = find(freelist, granules);
-  return block != NO_BLOCK ? block : grow(freelist, granules);
+  if (block == NO_BLOCK)
+    block = grow(freelist, granules);
+  if (block != NO_BLOCK || freelist->empty_bytes == 0)
+    return block;
+  /* What is kept here may be what the source lacks. */
+  give_empty_above(freelist, 0);
+  return grow(freelist, granules);
 }
 
 static void *hand_out(struct mm_freelist *freelist, uint64_t block,
@@ -413,6 +420,7 @@ static void destroy(struct mm_allocator *allocator)
   struct mm_freelist *freelist = of(allocator);
   while (freelist->chunks)
     give(freelist, freelist->chunks);
+  mm_native_charge(MM_PURPOSE_TABLES, -(int64_t)freelist->tables_bytes);
   mm_os_release(freelist->tables, freelist->tables_bytes);
   freelist->tables = NULL;
   freelist->allocator.class = NULL;
@@ -444,6 +452,7 @@ enum mm_status mm_freelist_init(struct mm_freelist *freelist,
   enum mm_status status = mm_os_map(bytes, &tables);
   if (status != MM_OK)
     return status;
+  mm_native_charge(MM_PURPOSE_TABLES, (int64_t)bytes);
   *freelist = (struct mm_freelist){
       .allocator = {&class},
       .source = source,

@@ -7,13 +7,17 @@
 #include "mm/native.h"
 
 #include "mm/assert_internal.h"
+#include "mm/space/internal_space_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static uint64_t bytes_in_use[MM_PURPOSE_COUNT]; /* relaxed atomics */
+/* Relaxed atomics.  Blocks are ours; what is charged besides is mapped by
+   others. */
+static uint64_t block_bytes[MM_PURPOSE_COUNT];
+static uint64_t charged_bytes[MM_PURPOSE_COUNT];
 
-/* Failures on request ------------------------------------------------------- */
+/* Failures on request -------------------------------------------------------
+ */
 
 static uint64_t until_failure; /* atomic; 0: no failure is planned */
 static bool fails_after;       /* atomic: and all that follow */
@@ -55,7 +59,8 @@ bool mm_native_has_failed(void)
   return __atomic_load_n(&has_failed, __ATOMIC_RELAXED);
 }
 
-/* Names --------------------------------------------------------------------- */
+/* Names ---------------------------------------------------------------------
+ */
 
 static const struct mm_purpose_name own_names[] = {
 #define MM_PURPOSE(NAME, key, text) {#key, text},
@@ -92,48 +97,64 @@ const char *mm_purpose_text(unsigned purpose)
   return name_of(purpose)->text;
 }
 
-/* Counts -------------------------------------------------------------------- */
+/* Counts --------------------------------------------------------------------
+ */
 
-void mm_native_charge(unsigned purpose, int64_t bytes)
+static void count(uint64_t *bytes, int64_t more)
 {
-  MM_ASSERT(purpose < MM_PURPOSE_COUNT);
-  uint64_t now = __atomic_add_fetch(&bytes_in_use[purpose], (uint64_t)bytes,
-                                    __ATOMIC_RELAXED);
+  uint64_t now = __atomic_add_fetch(bytes, (uint64_t)more, __ATOMIC_RELAXED);
   MM_ASSERT((int64_t)now >= 0);
   (void)now;
 }
 
+void mm_native_charge(unsigned purpose, int64_t bytes)
+{
+  MM_ASSERT(purpose < MM_PURPOSE_COUNT);
+  count(&charged_bytes[purpose], bytes);
+}
+
 uint64_t mm_native_bytes(unsigned purpose)
 {
-  return __atomic_load_n(&bytes_in_use[purpose], __ATOMIC_RELAXED);
+  return __atomic_load_n(&block_bytes[purpose], __ATOMIC_RELAXED) +
+         __atomic_load_n(&charged_bytes[purpose], __ATOMIC_RELAXED);
 }
 
-/* Blocks -------------------------------------------------------------------- */
-
-static void *charged(unsigned purpose, void *at, size_t bytes)
+void mm_native_stats(struct mm_native_stats *stats)
 {
+  mm_internal_stats(stats);
+  for (unsigned purpose = 0; purpose < MM_PURPOSE_COUNT; purpose++)
+    stats->requested_bytes +=
+        __atomic_load_n(&block_bytes[purpose], __ATOMIC_RELAXED);
+}
+
+enum mm_status mm_native_configure(enum mm_native_allocator allocator,
+                                   uint64_t max_bytes)
+{
+  return mm_internal_configure(allocator, max_bytes);
+}
+
+/* Blocks --------------------------------------------------------------------
+ */
+
+static void *alloc(unsigned purpose, size_t bytes, bool zeroed)
+{
+  MM_ASSERT(purpose < MM_PURPOSE_COUNT);
+  if (mm_native_fails_now())
+    return NULL;
+  void *at = mm_internal_alloc(purpose, bytes, zeroed);
   if (at)
-    mm_native_charge(purpose, (int64_t)bytes);
+    count(&block_bytes[purpose], (int64_t)bytes);
   return at;
-}
-
-static size_t at_least_one(size_t bytes)
-{
-  return bytes ? bytes : 1;
 }
 
 void *mm_native_alloc(unsigned purpose, size_t bytes)
 {
-  if (mm_native_fails_now())
-    return NULL;
-  return charged(purpose, calloc(1, at_least_one(bytes)), bytes);
+  return alloc(purpose, bytes, true);
 }
 
 void *mm_native_alloc_dirty(unsigned purpose, size_t bytes)
 {
-  if (mm_native_fails_now())
-    return NULL;
-  return charged(purpose, malloc(at_least_one(bytes)), bytes);
+  return alloc(purpose, bytes, false);
 }
 
 void *mm_native_alloc_array(unsigned purpose, size_t count, size_t item_bytes)
@@ -160,11 +181,12 @@ void mm_native_free(unsigned purpose, void *at, size_t bytes)
 {
   if (!at)
     return;
-  mm_native_charge(purpose, -(int64_t)bytes);
-  free(at);
+  mm_internal_free(purpose, at, bytes);
+  count(&block_bytes[purpose], -(int64_t)bytes);
 }
 
-/* Text ---------------------------------------------------------------------- */
+/* Text ----------------------------------------------------------------------
+ */
 
 char *mm_native_copy_bytes(unsigned purpose, const char *text, size_t length)
 {

@@ -35,8 +35,16 @@ static unsigned count_bits(const uint64_t *words, unsigned count)
 {
   unsigned bits = 0;
   for (unsigned i = 0; i < count; i++)
-    bits += (unsigned)__builtin_popcountll(mm_slots_load(&words[i]));
+    bits += (unsigned)__builtin_popcountll(words[i]);
   return bits;
+}
+
+static unsigned count_words(const uint64_t *words, unsigned count)
+{
+  unsigned set = 0;
+  for (unsigned i = 0; i < count; i++)
+    set += mm_slots_load(&words[i]) != 0;
+  return set;
 }
 
 static const char *check_counts(const struct mm_slots *slots,
@@ -45,7 +53,7 @@ static const char *check_counts(const struct mm_slots *slots,
   const struct mm_slots_remote *mirror = mm_slots_mirror(slots, run);
   unsigned words = mm_slots_word_count(run->tag);
   int64_t free = count_bits(run->free, words), used = mm_slots_used(run);
-  int64_t remote = count_bits(mirror->words, words);
+  int64_t remote = count_words(mirror->words, words);
   if (run->state == MM_SLOTS_FULL && free > 0)
     return "slots: a full run has a free slot";
   if (run->state == MM_SLOTS_EMPTY && used > 0)

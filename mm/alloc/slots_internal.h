@@ -33,10 +33,10 @@
  *
  * Invariants (the class's `check`), where the used slots of a run are those not
  * in `free`, and `debt` more: a slot is free in one bitmap at most; used is
- * left + the bias of the state, unless the run is current; remote.count = bits
- * in remote.words + debt; a bit of `summary` is set if its word of `free` is
- * not 0; a run is in the row of its owner's bin if and only if it is PARTIAL;
- * bits beyond the last slot are never set.
+ * left + the bias of the state, unless the run is current; remote.count = words
+ * in remote.words that are not 0, and debt; a bit of `summary` is set if its
+ * word of `free` is not 0; a run is in the row of its owner's bin if and only
+ * if it is PARTIAL; bits beyond the last slot are never set.
  *
  * Locks: a cache is for one thread at a time, and frees of any block through
  * it are welcome.  The functions of the class use a cache shared by all, under
@@ -92,7 +92,7 @@ struct mm_slots_tag {
 struct mm_slots_run {
   uint64_t summary; /* words of `free` to try */
   int32_t left;     /* a free that leaves 0 or less of it is slow */
-  int32_t debt;     /* freed by others, gathered, not counted yet */
+  int32_t debt;     /* words of others' frees, gathered, not counted yet */
   uint8_t state;    /* enum mm_slots_state */
   uint8_t class;
   uint8_t size; /* of this description: an index into a table */
@@ -104,7 +104,7 @@ struct mm_slots_run {
 /* What other threads have of a run: the same distance from each. */
 struct mm_slots_remote {
   struct mm_slots_remote *next; /* in a queue */
-  uint32_t count;   /* atomic: frees announced since the run was queued */
+  uint32_t count;   /* atomic: words announced since the run was queued */
   uint64_t words[]; /* atomic */
 };
 

@@ -6,17 +6,21 @@
  * Note [Counting remote frees]
  *
  *   the freeing thread                     the owner
- *   1. sets the bit in remote.words        a. takes the whole queue
- *   2. adds 1 to remote.count              b. takes count, leaves 0
- *   3. if it was 0: queues the run         c. takes the words, leaves 0;
- *                                             those slots are free
- *                                          d. subtracts the count from `used`
+ *   1. sets the bit in remote.words;       a. takes the whole queue
+ *      if the word was not 0: done         b. takes count, leaves 0
+ *   2. adds 1 to remote.count              c. takes the words, leaves 0;
+ *   3. if it was 0: queues the run            their slots are free
+ *                                          d. debt += words it took that
+ *                                             were not 0, less the count
  *
- * Between 1 and 2 the bit may be taken already, because of a count that was
- * another's.  Then the slot is free, but `used` still has it: an empty run
- * cannot go back to the source before the last thread that is between 1 and 3
- * has queued it, so no thread ever queues a run that is gone.  From 2 on, the
- * run is in one queue at most: it is in none while count is 0, and only who
+ * Who finds a bit in the word leaves the rest to the thread that set the first
+ * one: the word will be taken after that thread is at 2, if not before.
+ *
+ * Between 1 and 2 the word may be taken already, because of a count that was
+ * another's.  Then the slots are free, but `debt` is 1 more: an empty run with
+ * a debt cannot go back to the source before the last thread that is between 1
+ * and 3 has queued it, so no thread ever queues a run that is gone.  From 2 on,
+ * the run is in one queue at most: it is in none while count is 0, and only who
  * finds 0 queues it.
  *
  * An orphan's run may go to another owner between 3's look at the owner and
@@ -86,17 +90,37 @@ static void complain(const struct mm_slots *slots, enum mm_slots_fault fault,
   mm_fatal(NULL, "%p is freed, which is no block", block);
 }
 
-/* False: the slot is free already, or about to be. */
-static bool put_remote(const struct mm_slots *slots,
-                       const struct mm_slots_tag *tag, uint32_t slot)
+enum put { PUT_FIRST, PUT_NEXT, PUT_TWICE };
+
+/* Sets the slot's bit: the first of its word, one more, or not at all. */
+static enum put put_remote(const struct mm_slots *slots,
+                           const struct mm_slots_tag *tag, uint32_t slot)
 {
   uint32_t index = slot / MM_SLOTS_WORD_BITS;
   uint64_t bit = (uint64_t)1 << slot % MM_SLOTS_WORD_BITS;
   uint64_t *words = mm_slots_mirror(slots, tag->run)->words;
   if (mm_slots_load(&tag->run->free[index]) & bit)
-    return false;
+    return PUT_TWICE;
   uint64_t before = __atomic_fetch_or(&words[index], bit, __ATOMIC_RELEASE);
-  return (before & bit) == 0;
+  if (before & bit)
+    return PUT_TWICE;
+  return before == 0 ? PUT_FIRST : PUT_NEXT;
+}
+
+static void free_remote(const struct mm_slots *slots,
+                        const struct mm_slots_tag *tag, uint32_t slot,
+                        void *block)
+{
+  switch (put_remote(slots, tag, slot)) {
+  case PUT_FIRST:
+    announce(slots, tag);
+    break;
+  case PUT_NEXT:
+    break;
+  case PUT_TWICE:
+    complain(slots, MM_SLOTS_FREED_TWICE, block);
+    break;
+  }
 }
 
 /* What is not a block in a run of a cache's own that is in use. */
@@ -110,10 +134,8 @@ void mm_slots_free_other(struct mm_slots *slots, void *block)
   if (offset >= slots->source->reserved_bytes || !owner_of(tag) ||
       !mm_slots_index(tag, offset & (MM_SPAN_BYTES - 1), &slot))
     complain(slots, MM_SLOTS_NO_BLOCK, block);
-  else if (!put_remote(slots, tag, slot))
-    complain(slots, MM_SLOTS_FREED_TWICE, block);
   else
-    announce(slots, tag);
+    free_remote(slots, tag, slot, block);
 }
 
 /* Gathering -----------------------------------------------------------------
@@ -132,37 +154,36 @@ static void complain_of_word(struct mm_slots *slots,
   }
 }
 
-/* Frees slots of a word; says how many, and adds those that were free before
-   to `twice`. */
-static int32_t gather_word(struct mm_slots *slots, struct mm_slots_run *run,
-                           unsigned index, int32_t *twice)
+/* Frees slots of a word, adds how many to `freed`; false: there are none. */
+static bool gather_word(struct mm_slots *slots, struct mm_slots_run *run,
+                        unsigned index, int32_t *freed)
 {
   uint64_t *word = &mm_slots_mirror(slots, run)->words[index];
   if (mm_slots_load(word) == 0)
-    return 0;
+    return false;
   uint64_t bits = __atomic_exchange_n(word, 0, __ATOMIC_ACQUIRE);
   uint64_t before = mm_slots_load(&run->free[index]);
   if (__builtin_expect((before & bits) != 0, 0))
     complain_of_word(slots, run->tag, index, before & bits);
-  *twice += __builtin_popcountll(before & bits);
   mm_slots_store(&run->free[index], before | bits);
   run->summary |= (uint64_t)1 << index;
-  return __builtin_popcountll(bits);
+  *freed += __builtin_popcountll(bits & ~before);
+  return true;
 }
 
 static void gather_run(struct mm_slots_cache *cache, struct mm_slots_run *run)
 {
   struct mm_slots_remote *remote = mm_slots_mirror(cache->slots, run);
-  int32_t counted =
-      (int32_t)__atomic_exchange_n(&remote->count, 0, __ATOMIC_ACQ_REL);
+  int32_t debt =
+      -(int32_t)__atomic_exchange_n(&remote->count, 0, __ATOMIC_ACQ_REL);
   unsigned words = mm_slots_word_count(run->tag);
-  int32_t freed = 0, twice = 0;
+  int32_t freed = 0;
   for (unsigned i = 0; i < words; i++)
-    freed += gather_word(cache->slots, run, i, &twice);
-  run->debt += freed - counted;
+    debt += gather_word(cache->slots, run, i, &freed);
+  run->debt += debt;
   if (run->state == MM_SLOTS_CURRENT)
     return;
-  run->left -= counted - twice;
+  run->left += debt - freed;
   if (run->left <= 0)
     mm_slots_settle(cache, run);
 }

@@ -160,6 +160,7 @@ bool mm_code_is_started(struct mm_heap *heap)
 void mm_code_space_destroy(struct mm_code_space *space)
 {
   if (space->started) {
+    MM_ASSERT(!mm_code_space_check(space));
     mm_code_allocator_destroy(space->allocator);
     mm_dual_destroy(&space->dual);
     /* Something is left when this is a child, or the system kept it. */

@@ -7,7 +7,7 @@
  * It is made when the host asks for it: a program that only interprets needs
  * no executable memory, and runs where none is to be had.
  *
- * Its lock is a leaf: nothing else is locked under it.
+ * Its lock is a leaf but for native memory, which is taken and given under it.
  */
 #ifndef MM_SPACE_CODE_INTERNAL_H
 #define MM_SPACE_CODE_INTERNAL_H

@@ -207,9 +207,31 @@ enum mm_status mm_compiler_space_limit(struct mm_compiler_space *space,
   return MM_OK;
 }
 
+static const char *check_locked(const struct mm_compiler_space *space)
+{
+  const struct mm_compiler_space_stat *stat = &space->stat;
+  uint64_t bytes = 0, chunks = 0;
+  for (int list = 0; list < MM_COMPILER_POOL_LISTS; list++)
+    for (struct mm_compiler_chunk *chunk = space->pool[list]; chunk;
+         chunk = chunk->next) {
+      bytes += (uint64_t)LEAST_BYTES << list;
+      chunks++;
+    }
+  if (bytes != stat->pooled_bytes || chunks != stat->pooled_chunks)
+    return "the counts of the compiler's pool are wrong";
+  if (bytes > POOL_BYTES)
+    return "the compiler's pool is too large";
+  if (committed_bytes(space) > stat->limit_bytes)
+    return "the compiler space is larger than its limit";
+  if (stat->requested_bytes > stat->used_bytes)
+    return "the compiler space uses less than it handed out";
+  return NULL;
+}
+
 void mm_compiler_space_destroy(struct mm_compiler_space *space)
 {
   MM_ASSERT(space->stat.running == 0 && space->stat.used_bytes == 0);
+  MM_ASSERT(!check_locked(space));
   pool_empty_locked(space);
   pthread_mutex_destroy(&space->lock);
 }
@@ -230,27 +252,6 @@ void mm_compiler_space_stat(struct mm_compiler_space *space,
     if (space->pool[list])
       stat->largest_pooled_bytes = (uint64_t)LEAST_BYTES << list;
   pthread_mutex_unlock(&space->lock);
-}
-
-static const char *check_locked(const struct mm_compiler_space *space)
-{
-  const struct mm_compiler_space_stat *stat = &space->stat;
-  uint64_t bytes = 0, chunks = 0;
-  for (int list = 0; list < MM_COMPILER_POOL_LISTS; list++)
-    for (struct mm_compiler_chunk *chunk = space->pool[list]; chunk;
-         chunk = chunk->next) {
-      bytes += (uint64_t)LEAST_BYTES << list;
-      chunks++;
-    }
-  if (bytes != stat->pooled_bytes || chunks != stat->pooled_chunks)
-    return "the counts of the compiler's pool are wrong";
-  if (bytes > POOL_BYTES)
-    return "the compiler's pool is too large";
-  if (committed_bytes(space) > stat->limit_bytes)
-    return "the compiler space is larger than its limit";
-  if (stat->requested_bytes > stat->used_bytes)
-    return "the compiler space uses less than it handed out";
-  return NULL;
 }
 
 const char *mm_compiler_space_check(struct mm_compiler_space *space)

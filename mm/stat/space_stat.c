@@ -230,23 +230,21 @@ void mm_space_stat_metadata(struct mm_heap *heap, struct mm_space_stat *stat)
   add_free(stat, space.committed_bytes - space.alloc.held_bytes);
 }
 
-/* Purposes whose bytes are mappings that other spaces tell of. */
-static bool is_mapped(unsigned purpose)
-{
-  return purpose == MM_PURPOSE_TABLES || purpose == MM_PURPOSE_METADATA ||
-         purpose == MM_PURPOSE_COMPILER || purpose == MM_PURPOSE_CODE;
-}
-
-/* Native memory, of the whole process; the machine's allocator does not tell
-   what it adds. */
+/* Native memory, of the whole process. */
 void mm_space_stat_internal(struct mm_heap *heap, struct mm_space_stat *stat)
 {
+  struct mm_native_stats space;
   (void)heap;
-  for (unsigned purpose = 0; purpose < MM_PURPOSE_COUNT; purpose++)
-    stat->used_bytes += is_mapped(purpose) ? 0 : mm_native_bytes(purpose);
-  stat->reserved_bytes = stat->used_bytes;
-  stat->committed_bytes = stat->used_bytes;
-  stat->requested_bytes = stat->used_bytes;
+  mm_native_stats(&space);
+  *stat = (struct mm_space_stat){
+      .reserved_bytes = space.reserved_bytes,
+      .committed_bytes = space.committed_bytes,
+      .used_bytes = space.used_bytes,
+      .requested_bytes = space.requested_bytes,
+      .blocks = space.blocks,
+      .free_bytes = space.free_bytes,
+      .largest_free_bytes = space.largest_free_bytes,
+  };
 }
 
 void mm_space_stat_compiler(struct mm_heap *heap, struct mm_space_stat *stat)

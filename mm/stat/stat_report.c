@@ -375,6 +375,32 @@ static void report_spaces(struct report *report, struct mm_heap *heap)
   report->cell_columns = CELL_COLUMNS;
 }
 
+static void report_compiler(struct report *report, struct mm_heap *heap)
+{
+  struct mm_compiler_space_stat stat;
+  mm_compiler_space_stat(&heap->compiler, &stat);
+  group_begin(report, "compiler", "compiler", NULL);
+  line(report, "compilations", "compilations", stat.compilations, UNIT_NUMBER);
+  line(report, "running", "running now", stat.running, UNIT_NUMBER);
+  line(report, "peak_running", "most at once", stat.peak_running, UNIT_NUMBER);
+  line(report, "peak_bytes", "most memory", stat.peak_bytes, UNIT_BYTES);
+  line(report, "max_bytes", "at most", stat.limit_bytes, UNIT_BYTES);
+  line(report, "refused", "chunks refused", stat.refused, UNIT_NUMBER);
+  group_end(report);
+}
+
+static void report_code(struct report *report, struct mm_heap *heap)
+{
+  struct mm_code_space_stat stat = {0};
+  (void)mm_code_space_stat(&heap->code, &stat); /* all zero: not started */
+  group_begin(report, "code", "code", NULL);
+  line(report, "blocks", "blocks", stat.alloc.blocks, UNIT_NUMBER);
+  line(report, "peak_bytes", "most memory", stat.peak_committed_bytes,
+       UNIT_BYTES);
+  line(report, "max_bytes", "at most", stat.reserved_bytes, UNIT_BYTES);
+  group_end(report);
+}
+
 static void report_native(struct report *report)
 {
   uint64_t sum = 0;
@@ -404,6 +430,8 @@ static void report_all(struct mm_heap *heap, FILE *out, bool json)
   report_heap(&report, heap);
   report_regions(&report, &heap->regions);
   report_spaces(&report, heap);
+  report_compiler(&report, heap);
+  report_code(&report, heap);
   report_native(&report);
   end(&report);
 }

@@ -312,12 +312,40 @@ START_TEST(an_arena_uses_its_source_to_the_end_in_smaller_chunks)
   size_t got = 0;
   while (mm_arena_alloc(arena, 100))
     got += 112;
-  ck_assert_uint_lt(source_left, 4096);
+  ck_assert_uint_lt(source_left, 256);
   ck_assert_uint_gt(got, 970000);
   const char *wrong = mm_allocator_check(mm_arena_base(arena));
   ck_assert_msg(!wrong, "%s", wrong ? wrong : "");
   mm_arena_destroy(arena);
   ck_assert_uint_eq(source_left, 1000000);
+}
+END_TEST
+
+static size_t sizes_asked[8], sizes_count;
+
+static void *refusing_take(struct mm_arena_source *source, size_t bytes)
+{
+  (void)source;
+  sizes_asked[sizes_count++ % 8] = bytes;
+  return NULL;
+}
+
+/* From the best size over its halves to the least that would do. */
+START_TEST(an_arena_asks_for_less_and_less_and_gives_up)
+{
+  struct mm_arena_source source = {refusing_take, source_give};
+  struct mm_arena *arena = mm_arena_create(&source);
+  sizes_count = 0;
+  ck_assert_ptr_null(mm_arena_alloc(arena, 10000));
+  ck_assert_uint_eq(sizes_count, 2);
+  ck_assert_uint_eq(sizes_asked[0], 16384);
+  ck_assert_uint_gt(sizes_asked[1], 10000);
+  ck_assert_uint_lt(sizes_asked[1], 10400);
+  ck_assert_ptr_null(mm_arena_alloc(arena, 100));
+  ck_assert_uint_eq(sizes_count, 4);
+  ck_assert_uint_eq(sizes_asked[2], 4096);
+  ck_assert_uint_lt(sizes_asked[3], 256);
+  mm_arena_destroy(arena);
 }
 END_TEST
 
@@ -440,6 +468,7 @@ int main(void)
   add_common(arena);
   tcase_add_test(arena, a_rewind_forgets_the_blocks_after_the_mark);
   tcase_add_test(arena, an_arena_uses_its_source_to_the_end_in_smaller_chunks);
+  tcase_add_test(arena, an_arena_asks_for_less_and_less_and_gives_up);
   tcase_add_test(arena, the_check_of_an_arena_sees_planted_faults);
   TCase *bump = tcase_create("bump");
   tcase_add_checked_fixture(bump, setup_bump, teardown);

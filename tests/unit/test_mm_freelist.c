@@ -150,6 +150,15 @@ START_TEST(a_refused_chunk_is_asked_for_again_as_small_as_can_be)
 }
 END_TEST
 
+START_TEST(empty_chunks_make_room_for_a_large_block)
+{
+  mm_spans_limit(&spans, 512 * 1024);
+  drop(take(1000));
+  ck_assert_uint_eq(stats().held_bytes, 256 * 1024);
+  drop(take(400000));
+}
+END_TEST
+
 /* Situation 4. */
 START_TEST(neighbours_freed_in_any_order_make_one_block)
 {
@@ -626,6 +635,7 @@ int main(void)
   tcase_add_test(tests, requests_beyond_all_bounds_are_null);
   tcase_add_test(tests, a_source_that_refuses_makes_null_and_no_harm);
   tcase_add_test(tests, a_refused_chunk_is_asked_for_again_as_small_as_can_be);
+  tcase_add_test(tests, empty_chunks_make_room_for_a_large_block);
   tcase_add_loop_test(tests, neighbours_freed_in_any_order_make_one_block, 0,
                       6);
   tcase_add_loop_test(tests, first_and_last_block_of_a_chunk_coalesce, 0, 2);

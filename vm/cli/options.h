@@ -13,6 +13,7 @@
 #ifndef VM_CLI_OPTIONS_H
 #define VM_CLI_OPTIONS_H
 
+#include "mm/native.h"
 #include "vm/cli/cli.h"
 #include "vm/core/vm.h"
 
@@ -57,6 +58,7 @@ struct cli_settings {
   const char *profile;
   bool warnings, maps, print_options;
   int jit; /* 0, the only choice */
+  enum mm_native_allocator internal_allocator;
   enum cli_stats stats;
   const char *stats_file, *log_file; /* null: standard error */
   struct cli_fail_alloc fail_alloc;

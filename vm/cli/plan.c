@@ -122,44 +122,49 @@ static const char *const fit_texts[] = {
     [MM_FIT_FREELIST] = "freelist",
 };
 
-static const char *object_allocator(const struct mm_options *mm)
+static const char *object_allocator(const struct cli_settings *settings)
 {
+  const struct mm_options *mm = &settings->vm.mm;
   return mm->tenured == MM_TENURED_REGIONS ? "TLABs of bump regions"
                                            : fit_texts[mm->object_fit];
 }
 
-static const char *nonmoving_allocator(const struct mm_options *mm)
+static const char *nonmoving_allocator(const struct cli_settings *settings)
 {
-  return fit_texts[mm->nonmoving_fit];
+  return fit_texts[settings->vm.mm.nonmoving_fit];
 }
 
-static const char *internal_allocator(const struct mm_options *mm)
+static const char *internal_allocator(const struct cli_settings *settings)
 {
-  (void)mm;
-  return "the system's";
+  static const char *const texts[] = {
+      [MM_NATIVE_SLOTS] = "slots, and a freelist above 2K",
+      [MM_NATIVE_FREELIST] = "freelist",
+      [MM_NATIVE_SYSTEM] = "the C library's",
+  };
+  return texts[settings->internal_allocator];
 }
 
-static const char *compiler_allocator(const struct mm_options *mm)
+static const char *compiler_allocator(const struct cli_settings *settings)
 {
-  (void)mm;
+  (void)settings;
   return "linked arenas";
 }
 
-static const char *code_allocator(const struct mm_options *mm)
+static const char *code_allocator(const struct cli_settings *settings)
 {
-  (void)mm;
+  (void)settings;
   return "code blocks, freelist with coalescing";
 }
 
-static const char *metadata_allocator(const struct mm_options *mm)
+static const char *metadata_allocator(const struct cli_settings *settings)
 {
-  (void)mm;
+  (void)settings;
   return "arenas, one per loader";
 }
 
 static const struct {
   const char *name, *holds;
-  const char *(*allocator)(const struct mm_options *mm);
+  const char *(*allocator)(const struct cli_settings *settings);
   const char *choices; /* all that can serve it */
 } spaces[] = {
     {"object", "what programs make", object_allocator,
@@ -167,7 +172,7 @@ static const struct {
     {"non-moving", "class mirrors, pinned objects", nonmoving_allocator,
      "slots, freelist (--nonmoving-fit)"},
     {"internal", "structures of the runtime", internal_allocator,
-     "the system's"},
+     "slots, freelist, the C library's (--internal-allocator)"},
     {"compiler", "what a compilation needs", compiler_allocator, "arena"},
     {"code", "machine code", code_allocator, "code"},
     {"metadata", "classes and methods", metadata_allocator, "arena"},
@@ -195,8 +200,7 @@ void cli_plan_print(const struct cli_settings *settings, FILE *out)
 {
   print_plan_line(&settings->vm.mm, out);
   for (size_t i = 0; i < SPACE_COUNT; i++)
-    fprintf(out, "  %-11s %s\n", spaces[i].name,
-            spaces[i].allocator(&settings->vm.mm));
+    fprintf(out, "  %-11s %s\n", spaces[i].name, spaces[i].allocator(settings));
 }
 
 /* --- What there is --- */
@@ -230,6 +234,7 @@ void cli_plan_print_all(FILE *out)
   print_choices("tenured", cli_tenured_choices, out);
   print_choices("object-fit", cli_fit_choices, out);
   print_choices("nonmoving-fit", cli_fit_choices, out);
+  print_choices("internal-allocator", cli_internal_choices, out);
   print_choices("jit", cli_jit_choices, out);
   fputs("allocators\n", out);
   for (size_t i = 0; i < sizeof allocators / sizeof allocators[0]; i++)

@@ -160,6 +160,18 @@ static int print_options(const struct cli_settings *settings)
   return status == MM_OK ? CLI_OK : cli_create_error(CLI_RUN, status, &error);
 }
 
+/* Where the runtime's own memory comes from, before it takes any. */
+static int configure_memory(const struct cli_settings *settings)
+{
+  if (mm_native_configure(settings->internal_allocator,
+                          settings->vm.mm.internal_max_bytes) == MM_OK)
+    return CLI_OK;
+  fputs("bamboo run: no memory: the system refuses address space; raise the "
+        "limit (ulimit -v), or choose --internal-allocator=system\n",
+        stderr);
+  return CLI_INTERNAL;
+}
+
 /* From here on the runtime takes memory, and is refused some on request. */
 static int run_with_failures(struct session *session)
 {
@@ -187,6 +199,8 @@ static int run(struct session *session)
   if (status == CLI_OK && settings->file_count == 0)
     return settings->print_options ? cli_finish(CLI_OK)
                                    : cli_usage_error(CLI_RUN, "no file to run");
+  if (status == CLI_OK)
+    status = configure_memory(settings);
   if (status == CLI_OK)
     status = open_outputs(session);
   if (status != CLI_OK)

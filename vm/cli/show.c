@@ -8,7 +8,7 @@
 
 #include "vm/cli/plan.h"
 
-enum { NAME_COLUMNS = 14, VALUE_COLUMNS = 20 };
+enum { NAME_COLUMNS = 18, VALUE_COLUMNS = 20 };
 
 const char *cli_origin_write(const struct cli_origin *origin,
                              char text[CLI_ORIGIN_BYTES])

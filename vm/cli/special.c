@@ -33,6 +33,13 @@ const struct cli_choice cli_fit_choices[] = {
     {0},
 };
 
+const struct cli_choice cli_internal_choices[] = {
+    {"slots", MM_NATIVE_SLOTS, true},
+    {"freelist", MM_NATIVE_FREELIST, true},
+    {"system", MM_NATIVE_SYSTEM, true},
+    {0},
+};
+
 const struct cli_choice cli_jit_choices[] = {
     {"off", 0, true},
     {"on", 1, false},

@@ -19,6 +19,7 @@ extern const struct cli_choice cli_gc_choices[];
 extern const struct cli_choice cli_tenured_choices[];
 extern const struct cli_choice cli_jit_choices[];
 extern const struct cli_choice cli_fit_choices[];
+extern const struct cli_choice cli_internal_choices[];
 
 bool cli_read_choice(const struct cli_choice *choices, const char *value,
                      int *number, struct cli_problem *problem);
