@@ -16,8 +16,9 @@
 #include "interp/translator_internal.h"
 
 #include "mm/compiler_space.h"
+#include "mm/native.h"
+#include "vm/core/purposes.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const uint8_t op_words[INTERP_OP_COUNT] = {
@@ -194,12 +195,13 @@ static struct interp_code *keep_code(const struct interp_code *made,
   size_t words = made->word_count * sizeof *made->words;
   size_t origins = made->origin_count * sizeof *made->origins;
   size_t insn_words = (insn_count + 1) * sizeof *made->insn_words;
-  struct interp_code *code =
-      malloc(sizeof *code + words + origins + insn_words);
+  size_t bytes = sizeof *made + words + origins + insn_words;
+  struct interp_code *code = mm_native_alloc_dirty(VM_PURPOSE_CODE, bytes);
   if (code == NULL)
     return NULL;
   char *at = (char *)(code + 1);
   *code = *made;
+  code->bytes = bytes;
   code->words = memcpy(at, made->words, words);
   code->origins = memcpy(at + words, made->origins, origins);
   code->insn_words = memcpy(at + words + origins, made->insn_words, insn_words);
@@ -228,7 +230,10 @@ bool interp_translate(struct vm_thread *thread, struct vm_method *method)
 
 void interp_forget_method(struct vm_method *method)
 {
-  free(method->translated);
+  struct interp_code *code = method->translated;
+  if (code == NULL)
+    return;
+  mm_native_free(VM_PURPOSE_CODE, code, code->bytes);
   method->translated = NULL;
 }
 
