@@ -92,6 +92,7 @@ struct interp_origin {
 };
 
 struct interp_code {
+  size_t bytes; /* of the whole block */
   union interp_word *words;
   uint32_t word_count;
   uint32_t origin_count;

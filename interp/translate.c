@@ -16,6 +16,7 @@
 #include "interp/translator_internal.h"
 
 #include "mm/compiler_space.h"
+#include "mm/native.h"
 #include "vm/core/purposes.h"
 
 #include <string.h>
@@ -187,26 +188,20 @@ static bool translate(struct interp_translator *t)
 _Static_assert(sizeof(struct interp_code) % sizeof(union interp_word) == 0,
                "words follow the head of a code block");
 
-static size_t code_bytes(const struct interp_code *code, uint32_t insn_count)
-{
-  return sizeof *code + code->word_count * sizeof *code->words +
-         code->origin_count * sizeof *code->origins +
-         ((size_t)insn_count + 1) * sizeof *code->insn_words;
-}
-
 /* The code as it stays: all of it in one block.  Null: no memory. */
 static struct interp_code *keep_code(const struct interp_code *made,
                                      uint32_t insn_count)
 {
   size_t words = made->word_count * sizeof *made->words;
   size_t origins = made->origin_count * sizeof *made->origins;
-  size_t insn_words = ((size_t)insn_count + 1) * sizeof *made->insn_words;
-  struct interp_code *code =
-      mm_native_alloc_dirty(VM_PURPOSE_CODE, code_bytes(made, insn_count));
+  size_t insn_words = (insn_count + 1) * sizeof *made->insn_words;
+  size_t bytes = sizeof *made + words + origins + insn_words;
+  struct interp_code *code = mm_native_alloc_dirty(VM_PURPOSE_CODE, bytes);
   if (code == NULL)
     return NULL;
   char *at = (char *)(code + 1);
   *code = *made;
+  code->bytes = bytes;
   code->words = memcpy(at, made->words, words);
   code->origins = memcpy(at + words, made->origins, origins);
   code->insn_words = memcpy(at + words + origins, made->insn_words, insn_words);
@@ -236,9 +231,9 @@ bool interp_translate(struct vm_thread *thread, struct vm_method *method)
 void interp_forget_method(struct vm_method *method)
 {
   struct interp_code *code = method->translated;
-  if (code != NULL)
-    mm_native_free(VM_PURPOSE_CODE, code,
-                   code_bytes(code, method->function->insn_count));
+  if (code == NULL)
+    return;
+  mm_native_free(VM_PURPOSE_CODE, code, code->bytes);
   method->translated = NULL;
 }
 

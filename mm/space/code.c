@@ -97,7 +97,7 @@ static enum mm_status reserve(struct mm_code_space *space, uint64_t asked,
   if (status != MM_OK)
     mm_error_set(error,
                  "cannot have %lluK of code space: the system refuses %s: %s; "
-                 "choose another --code-max or do without compiled code",
+                 "choose another --code-cache or do without compiled code",
                  (unsigned long long)(bytes / 1024), refused, strerror(errno));
   return status;
 }
@@ -106,7 +106,7 @@ enum mm_status mm_code_space_check_limit(uint64_t bytes, struct mm_error *error)
 {
   if (bytes == 0 || (bytes >= LEAST_BYTES && bytes <= MM_CODE_MOST_BYTES))
     return MM_OK;
-  mm_error_set(error, "--code-max must be between %uK and %uM",
+  mm_error_set(error, "--code-cache must be between %uK and %uM",
                (unsigned)(LEAST_BYTES / 1024),
                (unsigned)(MM_CODE_MOST_BYTES / MIB));
   return MM_BAD_OPTION;

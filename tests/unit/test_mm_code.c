@@ -235,7 +235,7 @@ START_TEST(a_limit_out_of_range_is_refused_with_a_text)
     ck_assert_int_eq(
         mm_heap_create(&options, &fixture_binding, &f, &f.heap, &error),
         MM_BAD_OPTION);
-    ck_assert_ptr_nonnull(strstr(error.text, "--code-max"));
+    ck_assert_ptr_nonnull(strstr(error.text, "--code-cache"));
   }
 }
 END_TEST
