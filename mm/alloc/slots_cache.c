@@ -65,6 +65,8 @@ static void take_out(struct mm_slots_bin *bin, struct mm_slots_run *run)
 static void push_empty(struct mm_slots_bin *bin, struct mm_slots_run *run)
 {
   MM_ASSERT(mm_slots_used(run) == 0);
+  if (bin->recent == run)
+    bin->recent = NULL;
   run->next = bin->empty;
   bin->empty = run;
   bin->empty_count++;
@@ -215,21 +217,36 @@ static void gather_and_shed(struct mm_slots_cache *cache, uint32_t keep)
 /* The current run ------------------------------------------------------------
  */
 
+/* Has the run a free slot?  Then the first word that has one is the lowest in
+   the summary. */
+static bool has_free(struct mm_slots_run *run)
+{
+  while (run->summary) {
+    if (mm_slots_load(&run->free[__builtin_ctzll(run->summary)]) != 0)
+      return true;
+    run->summary &= run->summary - 1;
+  }
+  return false;
+}
+
+static uintptr_t start_of_word(const struct mm_slots_cache *cache,
+                               const struct mm_slots_run *run, size_t index)
+{
+  return mm_slots_start(cache->slots, run->tag) +
+         index * MM_SLOTS_WORD_BITS * run->tag->slot_bytes;
+}
+
 /* Turns to a word of the current run that has a free slot; false: the run is
    used up. */
 static bool next_word(struct mm_slots_cache *cache, struct mm_slots_bin *bin)
 {
   struct mm_slots_run *run = bin->current;
-  for (; run->summary; run->summary &= run->summary - 1) {
-    size_t index = (size_t)__builtin_ctzll(run->summary);
-    if (mm_slots_load(&run->free[index]) == 0)
-      continue;
-    size_t before = index * MM_SLOTS_WORD_BITS * bin->slot_bytes;
-    bin->word = &run->free[index];
-    bin->word_start = mm_slots_start(cache->slots, run->tag) + before;
-    return true;
-  }
-  return false;
+  if (!run || !has_free(run))
+    return false;
+  size_t index = (size_t)__builtin_ctzll(run->summary);
+  bin->word = &run->free[index];
+  bin->word_start = start_of_word(cache, run, index);
+  return true;
 }
 
 /* Puts the current run where it belongs. */
@@ -239,10 +256,9 @@ static void leave_current(struct mm_slots_cache *cache,
   struct mm_slots_run *run = bin->current;
   if (!run)
     return;
-  bool has_free = next_word(cache, bin);
   bin->current = NULL;
   bin->word = &cache->none;
-  if (!has_free)
+  if (!has_free(run))
     set_state(run, MM_SLOTS_FULL);
   else if (mm_slots_used(run) == 0)
     push_empty(bin, run);
@@ -252,17 +268,45 @@ static void leave_current(struct mm_slots_cache *cache,
 
 static void leave_all(struct mm_slots_cache *cache)
 {
-  for (uint32_t i = 0; i < cache->slots->classes.count; i++)
+  for (uint32_t i = 0; i < cache->slots->classes.count; i++) {
     leave_current(cache, &cache->bins[i]);
+    cache->bins[i].recent = NULL;
+  }
 }
 
-static struct mm_slots_run *own_run(struct mm_slots_bin *bin)
+/* The last free went to a run that was used up but for it: the slot is taken
+   back from there, while its bitmap is near.  This spares the search when
+   frees are spread over many runs. */
+static void *take_recent(struct mm_slots_cache *cache, struct mm_slots_bin *bin)
 {
-  struct mm_slots_run *run = bin->first;
-  if (!run)
-    return pop_empty(bin);
-  take_out(bin, run);
-  return run;
+  struct mm_slots_run *run = bin->recent;
+  if (!run || !has_free(run)) {
+    bin->recent = NULL;
+    return NULL;
+  }
+  size_t index = (size_t)__builtin_ctzll(run->summary);
+  uint64_t bits = mm_slots_load(&run->free[index]);
+  uint64_t rest = bits & (bits - 1);
+  mm_slots_store(&run->free[index], rest);
+  if (rest == 0)
+    run->summary &= run->summary - 1;
+  if (run->state == MM_SLOTS_PARTIAL)
+    run->left++;
+  return (void *)(start_of_word(cache, run, index) +
+                  (size_t)__builtin_ctzll(bits) * bin->slot_bytes);
+}
+
+/* Runs of the row that take_recent has used up leave it. */
+static struct mm_slots_run *take_first(struct mm_slots_bin *bin)
+{
+  struct mm_slots_run *run;
+  while ((run = bin->first)) {
+    take_out(bin, run);
+    if (has_free(run))
+      return run;
+    set_state(run, MM_SLOTS_FULL);
+  }
+  return NULL;
 }
 
 static struct mm_slots_run *orphan_run_locked(struct mm_slots_cache *cache,
@@ -270,10 +314,9 @@ static struct mm_slots_run *orphan_run_locked(struct mm_slots_cache *cache,
 {
   struct mm_slots_cache *orphan = cache->slots->orphans;
   for (; orphan; orphan = orphan->next_orphan) {
-    struct mm_slots_run *run = orphan->bins[class].first;
+    struct mm_slots_run *run = take_first(&orphan->bins[class]);
     if (!run)
       continue;
-    take_out(&orphan->bins[class], run);
     __atomic_store_n(&run->tag->owner, cache, __ATOMIC_RELEASE);
     return run;
   }
@@ -294,27 +337,42 @@ static struct mm_slots_run *strange_run(struct mm_slots_cache *cache,
 static struct mm_slots_run *find_run(struct mm_slots_cache *cache,
                                      uint32_t class)
 {
-  struct mm_slots_run *run = own_run(&cache->bins[class]);
+  struct mm_slots_run *run = take_first(&cache->bins[class]);
+  if (!run)
+    run = pop_empty(&cache->bins[class]);
   if (!run)
     run = strange_run(cache, class);
-  if (run)
-    return run;
-  mm_slots_cache_trim(cache);
-  return strange_run(cache, class);
+  return run;
+}
+
+static bool next_run(struct mm_slots_cache *cache, struct mm_slots_bin *bin)
+{
+  uint32_t class = (uint32_t)(bin - cache->bins);
+  leave_current(cache, bin);
+  gather_and_shed(cache, EMPTY_KEPT);
+  struct mm_slots_run *run = find_run(cache, class);
+  if (!run) {
+    mm_slots_cache_trim(cache);
+    run = find_run(cache, class);
+  }
+  if (!run)
+    return false;
+  set_state(run, MM_SLOTS_CURRENT);
+  bin->current = run;
+  return next_word(cache, bin);
 }
 
 void *mm_slots_alloc_slow(struct mm_slots_cache *cache,
                           struct mm_slots_bin *bin)
 {
-  if (!bin->current || !next_word(cache, bin)) {
-    leave_current(cache, bin);
-    gather_and_shed(cache, EMPTY_KEPT);
-    struct mm_slots_run *run = find_run(cache, (uint32_t)(bin - cache->bins));
-    if (!run)
+  if (!next_word(cache, bin)) {
+    void *block = NULL;
+    if (mm_slots_is_queue_empty(cache))
+      block = take_recent(cache, bin);
+    if (block)
+      return block;
+    if (!next_run(cache, bin))
       return NULL;
-    set_state(run, MM_SLOTS_CURRENT);
-    bin->current = run;
-    next_word(cache, bin);
   }
   MM_ASSERT(*bin->word != 0);
   return mm_slots_alloc(cache, bin->slot_bytes);

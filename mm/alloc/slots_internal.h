@@ -118,6 +118,8 @@ struct mm_slots_bin {
   struct mm_slots_run *current;      /* null: none */
   struct mm_slots_run *first, *last; /* the row of PARTIAL runs */
   struct mm_slots_run *empty;        /* a stack, linked by `next` */
+  struct mm_slots_run *recent;       /* of a free into a word without one; not
+                                        EMPTY; null: none */
 };
 
 struct mm_slots_cache {
@@ -237,6 +239,14 @@ static inline void *mm_slots_alloc(struct mm_slots_cache *cache, size_t bytes)
   return (void *)(bin->word_start + bit * bin->slot_bytes);
 }
 
+/* A word that had no free slot has one. */
+static inline void mm_slots_note(struct mm_slots_cache *cache,
+                                 struct mm_slots_run *run, uint32_t index)
+{
+  run->summary |= (uint64_t)1 << index;
+  cache->bins[run->class].recent = run;
+}
+
 /* Puts a slot of an own run back; false: it is there already. */
 static inline bool mm_slots_put(struct mm_slots_cache *cache,
                                 struct mm_slots_run *run, uint32_t slot)
@@ -248,7 +258,7 @@ static inline bool mm_slots_put(struct mm_slots_cache *cache,
     return false;
   mm_slots_store(&run->free[index], bits | (uint64_t)1 << shift);
   if (__builtin_expect((run->summary >> index & 1) == 0, 0))
-    run->summary |= (uint64_t)1 << index;
+    mm_slots_note(cache, run, index);
   if (__builtin_expect(--run->left <= 0, 0))
     mm_slots_freed_slow(cache, run);
   return true;
