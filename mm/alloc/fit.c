@@ -43,8 +43,7 @@ static uint32_t round_up(uint32_t granules)
   return (granules + step - 1) & -step;
 }
 
-/* Nodes ---------------------------------------------------------------------
- */
+/* Nodes ------------------------------------------------------------------- */
 
 static uint32_t link_of(const struct mm_fit_index *fit, uintptr_t node)
 {
@@ -83,8 +82,7 @@ static MM_UNWATCHED void set_before(const struct mm_fit_index *fit,
   ((struct mm_fit_node *)node_of(fit, link))->before = before;
 }
 
-/* Changes -------------------------------------------------------------------
- */
+/* Changes ----------------------------------------------------------------- */
 
 void mm_fit_init(struct mm_fit_index *fit, uintptr_t base,
                  uint32_t granule_log2)
@@ -133,8 +131,7 @@ void mm_fit_remove(struct mm_fit_index *fit, uintptr_t node, uint32_t granules)
     list_is_empty(fit, place);
 }
 
-/* Searches ------------------------------------------------------------------
- */
+/* Searches ---------------------------------------------------------------- */
 
 uintptr_t mm_fit_find(const struct mm_fit_index *fit, uint32_t granules)
 {
@@ -187,8 +184,7 @@ uint32_t mm_fit_largest(const struct mm_fit_index *fit, mm_fit_size *size,
   return largest;
 }
 
-/* Checking ------------------------------------------------------------------
- */
+/* Checking ---------------------------------------------------------------- */
 
 struct census {
   mm_fit_size *size;

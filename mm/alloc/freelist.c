@@ -39,8 +39,7 @@ static uint32_t granules_for(size_t bytes)
   return bytes ? (uint32_t)((bytes + GRANULE - 1) >> GRANULE_LOG2) : 1;
 }
 
-/* Chunks --------------------------------------------------------------------
- */
+/* Chunks ------------------------------------------------------------------ */
 
 static void link_chunk(struct mm_freelist *freelist,
                        struct mm_freelist_chunk *chunk)
@@ -177,8 +176,7 @@ static uint64_t grow(struct mm_freelist *freelist, uint32_t granules)
   return block;
 }
 
-/* Coalescing ----------------------------------------------------------------
- */
+/* Coalescing -------------------------------------------------------------- */
 
 static void insert(struct mm_freelist *freelist, uint64_t block,
                    uint64_t granules)
@@ -232,8 +230,7 @@ static void flush(struct mm_freelist *freelist)
   freelist->flush_granules = freelist->used_granules / 2;
 }
 
-/* Allocation ----------------------------------------------------------------
- */
+/* Allocation -------------------------------------------------------------- */
 
 /* What just fits is better than what is sure to fit. */
 static uint64_t find(struct mm_freelist *freelist, uint32_t granules)
@@ -368,8 +365,7 @@ void mm_freelist_trim(struct mm_freelist *freelist)
   give_empty_above(freelist, 0);
 }
 
-/* Looking -------------------------------------------------------------------
- */
+/* Looking ----------------------------------------------------------------- */
 
 static size_t block_bytes(struct mm_allocator *allocator, const void *block)
 {
@@ -412,8 +408,7 @@ static void stats(struct mm_allocator *allocator, struct mm_alloc_stats *stats)
       bytes_of(mm_fit_largest(&freelist->fit, size_of_node, freelist));
 }
 
-/* Life ----------------------------------------------------------------------
- */
+/* Life -------------------------------------------------------------------- */
 
 static void destroy(struct mm_allocator *allocator)
 {

@@ -140,7 +140,7 @@ static inline void unmark(struct mm_freelist *freelist, uint64_t block,
   freelist->free_bits[block / WORD_GRANULES] &= ~bit_of(block);
 }
 
-/* Chunks ------------------------------------------------------------------- */
+/* Chunks ------------------------------------------------------------------ */
 
 static inline uint64_t first_of_chunk(const struct mm_freelist *freelist,
                                       const struct mm_freelist_chunk *chunk)

@@ -54,7 +54,7 @@
  * to come near it.  tests/unit/test_mm_freelist.c plays one.
  *
  * Coalescing at once was measured too: random replacement among 100,000 blocks
- * of 16 to 511 bytes took three times as long as with quick lists.
+ * of 16 to 511 bytes took two and a half times as long as with quick lists.
  *
  * One thread at a time; whoever shares it locks.
  */

@@ -45,8 +45,7 @@ enum { HEAD_BYTES = sizeof(struct mm_guard_head) };
 
 _Static_assert(HEAD_BYTES % MM_BLOCK_ALIGN == 0, "blocks stay aligned");
 
-/* Heads ---------------------------------------------------------------------
- */
+/* Heads ------------------------------------------------------------------- */
 
 static uintptr_t block_of(const struct mm_guard_head *head)
 {
@@ -105,8 +104,7 @@ static bool has_poison(const struct mm_guard_head *head)
   return all_are(block_of(head), head->bytes, POISON);
 }
 
-/* Reports -------------------------------------------------------------------
- */
+/* Reports ----------------------------------------------------------------- */
 
 static const char *const fault_texts[] = {
     [MM_GUARD_NO_BLOCK] = "freed, but no block (or freed long ago)",
@@ -155,8 +153,7 @@ static void tell_of_address(struct mm_guard *guard, enum mm_guard_fault fault,
   tell(guard, fault, text);
 }
 
-/* Live blocks ---------------------------------------------------------------
- */
+/* Live blocks ------------------------------------------------------------- */
 
 void mm_guard_lock(struct mm_guard *guard)
 {
@@ -192,8 +189,7 @@ static void unlink_live_locked(struct mm_guard *guard,
   guard->live_blocks--;
 }
 
-/* Allocation ----------------------------------------------------------------
- */
+/* Allocation -------------------------------------------------------------- */
 
 /* Memory may be there again once the quarantine has ended. */
 static void *inner_alloc(struct mm_guard *guard, size_t bytes, size_t align)
@@ -237,8 +233,7 @@ void *mm_guard_alloc(struct mm_guard *guard, uint32_t purpose, size_t bytes)
   return mm_guard_alloc_aligned(guard, purpose, bytes, MM_BLOCK_ALIGN);
 }
 
-/* Freeing -------------------------------------------------------------------
- */
+/* Freeing ----------------------------------------------------------------- */
 
 /* Is there a head before `block`, whole or damaged? */
 static bool has_head(struct mm_guard *guard, const void *block)
@@ -378,8 +373,7 @@ void mm_guard_flush(struct mm_guard *guard)
   }
 }
 
-/* The class -----------------------------------------------------------------
- */
+/* The class --------------------------------------------------------------- */
 
 static struct mm_guard *of(struct mm_allocator *allocator)
 {

@@ -16,8 +16,7 @@
 static uint64_t block_bytes[MM_PURPOSE_COUNT];
 static uint64_t charged_bytes[MM_PURPOSE_COUNT];
 
-/* Failures on request -------------------------------------------------------
- */
+/* Failures on request ----------------------------------------------------- */
 
 static uint64_t until_failure; /* atomic; 0: no failure is planned */
 static bool fails_after;       /* atomic: and all that follow */
@@ -59,8 +58,7 @@ bool mm_native_has_failed(void)
   return __atomic_load_n(&has_failed, __ATOMIC_RELAXED);
 }
 
-/* Names ---------------------------------------------------------------------
- */
+/* Names ------------------------------------------------------------------- */
 
 static const struct mm_purpose_name own_names[] = {
 #define MM_PURPOSE(NAME, key, text) {#key, text},
@@ -97,8 +95,7 @@ const char *mm_purpose_text(unsigned purpose)
   return name_of(purpose)->text;
 }
 
-/* Counts --------------------------------------------------------------------
- */
+/* Counts ------------------------------------------------------------------ */
 
 static void count(uint64_t *bytes, int64_t more)
 {
@@ -133,8 +130,7 @@ enum mm_status mm_native_configure(enum mm_native_allocator allocator,
   return mm_internal_configure(allocator, max_bytes);
 }
 
-/* Blocks --------------------------------------------------------------------
- */
+/* Blocks ------------------------------------------------------------------ */
 
 static void *alloc(unsigned purpose, size_t bytes, bool zeroed)
 {
@@ -185,8 +181,7 @@ void mm_native_free(unsigned purpose, void *at, size_t bytes)
   count(&block_bytes[purpose], -(int64_t)bytes);
 }
 
-/* Text ----------------------------------------------------------------------
- */
+/* Text -------------------------------------------------------------------- */
 
 char *mm_native_copy_bytes(unsigned purpose, const char *text, size_t length)
 {

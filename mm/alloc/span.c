@@ -30,8 +30,7 @@ enum {
 
 #define NONE UINT32_MAX
 
-/* Bits ----------------------------------------------------------------------
- */
+/* Bits -------------------------------------------------------------------- */
 
 static bool has_bit(const uint64_t *bits, uint32_t at)
 {
@@ -89,8 +88,7 @@ static uint32_t run_below(const uint64_t *bits, uint32_t end)
   return end - at;
 }
 
-/* Addresses -----------------------------------------------------------------
- */
+/* Addresses --------------------------------------------------------------- */
 
 static uintptr_t address_of(const struct mm_spans *spans, uint32_t at)
 {
@@ -110,8 +108,7 @@ static uint32_t span_of(const struct mm_spans *spans, uintptr_t address)
                                          : NONE;
 }
 
-/* Kept memory ---------------------------------------------------------------
- */
+/* Kept memory ------------------------------------------------------------- */
 
 static void discard_locked(struct mm_spans *spans, uint32_t at, uint32_t count)
 {
@@ -178,8 +175,7 @@ static uint64_t unkeep_locked(struct mm_spans *spans, uint32_t at,
   return dirty;
 }
 
-/* Taking --------------------------------------------------------------------
- */
+/* Taking ------------------------------------------------------------------ */
 
 /* The first free spans of at least so many in a row. */
 static uint32_t find_locked(const struct mm_spans *spans, uint32_t count)
@@ -269,8 +265,7 @@ uintptr_t mm_spans_take(struct mm_spans *spans, size_t bytes, unsigned owner)
   return address_of(spans, at);
 }
 
-/* Giving --------------------------------------------------------------------
- */
+/* Giving ------------------------------------------------------------------ */
 
 void mm_spans_give(struct mm_spans *spans, uintptr_t at, size_t bytes)
 {
@@ -310,8 +305,7 @@ void mm_spans_limit(struct mm_spans *spans, uint64_t bytes)
   mm_spans_unlock(spans);
 }
 
-/* Looking -------------------------------------------------------------------
- */
+/* Looking ----------------------------------------------------------------- */
 
 unsigned mm_spans_owner(const struct mm_spans *spans, const void *address)
 {
@@ -373,8 +367,7 @@ void mm_spans_stats(struct mm_spans *spans, struct mm_span_stats *stats)
   mm_spans_unlock(spans);
 }
 
-/* Checking ------------------------------------------------------------------
- */
+/* Checking ---------------------------------------------------------------- */
 
 static const char *check_run(const struct mm_spans *spans, uint32_t at)
 {
@@ -442,8 +435,7 @@ const char *mm_spans_check(struct mm_spans *spans)
   return wrong;
 }
 
-/* Life ----------------------------------------------------------------------
- */
+/* Life -------------------------------------------------------------------- */
 
 static enum mm_status map_tables(struct mm_spans *spans)
 {
@@ -523,8 +515,7 @@ void mm_spans_unlock(struct mm_spans *spans)
   pthread_mutex_unlock(&spans->lock);
 }
 
-/* Sources -------------------------------------------------------------------
- */
+/* Sources ----------------------------------------------------------------- */
 
 static uintptr_t take(struct mm_source *source, size_t bytes)
 {

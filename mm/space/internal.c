@@ -50,8 +50,7 @@ static _Thread_local struct mm_slots_cache *thread_cache
 
 static const struct mm_allocator_class class;
 
-/* Forks ---------------------------------------------------------------------
- */
+/* Forks ------------------------------------------------------------------- */
 
 static void before_fork(void)
 {
@@ -71,8 +70,7 @@ static void after_fork(void)
   mm_guard_unlock(&space.guard);
 }
 
-/* Opening -------------------------------------------------------------------
- */
+/* Opening ----------------------------------------------------------------- */
 
 static void drop_cache(void *cache)
 {
@@ -143,8 +141,7 @@ static bool is_open(void)
   return __atomic_load_n(&space.opened, __ATOMIC_ACQUIRE) == OPEN;
 }
 
-/* The C library -------------------------------------------------------------
- */
+/* The C library ----------------------------------------------------------- */
 
 /* The spans may have what the C library does not. */
 static void share_limit(void)
@@ -192,8 +189,7 @@ static void free_system(void *block)
     share_limit();
 }
 
-/* Slots ---------------------------------------------------------------------
- */
+/* Slots ------------------------------------------------------------------- */
 
 static struct mm_slots_cache *acquire_cache(void)
 {
@@ -231,8 +227,7 @@ static void free_slots(void *block)
     mm_allocator_free(&space.slots->allocator, block);
 }
 
-/* The freelist, and spans ---------------------------------------------------
- */
+/* The freelist, and spans ------------------------------------------------- */
 
 static void *alloc_freelist(size_t bytes, size_t align)
 {
@@ -285,8 +280,7 @@ static void reclaim(void)
     mm_slots_cache_trim(thread_cache);
 }
 
-/* All of them ---------------------------------------------------------------
- */
+/* All of them ------------------------------------------------------------- */
 
 static void *alloc_once(size_t bytes, int choice)
 {
@@ -382,8 +376,7 @@ enum mm_status mm_internal_configure(enum mm_native_allocator allocator,
   return MM_OK;
 }
 
-/* The class -----------------------------------------------------------------
- */
+/* The class --------------------------------------------------------------- */
 
 static void *alloc(struct mm_allocator *allocator, size_t bytes)
 {

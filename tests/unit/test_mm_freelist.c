@@ -290,7 +290,7 @@ START_TEST(quick_blocks_do_not_keep_chunks)
 }
 END_TEST
 
-/* Random use against a model ------------------------------------------------*/
+/* Random use against a model ---------------------------------------------- */
 
 struct model {
   char *at;
@@ -403,7 +403,7 @@ START_TEST(random_use_agrees_with_a_model)
 }
 END_TEST
 
-/* Fragmentation -------------------------------------------------------------*/
+/* Fragmentation ----------------------------------------------------------- */
 
 /*
  * An opponent after Robson: fills memory with small blocks, frees all but one

@@ -248,7 +248,7 @@ START_TEST(the_space_is_an_allocator_like_others)
 }
 END_TEST
 
-/* Threads -------------------------------------------------------------------*/
+/* Threads ----------------------------------------------------------------- */
 
 enum { THREADS = 4, OWN = 200, SHARED = 64 };
 
