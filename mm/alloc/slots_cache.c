@@ -28,12 +28,16 @@ static struct mm_slots_bin *bin_of(struct mm_slots_cache *cache,
   return &cache->bins[run->class];
 }
 
-/* Sets the state, and which frees have to do more than set a bit. */
+/* Sets the state, and when a free has to do more than set a bit: always in a
+   full run, in a partial one when it may be empty.  In the current run it does
+   hardly ever, and for nothing. */
 static void set_state(struct mm_slots_run *run, enum mm_slots_state state)
 {
-  run->left = state == MM_SLOTS_CURRENT
-                  ? INT32_MAX
-                  : mm_slots_used(run) - mm_slots_bias(state);
+  run->left = 0;
+  if (state == MM_SLOTS_CURRENT)
+    run->left = INT32_MAX;
+  else if (state == MM_SLOTS_PARTIAL)
+    run->left = mm_slots_used(run);
   run->state = (uint8_t)state;
 }
 
@@ -62,11 +66,18 @@ static void take_out(struct mm_slots_bin *bin, struct mm_slots_run *run)
     bin->last = run->previous;
 }
 
-static void push_empty(struct mm_slots_bin *bin, struct mm_slots_run *run)
+static void use_none(struct mm_slots_cache *cache, struct mm_slots_bin *bin)
+{
+  bin->from = NULL;
+  bin->word = &cache->none;
+}
+
+static void push_empty(struct mm_slots_cache *cache, struct mm_slots_bin *bin,
+                       struct mm_slots_run *run)
 {
   MM_ASSERT(mm_slots_used(run) == 0);
-  if (bin->recent == run)
-    bin->recent = NULL;
+  if (bin->from == run)
+    use_none(cache, bin);
   run->next = bin->empty;
   bin->empty = run;
   bin->empty_count++;
@@ -150,11 +161,12 @@ static void divide(struct mm_slots_tag *tag, uint64_t bytes)
 
 /* All slots are free. */
 static void fill(struct mm_slots_run *run, struct mm_slots_tag *tag,
-                 uint32_t class)
+                 uintptr_t start, uint32_t class)
 {
   unsigned words = mm_slots_word_count(tag);
   MM_ASSERT(run->state == MM_SLOTS_NONE && run->left == 0 && run->debt == 0);
   run->tag = tag;
+  run->start = start;
   run->class = (uint8_t) class;
   run->summary = UINT64_MAX >> (MM_SLOTS_WORD_BITS - words);
   for (unsigned i = 0; i < words; i++)
@@ -173,7 +185,7 @@ static struct mm_slots_run *take_run_locked(struct mm_slots_cache *cache,
   MM_ASSERT(mm_slots_start(slots, tag) == at && !tag->owner);
   divide(tag, slots->classes.bytes[class]);
   tag->run = new_run_locked(slots, size_for(mm_slots_word_count(tag)));
-  fill(tag->run, tag, class);
+  fill(tag->run, tag, at, class);
   __atomic_store_n(&tag->owner, cache, __ATOMIC_RELEASE);
   slots->run_count++;
   if (span >= slots->spans)
@@ -189,7 +201,7 @@ static void give_run_locked(struct mm_slots *slots, struct mm_slots_run *run)
   __atomic_store_n(&tag->owner, NULL, __ATOMIC_RELEASE);
   slots->run_count--;
   put_away_locked(slots, run);
-  slots->source->give(slots->source, mm_slots_start(slots, tag), MM_SPAN_BYTES);
+  slots->source->give(slots->source, run->start, MM_SPAN_BYTES);
 }
 
 void mm_slots_shed_locked(struct mm_slots_cache *cache, uint32_t keep)
@@ -229,23 +241,15 @@ static bool has_free(struct mm_slots_run *run)
   return false;
 }
 
-static uintptr_t start_of_word(const struct mm_slots_cache *cache,
-                               const struct mm_slots_run *run, size_t index)
-{
-  return mm_slots_start(cache->slots, run->tag) +
-         index * MM_SLOTS_WORD_BITS * run->tag->slot_bytes;
-}
-
 /* Turns to a word of the current run that has a free slot; false: the run is
    used up. */
-static bool next_word(struct mm_slots_cache *cache, struct mm_slots_bin *bin)
+static bool next_word(struct mm_slots_bin *bin)
 {
-  struct mm_slots_run *run = bin->current;
-  if (!run || !has_free(run))
+  mm_slots_leave_word(bin);
+  if (!bin->current || !has_free(bin->current))
     return false;
-  size_t index = (size_t)__builtin_ctzll(run->summary);
-  bin->word = &run->free[index];
-  bin->word_start = start_of_word(cache, run, index);
+  mm_slots_use_word(bin, bin->current,
+                    (size_t)__builtin_ctzll(bin->current->summary));
   return true;
 }
 
@@ -257,11 +261,10 @@ static void leave_current(struct mm_slots_cache *cache,
   if (!run)
     return;
   bin->current = NULL;
-  bin->word = &cache->none;
   if (!has_free(run))
     set_state(run, MM_SLOTS_FULL);
   else if (mm_slots_used(run) == 0)
-    push_empty(bin, run);
+    push_empty(cache, bin, run);
   else
     append(bin, run);
 }
@@ -270,33 +273,11 @@ static void leave_all(struct mm_slots_cache *cache)
 {
   for (uint32_t i = 0; i < cache->slots->classes.count; i++) {
     leave_current(cache, &cache->bins[i]);
-    cache->bins[i].recent = NULL;
+    use_none(cache, &cache->bins[i]);
   }
 }
 
-/* The last free went to a run that was used up but for it: the slot is taken
-   back from there, while its bitmap is near.  This spares the search when
-   frees are spread over many runs. */
-static void *take_recent(struct mm_slots_cache *cache, struct mm_slots_bin *bin)
-{
-  struct mm_slots_run *run = bin->recent;
-  if (!run || !has_free(run)) {
-    bin->recent = NULL;
-    return NULL;
-  }
-  size_t index = (size_t)__builtin_ctzll(run->summary);
-  uint64_t bits = mm_slots_load(&run->free[index]);
-  uint64_t rest = bits & (bits - 1);
-  mm_slots_store(&run->free[index], rest);
-  if (rest == 0)
-    run->summary &= run->summary - 1;
-  if (run->state == MM_SLOTS_PARTIAL)
-    run->left++;
-  return (void *)(start_of_word(cache, run, index) +
-                  (size_t)__builtin_ctzll(bits) * bin->slot_bytes);
-}
-
-/* Runs of the row that take_recent has used up leave it. */
+/* Runs of the row that are used up, by way of their words, leave it. */
 static struct mm_slots_run *take_first(struct mm_slots_bin *bin)
 {
   struct mm_slots_run *run;
@@ -359,21 +340,14 @@ static bool next_run(struct mm_slots_cache *cache, struct mm_slots_bin *bin)
     return false;
   set_state(run, MM_SLOTS_CURRENT);
   bin->current = run;
-  return next_word(cache, bin);
+  return next_word(bin);
 }
 
 void *mm_slots_alloc_slow(struct mm_slots_cache *cache,
                           struct mm_slots_bin *bin)
 {
-  if (!next_word(cache, bin)) {
-    void *block = NULL;
-    if (mm_slots_is_queue_empty(cache))
-      block = take_recent(cache, bin);
-    if (block)
-      return block;
-    if (!next_run(cache, bin))
-      return NULL;
-  }
+  if (!next_word(bin) && !next_run(cache, bin))
+    return NULL;
   MM_ASSERT(*bin->word != 0);
   return mm_slots_alloc(cache, bin->slot_bytes);
 }
@@ -384,10 +358,13 @@ void mm_slots_settle(struct mm_slots_cache *cache, struct mm_slots_run *run)
   struct mm_slots_bin *bin = bin_of(cache, run);
   if (run->state == MM_SLOTS_FULL && run->summary != 0)
     append(bin, run);
-  if (run->state != MM_SLOTS_PARTIAL || mm_slots_used(run) > 0)
+  if (run->state != MM_SLOTS_PARTIAL || run->left > 0)
+    return;
+  run->left = mm_slots_used(run);
+  if (run->left > 0)
     return;
   take_out(bin, run);
-  push_empty(bin, run);
+  push_empty(cache, bin, run);
 }
 
 void mm_slots_freed_slow(struct mm_slots_cache *cache, struct mm_slots_run *run)

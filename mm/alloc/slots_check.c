@@ -58,7 +58,7 @@ static const char *check_counts(const struct mm_slots *slots,
     return "slots: a full run has a free slot";
   if (run->state == MM_SLOTS_EMPTY && used > 0)
     return "slots: an empty run has a block";
-  if (used != (int64_t)mm_slots_slots(run->tag) - free + run->debt)
+  if (run->state == MM_SLOTS_PARTIAL && (run->left <= 0 || run->left > used))
     return "slots: the count of used slots is wrong";
   if (run->debt < 0 || mirror->count != remote + run->debt)
     return "slots: the count of slots freed by other threads is wrong";
@@ -79,7 +79,7 @@ static const char *check_division(const struct mm_slots *slots,
 static const char *check_run(const struct mm_slots *slots,
                              const struct mm_slots_tag *tag)
 {
-  if (tag->run->tag != tag)
+  if (tag->run->tag != tag || tag->run->start != mm_slots_start(slots, tag))
     return "slots: a run has another span's tag";
   const char *wrong = check_division(slots, tag->run);
   for (unsigned i = 0; !wrong && i < mm_slots_word_count(tag); i++)
@@ -172,18 +172,31 @@ static const char *check_current(struct census *census,
 {
   const struct mm_slots_bin *bin = &cache->bins[class];
   if (!bin->current)
-    return bin->word == &cache->none && *bin->word == 0
-               ? NULL
-               : "slots: a bin without a run has a word";
+    return NULL;
   if (!fits(cache, class, bin->current, MM_SLOTS_CURRENT))
     return "slots: a bin's current run is not";
   if (census->current-- == 0)
     return "slots: a run is current twice";
-  size_t index = (size_t)(bin->word - bin->current->free);
+  return NULL;
+}
+
+static const char *check_from(const struct mm_slots_cache *cache,
+                              uint32_t class)
+{
+  const struct mm_slots_bin *bin = &cache->bins[class];
+  const struct mm_slots_run *run = bin->from;
+  if (!run)
+    return bin->word == &cache->none && *bin->word == 0
+               ? NULL
+               : "slots: a bin without a run has a word";
+  if (run->tag->owner != cache || run->class != class ||
+      run->state == MM_SLOTS_EMPTY)
+    return "slots: a bin takes from a strange run";
+  size_t index = (size_t)(bin->word - run->free);
   if (index >= MM_SLOTS_WORDS ||
-      bin->word_start != mm_slots_start(census->slots, bin->current->tag) +
-                             index * MM_SLOTS_WORD_BITS * bin->slot_bytes)
-    return "slots: a bin's word is not of its current run";
+      bin->word_start !=
+          run->start + index * MM_SLOTS_WORD_BITS * bin->slot_bytes)
+    return "slots: a bin's word is not of its run";
   return NULL;
 }
 
@@ -197,6 +210,8 @@ static const char *check_cache(struct census *census,
       wrong = check_empty(census, cache, i);
     if (!wrong)
       wrong = check_current(census, cache, i);
+    if (!wrong)
+      wrong = check_from(cache, i);
   }
   return wrong;
 }

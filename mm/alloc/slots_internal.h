@@ -32,11 +32,15 @@
  * others to the source.
  *
  * Invariants (the class's `check`), where the used slots of a run are those not
- * in `free`, and `debt` more: a slot is free in one bitmap at most; used is
- * left + the bias of the state, unless the run is current; remote.count = words
- * in remote.words that are not 0, and debt; a bit of `summary` is set if its
- * word of `free` is not 0; a run is in the row of its owner's bin if and only
- * if it is PARTIAL; bits beyond the last slot are never set.
+ * in `free`, and `debt` more: a slot is free in one bitmap at most;
+ * remote.count = words in remote.words that are not 0, and debt; a bit of
+ * `summary` is set if its word of `free` is not 0; a run is in the row of its
+ * owner's bin if and only if it is PARTIAL, and then 0 < left <= used; bits
+ * beyond the last slot are never set.
+ *
+ * Allocation keeps no count.  So `left`, which frees count down, is as large as
+ * used was when it was last found out, or less: when it comes to 0, the bits
+ * tell whether the run is empty.
  *
  * Locks: a cache is for one thread at a time, and frees of any block through
  * it are welcome.  The functions of the class use a cache shared by all, under
@@ -95,7 +99,8 @@ struct mm_slots_run {
   int32_t debt;     /* words of others' frees, gathered, not counted yet */
   uint8_t state;    /* enum mm_slots_state */
   uint8_t class;
-  uint8_t size; /* of this description: an index into a table */
+  uint8_t size;    /* of this description: an index into a table */
+  uintptr_t start; /* of its memory */
   struct mm_slots_tag *tag;
   struct mm_slots_run *next, *previous; /* in the bin: PARTIAL, EMPTY */
   uint64_t free[];
@@ -110,16 +115,15 @@ struct mm_slots_remote {
 
 /* What a cache has of one size class: a line. */
 struct mm_slots_bin {
-  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t *word; /* of the current run; `none`
-                                                   without one */
-  uintptr_t word_start; /* the slot of the word's bit 0 */
+  _Alignas(MM_SLOTS_LINE_BYTES) uint64_t *word; /* what blocks come from: a
+                                      word of `from`, or `none` */
+  uintptr_t word_start;                         /* the slot of its bit 0 */
   uint32_t slot_bytes;
   uint32_t empty_count;
+  struct mm_slots_run *from;         /* any run; null: none */
   struct mm_slots_run *current;      /* null: none */
   struct mm_slots_run *first, *last; /* the row of PARTIAL runs */
   struct mm_slots_run *empty;        /* a stack, linked by `next` */
-  struct mm_slots_run *recent;       /* of a free into a word without one; not
-                                        EMPTY; null: none */
 };
 
 struct mm_slots_cache {
@@ -239,12 +243,31 @@ static inline void *mm_slots_alloc(struct mm_slots_cache *cache, size_t bytes)
   return (void *)(bin->word_start + bit * bin->slot_bytes);
 }
 
-/* A word that had no free slot has one. */
-static inline void mm_slots_note(struct mm_slots_cache *cache,
-                                 struct mm_slots_run *run, uint32_t index)
+/* The summary learns that the bin's word is used up, if it is. */
+static inline void mm_slots_leave_word(struct mm_slots_bin *bin)
 {
+  if (bin->from && mm_slots_load(bin->word) == 0)
+    bin->from->summary &= ~((uint64_t)1 << (bin->word - bin->from->free));
+}
+
+static inline void mm_slots_use_word(struct mm_slots_bin *bin,
+                                     struct mm_slots_run *run, size_t index)
+{
+  bin->from = run;
+  bin->word = &run->free[index];
+  bin->word_start = run->start + index * MM_SLOTS_WORD_BITS * bin->slot_bytes;
+}
+
+/* A word that had no free slot has one: the next block comes from there, while
+   the bitmap is near.  This spares the search when frees are spread over many
+   runs. */
+static inline void mm_slots_note(struct mm_slots_cache *cache,
+                                 struct mm_slots_run *run, size_t index)
+{
+  struct mm_slots_bin *bin = &cache->bins[run->class];
+  mm_slots_leave_word(bin);
   run->summary |= (uint64_t)1 << index;
-  cache->bins[run->class].recent = run;
+  mm_slots_use_word(bin, run, index);
 }
 
 /* Puts a slot of an own run back; false: it is there already. */

@@ -181,11 +181,9 @@ static void gather_run(struct mm_slots_cache *cache, struct mm_slots_run *run)
   for (unsigned i = 0; i < words; i++)
     debt += gather_word(cache->slots, run, i, &freed);
   run->debt += debt;
-  if (run->state == MM_SLOTS_CURRENT)
-    return;
-  run->left += debt - freed;
-  if (run->left <= 0)
-    mm_slots_settle(cache, run);
+  if (run->state == MM_SLOTS_PARTIAL)
+    run->left += debt - freed;
+  mm_slots_settle(cache, run);
 }
 
 void mm_slots_gather(struct mm_slots_cache *cache)

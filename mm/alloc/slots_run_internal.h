@@ -44,20 +44,9 @@ static inline unsigned mm_slots_word_count(const struct mm_slots_tag *tag)
   return (mm_slots_slots(tag) + MM_SLOTS_WORD_BITS - 1u) / MM_SLOTS_WORD_BITS;
 }
 
-/* `left` is less than the count of used slots by this: a free in a full run
-   always takes the slow path, one in a partial run if it was the last block.
-   The current run has no count: allocation would have to keep it.  A free in
-   it counts down for nothing, and takes the slow path hardly ever. */
-static inline int32_t mm_slots_bias(enum mm_slots_state state)
-{
-  return state == MM_SLOTS_FULL ? 1 << 24 : 0;
-}
-
 /* Slots that are not known to be free. */
 static inline int32_t mm_slots_used(const struct mm_slots_run *run)
 {
-  if (run->state != MM_SLOTS_CURRENT)
-    return run->left + mm_slots_bias((enum mm_slots_state)run->state);
   int32_t used = (int32_t)mm_slots_slots(run->tag) + run->debt;
   for (unsigned i = 0; i < mm_slots_word_count(run->tag); i++)
     used -= __builtin_popcountll(mm_slots_load(&run->free[i]));
