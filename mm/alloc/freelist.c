@@ -415,7 +415,7 @@ static void destroy(struct mm_allocator *allocator)
   struct mm_freelist *freelist = of(allocator);
   while (freelist->chunks)
     give(freelist, freelist->chunks);
-  mm_native_charge(MM_PURPOSE_TABLES, -(int64_t)freelist->tables_bytes);
+  mm_native_charge(MM_PURPOSE_ALLOCATORS, -(int64_t)freelist->tables_bytes);
   mm_os_release(freelist->tables, freelist->tables_bytes);
   freelist->tables = NULL;
   freelist->allocator.class = NULL;
@@ -447,7 +447,7 @@ enum mm_status mm_freelist_init(struct mm_freelist *freelist,
   enum mm_status status = mm_os_map(bytes, &tables);
   if (status != MM_OK)
     return status;
-  mm_native_charge(MM_PURPOSE_TABLES, (int64_t)bytes);
+  mm_native_charge(MM_PURPOSE_ALLOCATORS, (int64_t)bytes);
   *freelist = (struct mm_freelist){
       .allocator = {&class},
       .source = source,

@@ -66,7 +66,7 @@ static struct mm_slots *map_tables(struct mm_source *source)
   void *at;
   if (mm_os_map(tables_bytes(source), &at) != MM_OK)
     return NULL;
-  mm_native_charge(MM_PURPOSE_TABLES, (int64_t)tables_bytes(source));
+  mm_native_charge(MM_PURPOSE_ALLOCATORS, (int64_t)tables_bytes(source));
   lay_out(at, source);
   return at;
 }
@@ -74,7 +74,7 @@ static struct mm_slots *map_tables(struct mm_source *source)
 static void unmap_tables(struct mm_slots *slots)
 {
   uint64_t bytes = tables_bytes(slots->source);
-  mm_native_charge(MM_PURPOSE_TABLES, -(int64_t)bytes);
+  mm_native_charge(MM_PURPOSE_ALLOCATORS, -(int64_t)bytes);
   mm_os_release(slots, bytes);
 }
 
@@ -120,7 +120,7 @@ static void unmap_caches(struct mm_slots *slots)
   while (slots->caches) {
     struct mm_slots_cache *cache = slots->caches;
     slots->caches = cache->next;
-    mm_native_charge(MM_PURPOSE_TABLES, -(int64_t)bytes);
+    mm_native_charge(MM_PURPOSE_ALLOCATORS, -(int64_t)bytes);
     mm_os_release(cache, bytes);
   }
 }

@@ -405,7 +405,7 @@ struct mm_slots_cache *mm_slots_cache_create_locked(struct mm_slots *slots)
   void *at;
   if (mm_os_map(mm_slots_cache_bytes(), &at) != MM_OK)
     return NULL;
-  mm_native_charge(MM_PURPOSE_TABLES, (int64_t)mm_slots_cache_bytes());
+  mm_native_charge(MM_PURPOSE_ALLOCATORS, (int64_t)mm_slots_cache_bytes());
   struct mm_slots_cache *cache = at;
   set_up(slots, cache);
   cache->next = slots->caches;

@@ -448,7 +448,7 @@ static enum mm_status map_tables(struct mm_spans *spans)
   enum mm_status status = mm_os_map(bytes, &spans->tables);
   if (status != MM_OK)
     return status;
-  mm_native_charge(MM_PURPOSE_TABLES, (int64_t)bytes);
+  mm_native_charge(MM_PURPOSE_ALLOCATORS, (int64_t)bytes);
   char *at = spans->tables;
   spans->tables_bytes = bytes;
   spans->used_bits = (uint64_t *)at;
@@ -499,7 +499,7 @@ void mm_spans_destroy(struct mm_spans *spans)
     return;
   mm_unpoison(spans->base, bytes_of(spans->committed));
   mm_os_release((void *)spans->base, bytes_of(spans->count));
-  mm_native_charge(MM_PURPOSE_TABLES, -(int64_t)spans->tables_bytes);
+  mm_native_charge(MM_PURPOSE_ALLOCATORS, -(int64_t)spans->tables_bytes);
   mm_os_release(spans->tables, spans->tables_bytes);
   pthread_mutex_destroy(&spans->lock);
   *spans = (struct mm_spans){0};

@@ -344,9 +344,9 @@ START_TEST(threads_that_end_leave_their_caches_to_others)
     ck_assert_int_eq(pthread_create(&thread, NULL, allocate_a_little, NULL), 0);
     pthread_join(thread, NULL);
     if (i == 0)
-      tables = mm_native_bytes(MM_PURPOSE_TABLES);
+      tables = mm_native_bytes(MM_PURPOSE_ALLOCATORS);
   }
-  ck_assert_uint_eq(mm_native_bytes(MM_PURPOSE_TABLES), tables);
+  ck_assert_uint_eq(mm_native_bytes(MM_PURPOSE_ALLOCATORS), tables);
 }
 END_TEST
 

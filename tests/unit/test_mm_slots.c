@@ -303,11 +303,11 @@ START_TEST(side_tables_that_the_machine_refuses_are_a_status)
   struct mm_source vast = {.base = f.source.source.base,
                            .reserved_bytes = (uint64_t)1 << 56};
   struct mm_slots *slots = NULL;
-  uint64_t charged = mm_native_bytes(MM_PURPOSE_TABLES);
+  uint64_t charged = mm_native_bytes(MM_PURPOSE_ALLOCATORS);
   ck_assert_int_eq(mm_slots_create(&vast, NULL, 0, NULL, NULL, &slots),
                    MM_NO_MEMORY);
   ck_assert_ptr_null(slots);
-  ck_assert_uint_eq(mm_native_bytes(MM_PURPOSE_TABLES), charged);
+  ck_assert_uint_eq(mm_native_bytes(MM_PURPOSE_ALLOCATORS), charged);
 }
 END_TEST
 
@@ -335,12 +335,12 @@ START_TEST(too_many_extra_sizes_are_refused)
   struct mm_slots *slots = NULL;
   for (uint32_t i = 0; i <= MM_CLASSES_MOST; i++)
     extra[i] = (i + 1) * 16;
-  uint64_t charged = mm_native_bytes(MM_PURPOSE_TABLES);
+  uint64_t charged = mm_native_bytes(MM_PURPOSE_ALLOCATORS);
   ck_assert_int_eq(mm_slots_create(&f.source.source, extra, MM_CLASSES_MOST + 1,
                                    NULL, NULL, &slots),
                    MM_BAD_OPTION);
   ck_assert_ptr_null(slots);
-  ck_assert_uint_eq(mm_native_bytes(MM_PURPOSE_TABLES), charged);
+  ck_assert_uint_eq(mm_native_bytes(MM_PURPOSE_ALLOCATORS), charged);
 }
 END_TEST
 

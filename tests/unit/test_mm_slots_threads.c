@@ -130,12 +130,12 @@ END_TEST
 
 START_TEST(caches_that_come_and_go_take_no_more_memory)
 {
-  uint64_t charged = mm_native_bytes(MM_PURPOSE_TABLES);
+  uint64_t charged = mm_native_bytes(MM_PURPOSE_ALLOCATORS);
   for (int i = 0; i < 1000; i++) {
     struct mm_slots_cache *cache = acquire();
     mm_slots_cache_release(cache);
   }
-  ck_assert_uint_le(mm_native_bytes(MM_PURPOSE_TABLES),
+  ck_assert_uint_le(mm_native_bytes(MM_PURPOSE_ALLOCATORS),
                     charged + 2 * sizeof(struct mm_slots_cache));
   mm_slots_cache_release(NULL);
 }
@@ -204,13 +204,13 @@ END_TEST
 
 START_TEST(destroying_leaves_no_charge)
 {
-  uint64_t charged = mm_native_bytes(MM_PURPOSE_TABLES);
+  uint64_t charged = mm_native_bytes(MM_PURPOSE_ALLOCATORS);
   struct slots_fixture another;
   slots_fixture_open(&another, NULL, 0);
   mm_slots_cache_acquire(another.slots);
-  ck_assert_uint_gt(mm_native_bytes(MM_PURPOSE_TABLES), charged);
+  ck_assert_uint_gt(mm_native_bytes(MM_PURPOSE_ALLOCATORS), charged);
   slots_fixture_close(&another);
-  ck_assert_uint_eq(mm_native_bytes(MM_PURPOSE_TABLES), charged);
+  ck_assert_uint_eq(mm_native_bytes(MM_PURPOSE_ALLOCATORS), charged);
 }
 END_TEST
 
