@@ -135,6 +135,8 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
   enum mm_collection_kind kind = mm_sizing_kind(heap, utmost);
   mm_stat_collection_kind(&heap->stat, kind);
   bool had_room = reclaim(heap, kind, utmost);
+  if (utmost)
+    mm_compiler_space_trim(&heap->compiler);
   struct mm_stat_heap counted = {0};
   count_results(heap, kind, &counted);
   mm_sizing_update(heap, kind, !had_room, counted.live_bytes);

@@ -8,6 +8,7 @@
 
 #include "tests/bench/bench_malloc.h"
 
+#include "mm/alloc/freelist_internal.h"
 #include "mm/alloc/slots_internal.h"
 #include "mm/alloc/span_internal.h"
 #include "mm/native.h"
@@ -73,6 +74,16 @@ static void shared_slots_open(void)
   allocator = &slots->allocator;
 }
 
+static struct mm_freelist freelist;
+
+static void freelist_open(void)
+{
+  open_source();
+  if (mm_freelist_init(&freelist, &source.source) != MM_OK)
+    bench_give_up("no memory", "freelist");
+  allocator = &freelist.allocator;
+}
+
 static void *class_alloc(size_t bytes)
 {
   return mm_allocator_alloc(allocator, bytes);
@@ -120,6 +131,11 @@ const struct bench_allocator bench_allocators[] = {
      .most_bytes = MM_SLOTS_MOST_BYTES,
      .is_for_threads = true,
      .open = shared_slots_open,
+     .alloc = class_alloc,
+     .free = class_free},
+    {.name = "freelist", /* has no lock */
+     .most_bytes = SIZE_MAX,
+     .open = freelist_open,
      .alloc = class_alloc,
      .free = class_free},
     {.name = "internal",

@@ -74,4 +74,8 @@ int cli_create_error(enum cli_command command, enum mm_status status,
 /* May messages on standard error have colours? */
 bool cli_use_color(void);
 
+/* Says on standard error that native memory ran out, with `text' behind it
+   unless that is null, and which limit there is. */
+void cli_no_memory(const char *text);
+
 #endif

@@ -76,7 +76,7 @@ static bool make_maps(struct vm *vm, struct vm_diags *diags)
 
 static int out_of_memory(void)
 {
-  fputs("bamboo dis: out of memory\n", stderr);
+  cli_no_memory(NULL);
   return CLI_INTERNAL;
 }
 

@@ -91,12 +91,32 @@ int cli_usage_error(enum cli_command command, const char *format, ...)
   return CLI_USAGE;
 }
 
+static void say_limit(void)
+{
+  struct mm_native_stats stats;
+  mm_native_stats(&stats);
+  if (stats.limit_bytes != UINT64_MAX)
+    fprintf(stderr,
+            "bamboo: the runtime's own memory is limited to %" PRIu64
+            "K; raise --internal-max\n",
+            stats.limit_bytes / 1024);
+}
+
+void cli_no_memory(const char *text)
+{
+  fprintf(stderr, "bamboo: out of memory%s%s\n", text ? "; " : "",
+          text ? text : "");
+  say_limit();
+}
+
 int cli_create_error(enum cli_command command, enum mm_status status,
                      const struct mm_error *error)
 {
   if (status == MM_UNSUPPORTED || status == MM_BAD_OPTION)
     return cli_usage_error(command, "%s", error->text);
   fprintf(stderr, "bamboo %s: %s\n", cli_commands[command].name, error->text);
+  if (status == MM_NO_MEMORY)
+    say_limit();
   return CLI_INTERNAL;
 }
 

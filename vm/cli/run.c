@@ -103,7 +103,7 @@ static int exit_status(enum vm_outcome outcome, int status,
     fprintf(stderr, "bamboo run: %s\n", error->text);
     return CLI_BAD_INPUT;
   case VM_RUN_OUT_OF_MEMORY:
-    fputs("bamboo run: out of memory before the program began\n", stderr);
+    cli_no_memory("the program did not begin");
     return CLI_FAILED;
   }
   return CLI_INTERNAL;

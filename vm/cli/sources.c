@@ -23,7 +23,7 @@ int cli_sources_assemble(struct cli_sources *sources,
   sources->modules = mm_native_alloc_array(VM_PURPOSE_COMMAND, count,
                                            sizeof *sources->modules);
   if (!sources->modules) {
-    fprintf(stderr, "bamboo: out of memory\n");
+    cli_no_memory(NULL);
     return CLI_INTERNAL;
   }
   bool failed = false;
@@ -95,7 +95,7 @@ void cli_sources_report(struct cli_sources *sources, bool with_warnings)
   if (diags->errors > 1)
     fprintf(stderr, "%u errors\n", diags->errors);
   if (diags->out_of_memory)
-    fprintf(stderr, "bamboo: out of memory; not all errors are shown\n");
+    cli_no_memory("not all errors are shown");
 }
 
 int cli_sources_inspect(struct cli_sources *sources, enum cli_command command,
