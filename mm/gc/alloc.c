@@ -171,8 +171,10 @@ const char *mm_refusal_text(enum mm_refusal refusal)
 {
   static const char *const texts[MM_REFUSAL_COUNT] = {
       [MM_REFUSED_HEAP] = "the heap is full",
-      [MM_REFUSED_NONMOVING] = "the space of objects that do not move is full (--nonmoving-max)",
-      [MM_REFUSED_NATIVE] = "the runtime gets no more memory of its own (--internal-max)",
+      [MM_REFUSED_NONMOVING] =
+          "the space of objects that do not move is full (--nonmoving-max)",
+      [MM_REFUSED_NATIVE] =
+          "the runtime gets no more memory of its own (--internal-max)",
   };
   return texts[refusal];
 }

@@ -182,9 +182,9 @@ static int perform(int argc, char **argv)
 
 #ifdef BAMBOO_DEBUG
 /* All that was made is destroyed by now, however the command ended: what is
-   still charged to a purpose leaked, but for the tables of the allocators, which
-   live as long as the process.  Ends of the process that do not come
-   this way (a crash, an abort, a failed assertion) destroy nothing. */
+   still charged to a purpose leaked, but for the tables of the allocators,
+   which live as long as the process.  Ends of the process that do not come this
+   way (a crash, an abort, a failed assertion) destroy nothing. */
 static int check_leaks(int status)
 {
   vm_name_purposes();
