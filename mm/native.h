@@ -35,7 +35,7 @@ struct mm_purpose_name {
 void mm_native_name_purposes(const struct mm_purpose_name *names,
                              unsigned count);
 
-/* Zeroed memory, aligned to 16 bytes; null when there is none.  0 bytes are
+/* Zeroed memory, aligned to 16 bytes if that divides its size, to 8 otherwise; null when there is none.  0 bytes are
    granted like 1. */
 void *mm_native_alloc(unsigned purpose, size_t bytes);
 

@@ -24,7 +24,8 @@
 enum {
   MM_SPAN_LOG2 = 16,
   MM_SPAN_BYTES = 1 << MM_SPAN_LOG2, /* what sources count in */
-  MM_BLOCK_ALIGN = 16, /* of every block, unless more is asked for */
+  MM_BLOCK_ALIGN = 16, /* of a block, unless more is asked for; slots align
+                          one whose size is no multiple of it to 8 */
 };
 
 /* Where an allocator gets its memory. */

@@ -30,13 +30,14 @@ struct mm_classes {
 };
 
 /*
- * Fills the table with the classes up to `most_bytes` (at most 256 granules)
- * and with `extra` sizes, rounded up to granules; those above most_bytes and
- * those that are there already are passed over.  False: more than
+ * Fills the table with the classes from `least_bytes` up to `most_bytes` (at
+ * most 256 granules)
+ * and with `extra` sizes, rounded up to granules; those beyond these bounds
+ * and those that are there already are passed over.  False: more than
  * MM_CLASSES_MOST.
  */
 bool mm_classes_init(struct mm_classes *classes, uint32_t granule_log2,
-                     uint32_t most_bytes, const uint32_t *extra,
+                     uint32_t least_bytes, uint32_t most_bytes, const uint32_t *extra,
                      size_t extra_count);
 
 /* The class of a request of 1 to most_bytes bytes. */

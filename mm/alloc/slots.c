@@ -89,7 +89,7 @@ enum mm_status mm_slots_create(struct mm_source *source, const uint32_t *extra,
   if (!slots)
     return MM_NO_MEMORY;
   if (!mm_classes_init(&slots->classes, MM_SLOTS_GRANULE_LOG2,
-                       MM_SLOTS_MOST_BYTES, extra, extra_count)) {
+                       MM_SLOTS_LEAST_BYTES, MM_SLOTS_MOST_BYTES, extra, extra_count)) {
     unmap_tables(slots);
     return MM_BAD_OPTION;
   }

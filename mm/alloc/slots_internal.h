@@ -59,11 +59,12 @@
 #include <pthread.h>
 
 enum {
-  MM_SLOTS_GRANULE_LOG2 = 4,
+  MM_SLOTS_GRANULE_LOG2 = 3,
+  MM_SLOTS_LEAST_BYTES = 16,
   MM_SLOTS_MOST_BYTES = 2048, /* of a block */
   MM_SLOTS_GRANULES = MM_SLOTS_MOST_BYTES >> MM_SLOTS_GRANULE_LOG2,
   MM_SLOTS_WORD_BITS = 64,
-  MM_SLOTS_WORDS = MM_SPAN_BYTES >> MM_SLOTS_GRANULE_LOG2 >> 6,
+  MM_SLOTS_WORDS = MM_SPAN_BYTES / MM_SLOTS_LEAST_BYTES / 64,
   MM_SLOTS_LINE_BYTES = 64, /* of the processor's cache */
   MM_SLOTS_RUN_SIZES = 5,
 };
@@ -232,7 +233,7 @@ static inline void *mm_slots_alloc(struct mm_slots_cache *cache, size_t bytes)
 {
   if (bytes > MM_SLOTS_MOST_BYTES)
     return NULL;
-  size_t granules = (bytes + MM_BLOCK_ALIGN - 1) >> MM_SLOTS_GRANULE_LOG2;
+  size_t granules = (bytes + 7) >> MM_SLOTS_GRANULE_LOG2;
   size_t class = cache->of_granules[granules];
   struct mm_slots_bin *bin = cache->bins + class;
   uint64_t bits = mm_slots_load(bin->word);

@@ -208,8 +208,9 @@ enum mm_status mm_heap_create(const struct mm_options *options,
   new->binding = *binding;
   new->host = host;
   init_plain(new);
-  if (!mm_classes_init(&new->classes, MM_REF_SHIFT, MM_SLOT_MAX_BYTES,
-                       completed.slot_bytes, completed.slot_count)) {
+  if (!mm_classes_init(&new->classes, MM_REF_SHIFT, MM_OBJECT_ALIGN,
+                       MM_SLOT_MAX_BYTES, completed.slot_bytes,
+                       completed.slot_count)) {
     mm_error_set(error,
                  "--slot-sizes: too many sizes; at most %d in all, "
                  "with the usual ones",

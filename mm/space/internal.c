@@ -389,7 +389,7 @@ static void *alloc_aligned(struct mm_allocator *allocator, size_t bytes,
                            size_t align)
 {
   if (align <= MM_BLOCK_ALIGN)
-    return alloc(allocator, bytes);
+    return alloc(allocator, (bytes + align - 1) & ~(align - 1));
   return is_open() ? alloc_freelist(bytes, align) : NULL;
 }
 

@@ -42,6 +42,12 @@ void slots_fixture_open(struct slots_fixture *f, const uint32_t *extra,
 void slots_fixture_close(struct slots_fixture *f);
 
 /* Fails the test with the complaint of the allocator's check, if any. */
+/* What a block of so many bytes is aligned to. */
+static inline size_t slots_fixture_align(size_t bytes)
+{
+  return bytes % MM_BLOCK_ALIGN == 0 ? MM_BLOCK_ALIGN : 8;
+}
+
 void slots_fixture_check(struct slots_fixture *f);
 
 bool slots_fixture_all_are(const void *at, size_t bytes, uint8_t byte);

@@ -17,8 +17,9 @@ static uint32_t granule_log2(int i)
 
 static void init_plain(int i)
 {
-  ck_assert(mm_classes_init(&classes, granule_log2(i),
-                            (uint32_t)GRANULES << granule_log2(i), NULL, 0));
+  uint32_t granule = 1u << granule_log2(i);
+  ck_assert(mm_classes_init(&classes, granule_log2(i), granule,
+                            GRANULES * granule, NULL, 0));
 }
 
 static bool has_class(uint32_t bytes)
@@ -71,7 +72,7 @@ END_TEST
 
 START_TEST(a_most_that_is_no_power_of_two_is_a_class)
 {
-  ck_assert(mm_classes_init(&classes, 4, 1008, NULL, 0));
+  ck_assert(mm_classes_init(&classes, 4, 16, 1008, NULL, 0));
   ck_assert_uint_eq(classes.most_bytes, 1008);
   ck_assert_uint_eq(classes.bytes[mm_class_of(&classes, 1008)], 1008);
   ck_assert_uint_eq(classes.bytes[classes.count - 1], 1008);
@@ -88,7 +89,7 @@ END_TEST
 START_TEST(an_extra_size_is_rounded_to_granules_and_fits_exactly)
 {
   static const uint32_t extra[] = {1250, 600, 601};
-  ck_assert(mm_classes_init(&classes, 4, 2048, extra, 3));
+  ck_assert(mm_classes_init(&classes, 4, 16, 2048, extra, 3));
   ck_assert_uint_eq(classes.bytes[mm_class_of(&classes, 1250)], 1264);
   ck_assert_uint_eq(classes.bytes[mm_class_of(&classes, 600)], 608);
   ck_assert_uint_eq(classes.bytes[mm_class_of(&classes, 1265)], 1280);
@@ -100,9 +101,9 @@ END_TEST
 START_TEST(extra_sizes_that_are_there_or_too_large_or_nothing_are_passed_over)
 {
   static const uint32_t extra[] = {16, 2048, 2049, 0, UINT32_MAX, 1000000};
-  ck_assert(mm_classes_init(&classes, 4, 2048, NULL, 0));
+  ck_assert(mm_classes_init(&classes, 4, 16, 2048, NULL, 0));
   uint32_t count = classes.count;
-  ck_assert(mm_classes_init(&classes, 4, 2048, extra, 6));
+  ck_assert(mm_classes_init(&classes, 4, 16, 2048, extra, 6));
   ck_assert_uint_eq(classes.count, count);
   ck_assert(!has_class(0));
 }
@@ -113,9 +114,9 @@ START_TEST(more_classes_than_the_table_holds_are_refused)
   uint32_t extra[GRANULES];
   for (uint32_t i = 0; i < GRANULES; i++)
     extra[i] = (i + 1) * 16;
-  ck_assert(!mm_classes_init(&classes, 4, GRANULES * 16, extra, GRANULES));
+  ck_assert(!mm_classes_init(&classes, 4, 16, GRANULES * 16, extra, GRANULES));
   ck_assert(
-      mm_classes_init(&classes, 4, MM_CLASSES_MOST * 16, extra, GRANULES));
+      mm_classes_init(&classes, 4, 16, MM_CLASSES_MOST * 16, extra, GRANULES));
   ck_assert_uint_eq(classes.count, MM_CLASSES_MOST);
 }
 END_TEST

@@ -71,7 +71,7 @@ START_TEST(a_run_of_each_class_is_used_from_its_first_slot_to_its_last)
   ck_assert_uint_eq(start % MM_SPAN_BYTES, 0);
   for (size_t i = 0; i < count; i++) {
     fixture_require((uintptr_t)blocks[i] == start + i * bytes);
-    fixture_require((uintptr_t)blocks[i] % MM_BLOCK_ALIGN == 0);
+    fixture_require((uintptr_t)blocks[i] % slots_fixture_align(bytes) == 0);
     memset(blocks[i], (int)i, bytes);
   }
   ck_assert_uint_eq(f.source.held, 1);
@@ -190,14 +190,14 @@ START_TEST(stats_tell_what_is_held_used_and_free)
   mm_allocator_stats(f.allocator, &stats);
   ck_assert_uint_eq(stats.held_bytes + stats.blocks + stats.largest_free_bytes,
                     0);
-  alloc_many(100, 10); /* of 112 bytes */
+  alloc_many(100, 10); /* of 104 bytes */
   alloc_many(48, MM_SPAN_BYTES / 48);
   mm_allocator_stats(f.allocator, &stats);
   ck_assert_uint_eq(stats.held_bytes, 2 * MM_SPAN_BYTES);
   ck_assert_uint_eq(stats.blocks, 10 + MM_SPAN_BYTES / 48);
-  ck_assert_uint_eq(stats.used_bytes, 10 * 112 + MM_SPAN_BYTES / 48 * 48);
-  ck_assert_uint_eq(stats.free_bytes, (MM_SPAN_BYTES / 112 - 10) * 112);
-  ck_assert_uint_eq(stats.largest_free_bytes, 112);
+  ck_assert_uint_eq(stats.used_bytes, 10 * 104 + MM_SPAN_BYTES / 48 * 48);
+  ck_assert_uint_eq(stats.free_bytes, (MM_SPAN_BYTES / 104 - 10) * 104);
+  ck_assert_uint_eq(stats.largest_free_bytes, 104);
 }
 END_TEST
 
@@ -322,7 +322,7 @@ START_TEST(an_extra_size_fits_exactly)
   for (size_t i = 0; i < 2; i++) {
     void *block = mm_allocator_alloc(other.allocator, extra[i]);
     ck_assert_uint_eq(mm_allocator_block_bytes(other.allocator, block),
-                      (extra[i] + 15) / 16 * 16);
+                      (extra[i] + 7) / 8 * 8);
   }
   slots_fixture_check(&other);
   slots_fixture_close(&other);
@@ -470,13 +470,14 @@ static struct mm_slots_run *run_of(const void *block)
 
 START_TEST(the_check_finds_what_is_broken)
 {
-  size_t count = 3 * slots_of_class(2);
+  size_t class = mm_class_of(classes(), 48);
+  size_t count = 3 * slots_of_class(class);
   alloc_many(48, count);
   mm_slots_free(cache, blocks[0]);
   alloc(100);
   struct mm_slots_run *partial = run_of(blocks[0]);
   struct mm_slots_run *full = run_of(blocks[count / 2]);
-  struct mm_slots_bin *bin = &cache->bins[2];
+  struct mm_slots_bin *bin = &cache->bins[class];
   struct mm_slots_remote *remote =
       (struct mm_slots_remote *)((uintptr_t)partial + f.slots->mirror_bytes);
   expect_complaint(partial->left, 0, "count of used");
@@ -500,7 +501,8 @@ START_TEST(the_check_finds_what_is_broken)
   expect_complaint(bin->current, partial, "current run is not");
   expect_complaint(bin->current, NULL, "lost");
   expect_complaint(bin->from, NULL, "without a run");
-  expect_complaint(bin->from, cache->bins[6].from, "strange run");
+  expect_complaint(bin->from, cache->bins[mm_class_of(classes(), 100)].from,
+                   "strange run");
   expect_complaint(bin->word_start, 0, "not of its run");
   expect_complaint(bin->empty_count, 1, "count of empty");
   expect_complaint(bin->empty, partial, "among the empty");
