@@ -69,7 +69,8 @@ const char *vm_pending_base(struct vm *vm, const char *name)
 static bool no_memory(const struct vm_module *module, struct vm_diags *diags)
 {
   vm_diag_add_no_memory(diags, module->file,
-                        "memory ran out while its classes were made");
+                        "memory ran out while its classes were made; see "
+                        "--metadata-max and --internal-max");
   return false;
 }
 
