@@ -174,8 +174,8 @@ const char *mm_refusal_text(enum mm_refusal refusal)
       [MM_REFUSED_NONMOVING] =
           "the space of objects that do not move is full (--nonmoving-max)",
       [MM_REFUSED_NATIVE] =
-          "the runtime gets no more memory of its own (--internal-max, "
-          "--metadata-max, --compiler-max)",
+          ("the runtime gets no more memory of its own (--internal-max, "
+           "--metadata-max, --compiler-max)"),
   };
   return texts[refusal];
 }
