@@ -89,7 +89,8 @@ enum mm_status mm_slots_create(struct mm_source *source, const uint32_t *extra,
   if (!slots)
     return MM_NO_MEMORY;
   if (!mm_classes_init(&slots->classes, MM_SLOTS_GRANULE_LOG2,
-                       MM_SLOTS_LEAST_BYTES, MM_SLOTS_MOST_BYTES, extra, extra_count)) {
+                       MM_SLOTS_LEAST_BYTES, MM_SLOTS_MOST_BYTES, extra,
+                       extra_count)) {
     unmap_tables(slots);
     return MM_BAD_OPTION;
   }
@@ -189,14 +190,16 @@ static size_t block_bytes(struct mm_allocator *allocator, const void *block)
   return slots->tags[offset >> MM_SPAN_LOG2].slot_bytes;
 }
 
-/* Is the slot in neither bitmap? */
+/* Is the slot in neither bitmap, and not hot? */
 static bool is_handed_out(const struct mm_slots *slots,
-                          const struct mm_slots_run *run, uint32_t slot)
+                          const struct mm_slots_tag *tag, uint32_t slot)
 {
   uint32_t index = slot / MM_SLOTS_WORD_BITS;
-  uint64_t bits = mm_slots_load(&run->free[index]) |
-                  mm_slots_load(&mm_slots_mirror(slots, run)->words[index]);
-  return (bits >> slot % MM_SLOTS_WORD_BITS & 1) == 0;
+  uint64_t remote =
+      mm_slots_load(&mm_slots_mirror(slots, tag->run)->words[index]);
+  return !mm_slots_is_free(tag->run, slot) &&
+         (remote >> slot % MM_SLOTS_WORD_BITS & 1) == 0 &&
+         mm_slots_hot_of(tag) != mm_slots_block(slots, tag, slot);
 }
 
 static bool is_block_locked(const struct mm_slots *slots, uintptr_t offset)
@@ -206,7 +209,7 @@ static bool is_block_locked(const struct mm_slots *slots, uintptr_t offset)
   return span < slots->spans && slots->tags[span].owner &&
          mm_slots_index(&slots->tags[span], offset & (MM_SPAN_BYTES - 1),
                         &slot) &&
-         is_handed_out(slots, slots->tags[span].run, slot);
+         is_handed_out(slots, &slots->tags[span], slot);
 }
 
 static bool is_block(struct mm_allocator *allocator, const void *address)
@@ -226,11 +229,9 @@ static void walk_run(struct mm_slots *slots, size_t span, mm_block_visit *visit,
                      void *context)
 {
   const struct mm_slots_tag *tag = &slots->tags[span];
-  uintptr_t start = mm_slots_start(slots, tag);
   for (uint32_t slot = 0; slot < mm_slots_slots(tag); slot++)
-    if (is_handed_out(slots, tag->run, slot))
-      visit(context, (void *)(start + (size_t)slot * tag->slot_bytes),
-            tag->slot_bytes);
+    if (is_handed_out(slots, tag, slot))
+      visit(context, mm_slots_block(slots, tag, slot), tag->slot_bytes);
 }
 
 static void walk(struct mm_allocator *allocator, mm_block_visit *visit,
@@ -242,12 +243,15 @@ static void walk(struct mm_allocator *allocator, mm_block_visit *visit,
       walk_run(slots, span, visit, context);
 }
 
-/* Slots handed out, by the bitmaps: others may read those at any time. */
+/* Slots handed out, by what others may read at any time. */
 static uint32_t used_slots(const struct mm_slots *slots,
                            const struct mm_slots_tag *tag)
 {
   uint32_t used = mm_slots_slots(tag);
   unsigned words = mm_slots_word_count(tag);
+  uintptr_t hot = (uintptr_t)mm_slots_hot_of(tag);
+  if (hot - mm_slots_start(slots, tag) < MM_SPAN_BYTES)
+    used--;
   const struct mm_slots_remote *remote = mm_slots_mirror(slots, tag->run);
   for (unsigned i = 0; i < words; i++)
     used -= (uint32_t)__builtin_popcountll(mm_slots_load(&tag->run->free[i]) |

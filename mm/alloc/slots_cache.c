@@ -25,7 +25,7 @@ enum { EMPTY_KEPT = 1 }; /* of each class, by a cache that is in use */
 static struct mm_slots_bin *bin_of(struct mm_slots_cache *cache,
                                    const struct mm_slots_run *run)
 {
-  return &cache->bins[run->class];
+  return &cache->bins[run->tag->class];
 }
 
 /* Sets the state, and when a free has to do more than set a bit: always in a
@@ -161,13 +161,12 @@ static void divide(struct mm_slots_tag *tag, uint64_t bytes)
 
 /* All slots are free. */
 static void fill(struct mm_slots_run *run, struct mm_slots_tag *tag,
-                 uintptr_t start, uint32_t class)
+                 uintptr_t start)
 {
   unsigned words = mm_slots_word_count(tag);
   MM_ASSERT(run->state == MM_SLOTS_NONE && run->left == 0 && run->debt == 0);
   run->tag = tag;
   run->start = start;
-  run->class = (uint8_t) class;
   run->summary = UINT64_MAX >> (MM_SLOTS_WORD_BITS - words);
   for (unsigned i = 0; i < words; i++)
     mm_slots_store(&run->free[i], mm_slots_word_mask(tag, i));
@@ -183,9 +182,10 @@ static struct mm_slots_run *take_run_locked(struct mm_slots_cache *cache,
   size_t span = (at - slots->source->base) >> MM_SPAN_LOG2;
   struct mm_slots_tag *tag = &slots->tags[span];
   MM_ASSERT(mm_slots_start(slots, tag) == at && !tag->owner);
+  tag->class = (uint8_t) class;
   divide(tag, slots->classes.bytes[class]);
   tag->run = new_run_locked(slots, size_for(mm_slots_word_count(tag)));
-  fill(tag->run, tag, at, class);
+  fill(tag->run, tag, at);
   __atomic_store_n(&tag->owner, cache, __ATOMIC_RELEASE);
   slots->run_count++;
   if (span >= slots->spans)
@@ -269,9 +269,23 @@ static void leave_current(struct mm_slots_cache *cache,
     append(bin, run);
 }
 
+static void put_hot_back(struct mm_slots_cache *cache, uint32_t class)
+{
+  void *hot = mm_slots_hot(cache, class);
+  uintptr_t offset = (uintptr_t)hot - cache->base;
+  if (!hot)
+    return;
+  struct mm_slots_tag *tag = &cache->tags[offset >> MM_SPAN_LOG2];
+  uint32_t slot = 0;
+  mm_slots_index(tag, offset & (MM_SPAN_BYTES - 1), &slot);
+  mm_slots_set_hot(cache, class, NULL);
+  mm_slots_put(cache, tag->run, slot);
+}
+
 static void leave_all(struct mm_slots_cache *cache)
 {
   for (uint32_t i = 0; i < cache->slots->classes.count; i++) {
+    put_hot_back(cache, i);
     leave_current(cache, &cache->bins[i]);
     use_none(cache, &cache->bins[i]);
   }

@@ -68,8 +68,8 @@ static const char *check_counts(const struct mm_slots *slots,
 static const char *check_division(const struct mm_slots *slots,
                                   const struct mm_slots_run *run)
 {
-  if (run->class >= slots->classes.count ||
-      slots->classes.bytes[run->class] != run->tag->slot_bytes)
+  if (run->tag->class >= slots->classes.count ||
+      slots->classes.bytes[run->tag->class] != run->tag->slot_bytes)
     return "slots: a run is not divided as its class says";
   if (run->summary >> 1 >> (mm_slots_word_count(run->tag) - 1))
     return "slots: a summary goes beyond the last word";
@@ -131,7 +131,7 @@ static const char *check_runs(struct census *census)
 static bool fits(const struct mm_slots_cache *cache, uint32_t class,
                  const struct mm_slots_run *run, enum mm_slots_state state)
 {
-  return run->tag->owner == cache && run->class == class &&
+  return run->tag->owner == cache && run->tag->class == class &&
          run->state == (uint8_t)state;
 }
 
@@ -189,7 +189,7 @@ static const char *check_from(const struct mm_slots_cache *cache,
     return bin->word == &cache->none && *bin->word == 0
                ? NULL
                : "slots: a bin without a run has a word";
-  if (run->tag->owner != cache || run->class != class ||
+  if (run->tag->owner != cache || run->tag->class != class ||
       run->state == MM_SLOTS_EMPTY)
     return "slots: a bin takes from a strange run";
   size_t index = (size_t)(bin->word - run->free);
@@ -198,6 +198,24 @@ static const char *check_from(const struct mm_slots_cache *cache,
           run->start + index * MM_SLOTS_WORD_BITS * bin->slot_bytes)
     return "slots: a bin's word is not of its run";
   return NULL;
+}
+
+static const char *check_hot(struct census *census,
+                             const struct mm_slots_cache *cache, uint32_t class)
+{
+  void *hot = mm_slots_hot(cache, class);
+  uintptr_t offset = (uintptr_t)hot - cache->base;
+  size_t span = offset >> MM_SPAN_LOG2;
+  if (!hot)
+    return NULL;
+  if (span >= census->slots->spans)
+    return "slots: a hot block is none";
+  const struct mm_slots_tag *tag = &census->slots->tags[span];
+  uint32_t slot;
+  if (tag->owner != cache || tag->class != class ||
+      !mm_slots_index(tag, offset & (MM_SPAN_BYTES - 1), &slot))
+    return "slots: a hot block is of a strange run";
+  return mm_slots_is_free(tag->run, slot) ? "slots: a hot block is free" : NULL;
 }
 
 static const char *check_cache(struct census *census,
@@ -212,6 +230,8 @@ static const char *check_cache(struct census *census,
       wrong = check_current(census, cache, i);
     if (!wrong)
       wrong = check_from(cache, i);
+    if (!wrong)
+      wrong = check_hot(census, cache, i);
   }
   return wrong;
 }

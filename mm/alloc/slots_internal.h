@@ -26,16 +26,20 @@
  * queues the run with its owner, who gathers such bits when a run of its own
  * is used up.  See Note [Counting remote frees].
  *
+ * One block of each class that was freed lately is hot: it is in no bitmap, and
+ * the next allocation of its class takes it.  So a free and an allocation that
+ * follow each other leave the run alone.  A hot block counts as used.
+ *
  * A cache outlives its thread: it waits, an orphan, for the next thread that
  * needs one.  A thread takes over orphans' runs with free slots before it
  * takes new memory.  Of empty runs a cache keeps one per class and returns the
  * others to the source.
  *
  * Invariants (the class's `check`), where the used slots of a run are those not
- * in `free`, and `debt` more: a slot is free in one bitmap at most;
- * remote.count = words in remote.words that are not 0, and debt; a bit of
- * `summary` is set if its word of `free` is not 0; a run is in the row of its
- * owner's bin if and only if it is PARTIAL, and then 0 < left <= used; bits
+ * in `free`, and `debt` more: a slot is free in one bitmap at most, a hot one
+ * in none; remote.count = words in remote.words that are not 0, and debt; a bit
+ * of `summary` is set if its word of `free` is not 0; a run is in the row of
+ * its owner's bin if and only if it is PARTIAL, and then 0 < left <= used; bits
  * beyond the last slot are never set.
  *
  * Allocation keeps no count.  So `left`, which frees count down, is as large as
@@ -90,7 +94,8 @@ struct mm_slots_tag {
   uint16_t fraction_limit;      /* see mm_slots_index */
   uint16_t slot_bytes;
   struct mm_slots_run *run;
-  void *unused; /* makes the size a power of two */
+  uint8_t class;
+  uint8_t unused[7]; /* makes the size a power of two */
 };
 
 /* What the owner has of a run; as many lines as the words need. */
@@ -99,9 +104,8 @@ struct mm_slots_run {
   int32_t left;     /* a free that leaves 0 or less of it is slow */
   int32_t debt;     /* words of others' frees, gathered, not counted yet */
   uint8_t state;    /* enum mm_slots_state */
-  uint8_t class;
-  uint8_t size;    /* of this description: an index into a table */
-  uintptr_t start; /* of its memory */
+  uint8_t size;     /* of this description: an index into a table */
+  uintptr_t start;  /* of its memory */
   struct mm_slots_tag *tag;
   struct mm_slots_run *next, *previous; /* in the bin: PARTIAL, EMPTY */
   uint64_t free[];
@@ -138,6 +142,7 @@ struct mm_slots_cache {
   bool is_orphan;                     /* atomic, written under the lock */
   _Alignas(MM_SLOTS_LINE_BYTES) struct mm_slots_remote *queue; /* atomic */
   _Alignas(MM_SLOTS_LINE_BYTES) uint8_t of_granules[MM_SLOTS_GRANULES + 1];
+  void *hot[MM_CLASSES_MOST]; /* atomic; null: none */
   struct mm_slots_bin bins[MM_CLASSES_MOST];
 };
 
@@ -190,7 +195,7 @@ void mm_slots_cache_release(struct mm_slots_cache *cache);
    freed. */
 void mm_slots_cache_trim(struct mm_slots_cache *cache);
 
-/* Slow halves of the functions below. */
+/* The slow paths of the functions below. */
 void *mm_slots_alloc_slow(struct mm_slots_cache *cache,
                           struct mm_slots_bin *bin);
 void mm_slots_freed_slow(struct mm_slots_cache *cache,
@@ -206,6 +211,19 @@ static inline uint64_t mm_slots_load(const uint64_t *word)
 static inline void mm_slots_store(uint64_t *word, uint64_t bits)
 {
   __atomic_store_n(word, bits, __ATOMIC_RELAXED);
+}
+
+/* So is the hot block. */
+static inline void *mm_slots_hot(const struct mm_slots_cache *cache,
+                                 size_t class)
+{
+  return __atomic_load_n(&cache->hot[class], __ATOMIC_RELAXED);
+}
+
+static inline void mm_slots_set_hot(struct mm_slots_cache *cache, size_t class,
+                                    void *block)
+{
+  __atomic_store_n(&cache->hot[class], block, __ATOMIC_RELAXED);
 }
 
 /*
@@ -235,6 +253,11 @@ static inline void *mm_slots_alloc(struct mm_slots_cache *cache, size_t bytes)
     return NULL;
   size_t granules = (bytes + 7) >> MM_SLOTS_GRANULE_LOG2;
   size_t class = cache->of_granules[granules];
+  void *hot = mm_slots_hot(cache, class);
+  if (hot) {
+    mm_slots_set_hot(cache, class, NULL);
+    return hot;
+  }
   struct mm_slots_bin *bin = cache->bins + class;
   uint64_t bits = mm_slots_load(bin->word);
   if (__builtin_expect(bits == 0, 0))
@@ -265,26 +288,45 @@ static inline void mm_slots_use_word(struct mm_slots_bin *bin,
 static inline void mm_slots_note(struct mm_slots_cache *cache,
                                  struct mm_slots_run *run, size_t index)
 {
-  struct mm_slots_bin *bin = &cache->bins[run->class];
+  struct mm_slots_bin *bin = &cache->bins[run->tag->class];
   mm_slots_leave_word(bin);
   run->summary |= (uint64_t)1 << index;
   mm_slots_use_word(bin, run, index);
 }
 
-/* Puts a slot of an own run back; false: it is there already. */
-static inline bool mm_slots_put(struct mm_slots_cache *cache,
+/* Puts a slot of an own run back, which is in no bitmap. */
+static inline void mm_slots_put(struct mm_slots_cache *cache,
                                 struct mm_slots_run *run, uint32_t slot)
 {
   uint32_t index = slot / MM_SLOTS_WORD_BITS;
-  uint32_t shift = slot % MM_SLOTS_WORD_BITS;
   uint64_t bits = mm_slots_load(&run->free[index]);
-  if (__builtin_expect(bits >> shift & 1, 0))
-    return false;
-  mm_slots_store(&run->free[index], bits | (uint64_t)1 << shift);
+  mm_slots_store(&run->free[index],
+                 bits | (uint64_t)1 << slot % MM_SLOTS_WORD_BITS);
   if (__builtin_expect((run->summary >> index & 1) == 0, 0))
     mm_slots_note(cache, run, index);
   if (__builtin_expect(--run->left <= 0, 0))
     mm_slots_freed_slow(cache, run);
+}
+
+static inline bool mm_slots_is_free(const struct mm_slots_run *run,
+                                    uint32_t slot)
+{
+  uint64_t bits = mm_slots_load(&run->free[slot / MM_SLOTS_WORD_BITS]);
+  return bits >> slot % MM_SLOTS_WORD_BITS & 1;
+}
+
+/* Frees a block of an own run; false: it is free already. */
+static inline bool mm_slots_free_own(struct mm_slots_cache *cache,
+                                     const struct mm_slots_tag *tag,
+                                     uint32_t slot, void *block)
+{
+  void *hot = mm_slots_hot(cache, tag->class);
+  if (__builtin_expect(hot == block || mm_slots_is_free(tag->run, slot), 0))
+    return false;
+  if (hot)
+    mm_slots_put(cache, tag->run, slot);
+  else
+    mm_slots_set_hot(cache, tag->class, block);
   return true;
 }
 
@@ -300,7 +342,7 @@ static inline void mm_slots_free(struct mm_slots_cache *cache, void *block)
             __atomic_load_n(&tag->owner, __ATOMIC_RELAXED) == cache &&
                 mm_slots_index(tag, offset & (MM_SPAN_BYTES - 1), &slot),
             1) &&
-        mm_slots_put(cache, tag->run, slot))
+        mm_slots_free_own(cache, tag, slot, block))
       return;
   }
   mm_slots_free_other(cache->slots, block);

@@ -99,7 +99,8 @@ static enum put put_remote(const struct mm_slots *slots,
   uint32_t index = slot / MM_SLOTS_WORD_BITS;
   uint64_t bit = (uint64_t)1 << slot % MM_SLOTS_WORD_BITS;
   uint64_t *words = mm_slots_mirror(slots, tag->run)->words;
-  if (mm_slots_load(&tag->run->free[index]) & bit)
+  if (mm_slots_is_free(tag->run, slot) ||
+      mm_slots_hot_of(tag) == mm_slots_block(slots, tag, slot))
     return PUT_TWICE;
   uint64_t before = __atomic_fetch_or(&words[index], bit, __ATOMIC_RELEASE);
   if (before & bit)
@@ -146,11 +147,10 @@ static void complain_of_word(struct mm_slots *slots,
                              const struct mm_slots_tag *tag, unsigned index,
                              uint64_t bits)
 {
-  uintptr_t start = mm_slots_start(slots, tag);
   for (; bits; bits &= bits - 1) {
-    size_t slot = index * MM_SLOTS_WORD_BITS + (size_t)__builtin_ctzll(bits);
-    complain(slots, MM_SLOTS_FREED_TWICE,
-             (void *)(start + slot * tag->slot_bytes));
+    uint32_t slot =
+        index * MM_SLOTS_WORD_BITS + (uint32_t)__builtin_ctzll(bits);
+    complain(slots, MM_SLOTS_FREED_TWICE, mm_slots_block(slots, tag, slot));
   }
 }
 

@@ -21,6 +21,21 @@ static inline uintptr_t mm_slots_start(const struct mm_slots *slots,
   return slots->source->base + (mm_slots_span(slots, tag) << MM_SPAN_LOG2);
 }
 
+static inline void *mm_slots_block(const struct mm_slots *slots,
+                                   const struct mm_slots_tag *tag,
+                                   uint32_t slot)
+{
+  return (void *)(mm_slots_start(slots, tag) + (size_t)slot * tag->slot_bytes);
+}
+
+/* The hot block of the tag's class, with the owner of its run. */
+static inline void *mm_slots_hot_of(const struct mm_slots_tag *tag)
+{
+  const struct mm_slots_cache *owner =
+      __atomic_load_n(&tag->owner, __ATOMIC_ACQUIRE);
+  return mm_slots_hot(owner, tag->class);
+}
+
 static inline struct mm_slots_remote *
 mm_slots_mirror(const struct mm_slots *slots, const struct mm_slots_run *run)
 {

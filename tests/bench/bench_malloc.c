@@ -15,7 +15,8 @@
  *
  *   ns         per allocation and its free, the test's own work with it:
  *              processor time of the thread; time that passes for `threads'
- *   peak       anonymous memory in use, over what the process had at first
+ *   peak       anonymous memory in use but for the test's tables, over what a
+ *              process has that preloads nothing and allocates nothing
  *   peak/live  the same divided by what the sequence holds then
  *
  * Status: 0, or 1 when a cell failed.
@@ -45,6 +46,7 @@ struct setup {
   char **traces;
   int trace_count;
   bool has_failed;
+  unsigned long long bare_bytes;     /* memory that a process has anyway */
   char preload[ALLOCATORS_MOST][64]; /* what was found; "": absent */
 };
 
@@ -90,7 +92,7 @@ static double now_ns(const struct bench_cell *cell)
 
 void bench_open(struct bench_cell *cell)
 {
-  cell->start_bytes = anonymous_bytes();
+  cell->test_bytes = anonymous_bytes() - cell->first_bytes;
   if (cell->allocator->open)
     cell->allocator->open();
   if (cell->allocator->begin_thread)
@@ -110,7 +112,7 @@ void bench_stop(struct bench_cell *cell, uint64_t pairs)
 
 void bench_look(struct bench_cell *cell, uint64_t live_bytes)
 {
-  uint64_t bytes = anonymous_bytes() - cell->start_bytes;
+  uint64_t bytes = anonymous_bytes() - cell->test_bytes;
   if (bytes > cell->peak_bytes)
     cell->peak_bytes = bytes;
   if (live_bytes > cell->live_bytes)
@@ -151,25 +153,32 @@ static int is_library(struct dl_phdr_info *info, size_t bytes, void *name)
   return strstr(info->dlpi_name, name) != NULL;
 }
 
+static int print_cell(const struct bench_cell *cell)
+{
+  double ns = cell->pairs ? cell->ns / (double)cell->pairs : 0;
+  printf("%.3f %llu %llu\n", ns, (unsigned long long)cell->peak_bytes,
+         (unsigned long long)cell->live_bytes);
+  return 0;
+}
+
 /* --cell ALLOCATOR SEQUENCE SCALE [TRACE]; SEQUENCE "-": is the library that
-   LD_PRELOAD names there? */
+   LD_PRELOAD names there, and what memory has the process at its beginning? */
 static int run_cell(char **arguments)
 {
   char *preload = getenv("LD_PRELOAD");
   if (preload && *preload && !dl_iterate_phdr(is_library, preload))
     return ABSENT_STATUS;
-  if (strcmp(arguments[1], "-") == 0)
-    return 0;
   struct bench_cell cell = {
       .allocator = find_allocator(arguments[0]),
       .scale = strtoul(arguments[2], NULL, 10),
       .trace = arguments[3],
+      .first_bytes = anonymous_bytes(),
   };
-  find_sequence(arguments[1])->run(&cell);
-  printf("%.3f %llu %llu\n", cell.ns / (double)cell.pairs,
-         (unsigned long long)cell.peak_bytes,
-         (unsigned long long)cell.live_bytes);
-  return 0;
+  if (strcmp(arguments[1], "-") == 0)
+    bench_look(&cell, 0);
+  else
+    find_sequence(arguments[1])->run(&cell);
+  return print_cell(&cell);
 }
 
 /* Starting cells
@@ -225,6 +234,12 @@ static int spawn_cell(const char **arguments, const char *preload,
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static bool read_cell(const char *output, struct result *result)
+{
+  return sscanf(output, "%lf %llu %llu", &result->ns, &result->peak_bytes,
+                &result->live_bytes) == 3;
+}
+
 static bool measure(struct setup *setup,
                     const struct bench_allocator *allocator,
                     const struct bench_sequence *sequence, const char *trace,
@@ -238,9 +253,11 @@ static bool measure(struct setup *setup,
   int status =
       spawn_cell(arguments, setup->preload[allocator - bench_allocators], false,
                  output, sizeof output);
-  if (status == 0 && sscanf(output, "%lf %llu %llu", &result->ns,
-                            &result->peak_bytes, &result->live_bytes) == 3)
+  if (status == 0 && read_cell(output, result)) {
+    unsigned long long peak = result->peak_bytes, bare = setup->bare_bytes;
+    result->peak_bytes = peak > bare ? peak - bare : 0;
     return true;
+  }
   fprintf(stderr, "bench_malloc: %s, %s: failed (%d)\n", allocator->name,
           sequence->name, status);
   setup->has_failed = true;
@@ -345,7 +362,7 @@ static void find_library(const struct bench_allocator *allocator, char *found,
 {
   const char *arguments[] = {
       "bench_malloc", "--cell", allocator->name, "-", "1", NULL};
-  char output[16];
+  char output[128];
   const char *at = allocator->preload;
   while (*at) {
     size_t length = strcspn(at, " ");
@@ -365,6 +382,17 @@ static void find_libraries(struct setup *setup)
         is_wanted(setup->allocators, bench_allocators[i].name))
       find_library(&bench_allocators[i], setup->preload[i],
                    sizeof setup->preload[i]);
+}
+
+static void find_bare_bytes(struct setup *setup)
+{
+  const char *arguments[] = {"bench_malloc", "--cell", "none", "-", "1", NULL};
+  char output[128];
+  struct result result;
+  if (spawn_cell(arguments, "", false, output, sizeof output) != 0 ||
+      !read_cell(output, &result))
+    bench_give_up("cannot run", own_path);
+  setup->bare_bytes = result.peak_bytes;
 }
 
 /* Command line
@@ -422,6 +450,7 @@ int main(int argc, char **argv)
   for (; at < argc && argv[at][0] == '-'; at++)
     take_option(&setup, argv[at]);
   find_libraries(&setup);
+  find_bare_bytes(&setup);
   const struct bench_sequence *sequence = bench_sequences;
   for (; sequence->name; sequence++) {
     if (!is_wanted(setup.sequences, sequence->name))

@@ -34,11 +34,14 @@ struct bench_allocator {
 /* What a sequence is run with, and what it measures. */
 struct bench_cell {
   const struct bench_allocator *allocator;
-  uint64_t scale;    /* divides the number of steps */
-  const char *trace; /* a file */
-  uint64_t pairs;    /* pairs of an allocation and a free that were timed */
-  double ns;         /* for all of them */
-  uint64_t start_bytes, peak_bytes, live_bytes;
+  uint64_t scale;       /* divides the number of steps */
+  const char *trace;    /* a file */
+  uint64_t pairs;       /* pairs of an allocation and a free that were timed */
+  double ns;            /* for all of them */
+  uint64_t first_bytes; /* anonymous memory of the process at its beginning */
+  uint64_t test_bytes;  /* of that, what the tables of the test took since */
+  uint64_t peak_bytes;  /* the rest, with what the process has anyway */
+  uint64_t live_bytes;
   bool is_wall; /* several threads: time that passes is what counts */
   double started_ns;
 };

@@ -114,6 +114,23 @@ static void libc_free(void *block, size_t bytes)
   free(block);
 }
 
+/* None: what the test itself costs
+ * ---------------------------------------------- */
+
+enum { NONE_BYTES = 24 };
+
+static void *none_alloc(size_t bytes)
+{
+  static _Alignas(16) char block[NONE_BYTES];
+  (void)bytes;
+  return block;
+}
+
+static void none_free(void *block, size_t bytes)
+{
+  (void)block, (void)bytes;
+}
+
 #define LIBC_FUNCTIONS                                                         \
   .most_bytes = SIZE_MAX, .is_for_threads = true, .alloc = malloc,             \
   .free = libc_free
@@ -150,5 +167,9 @@ const struct bench_allocator bench_allocators[] = {
     {.name = "jemalloc",
      .preload = "libjemalloc.so.2 libjemalloc.so",
      LIBC_FUNCTIONS},
+    {.name = "none",
+     .most_bytes = NONE_BYTES,
+     .alloc = none_alloc,
+     .free = none_free},
     {.name = NULL},
 };

@@ -210,7 +210,7 @@ START_TEST(slots_return_an_empty_run)
   alloc_many(classes()->bytes[3], count);
   ck_assert_uint_eq(f.source.held, 5);
   free_many(count);
-  ck_assert_uint_le(f.source.held, 2); /* the current one, and one kept */
+  ck_assert_uint_le(f.source.held, 3); /* current, kept, of the hot block */
   slots_fixture_check(&f);
   mm_slots_cache_trim(cache);
   ck_assert_uint_eq(f.source.held, 0);
@@ -473,6 +473,7 @@ START_TEST(the_check_finds_what_is_broken)
   size_t class = mm_class_of(classes(), 48);
   size_t count = 3 * slots_of_class(class);
   alloc_many(48, count);
+  mm_slots_free(cache, blocks[count / 2]); /* hot */
   mm_slots_free(cache, blocks[0]);
   alloc(100);
   struct mm_slots_run *partial = run_of(blocks[0]);
@@ -489,7 +490,7 @@ START_TEST(the_check_finds_what_is_broken)
   expect_complaint(partial->tag, full->tag, "another span");
   expect_complaint(partial->summary, UINT64_MAX, "beyond the last word");
   expect_complaint(partial->summary, 0, "summary");
-  expect_complaint(partial->class, 3, "divided");
+  expect_complaint(partial->tag->class, 3, "divided");
   expect_complaint(partial->state, MM_SLOTS_NONE, "is in use");
   expect_complaint(partial->state, MM_SLOTS_FULL, "full run");
   expect_complaint(partial->state, MM_SLOTS_EMPTY, "empty run");
@@ -507,11 +508,16 @@ START_TEST(the_check_finds_what_is_broken)
   expect_complaint(bin->empty_count, 1, "count of empty");
   expect_complaint(bin->empty, partial, "among the empty");
   expect_complaint(f.slots->run_count, 1, "count of runs");
+  void **hot = &cache->hot[class];
+  expect_complaint(*hot, (char *)*hot + 8, "hot block is of a strange run");
+  expect_complaint(*hot, blocks[0], "hot block is free");
+  expect_complaint(*hot, (char *)*hot + f.source.source.reserved_bytes,
+                   "hot block is none");
   struct mm_slots_cache *other = mm_slots_cache_acquire(f.slots);
   expect_complaint(partial->tag->owner, other, "strange run");
   mm_slots_cache_release(other);
   free_many(count);
-  f.faults = 0; /* blocks[0] was free */
+  f.faults = 0; /* two of them were free */
 }
 END_TEST
 
