@@ -18,8 +18,9 @@
 enum {
   CHUNK_LEAST_BYTES = 256 * 1024,
   CHUNK_MOST_BYTES = 4 * 1024 * 1024,
-  CHUNK_FRACTION = 8, /* of what is held, a new chunk may be */
-  EMPTY_FRACTION = 8, /* of what is used, empty chunks may be */
+  CHUNK_FRACTION = 8,    /* of what is held, a new chunk may be */
+  EMPTY_FRACTION = 8,    /* of what is used, empty chunks may be */
+  FLUSH_GRANULES = 2048, /* of less use no flush is planned */
 };
 
 /* Sizes in granules, and what alignment adds, fit 31 bits. */
@@ -230,6 +231,14 @@ static void flush(struct mm_freelist *freelist)
   freelist->flush_granules = freelist->used_granules / 2;
 }
 
+/* Use grows: the next flush is due when half of it is freed. */
+static void plan_flush(struct mm_freelist *freelist)
+{
+  if (freelist->used_granules >= FLUSH_GRANULES &&
+      freelist->flush_granules < freelist->used_granules / 4)
+    freelist->flush_granules = freelist->used_granules / 2;
+}
+
 /* Allocation -------------------------------------------------------------- */
 
 /* What just fits is better than what is sure to fit. */
@@ -284,8 +293,7 @@ static void *cut(struct mm_freelist *freelist, uint64_t from, uint32_t front,
   if (all > front + granules)
     insert(freelist, block + granules, all - front - granules);
   mark(freelist, block, granules, HANDED);
-  if (freelist->flush_granules < freelist->used_granules / 4)
-    freelist->flush_granules = freelist->used_granules / 2;
+  plan_flush(freelist);
   return hand_out(freelist, block, granules);
 }
 
@@ -355,7 +363,7 @@ static void free_block(struct mm_allocator *allocator, void *at)
         (uint32_t)block;
   else
     coalesce(freelist, block, granules);
-  if (freelist->used_granules <= freelist->flush_granules)
+  if (freelist->used_granules < freelist->flush_granules)
     flush(freelist);
 }
 

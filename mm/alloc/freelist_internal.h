@@ -22,7 +22,8 @@
  *   free    in the index by size (fit_internal.h), its node in the block
  *   quick   freed, but not yet coalesced: on a list of its exact size, at most
  *           64 of them, for the next request of that size.  Flushed when half
- *           of what was used has been freed, and before memory is taken
+ *           of what was used has been freed, unless that was less than 32 KiB,
+ *           and before memory is taken
  *
  * The size of a block is the distance to the next start.  A block that covers
  * whole words of bits has its size written into the first and the last of those
