@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "tests/unit/asm_fixture.h"
+#include "tests/unit/suite.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -238,15 +239,9 @@ void asm_check_round_trip(const char *name, const struct vm_module *module)
 
 int asm_main(const char *name, const TTest *const *tests, size_t count)
 {
-  Suite *suite = suite_create(name);
   TCase *all = tcase_create(name);
   tcase_set_timeout(all, 60);
   for (size_t i = 0; i < count; i++)
     tcase_add_test(all, tests[i]);
-  suite_add_tcase(suite, all);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_main(name, (TCase *[]){all, NULL});
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "tests/unit/mm_fixture.h"
+#include "tests/unit/suite.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -369,17 +370,11 @@ void fixture_add_death(TCase *tests, const TTest *test, int signal, int status,
 
 int fixture_main(const char *name, TCase *cases[])
 {
-  Suite *suite = suite_create(name);
-  for (size_t i = 0; cases[i]; i++) {
+  for (size_t i = 0; cases[i]; i++)
     tcase_set_timeout(cases[i], 120);
-    suite_add_tcase(suite, cases[i]);
-  }
-  SRunner *runner = srunner_create(suite);
 #ifdef BAMBOO_TSAN
-  srunner_set_fork_status(runner, CK_NOFORK);
+  return suite_main_forked(name, cases, CK_NOFORK);
+#else
+  return suite_main(name, cases);
 #endif
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "tests/unit/asm_fixture.h"
+#include "tests/unit/suite.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -194,15 +195,9 @@ int main(void)
       records_are_checked, functions_are_checked, instructions_are_checked,
       calls_are_checked,
   };
-  Suite *suite = suite_create("asm_check");
   TCase *all = tcase_create("check");
   tcase_add_checked_fixture(all, setup, teardown);
   for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
     tcase_add_test(all, tests[i]);
-  suite_add_tcase(suite, all);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_main("asm_check", (TCase *[]){all, NULL});
 }

@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include "tests/unit/suite.h"
 #include "vm/asm/asm.h"
 
 #include <check.h>
@@ -69,14 +70,8 @@ END_TEST
 
 int main(void)
 {
-  Suite *suite = suite_create("asm_reject");
   TCase *tests = tcase_create("reject");
   tcase_add_loop_test(tests, a_wrong_text_gets_one_error_at_its_place, 0,
                       (int)(sizeof table / sizeof table[0]));
-  suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_main("asm_reject", (TCase *[]){tests, NULL});
 }

@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "tests/unit/asm_fixture.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -198,7 +199,6 @@ END_TEST
 
 int main(void)
 {
-  Suite *suite = suite_create("asm_roundtrip");
   TCase *tests = tcase_create("roundtrip");
   tcase_set_timeout(tests, 120);
   tcase_add_loop_test(tests, each_instruction_assembles_and_comes_back, 0,
@@ -208,10 +208,5 @@ int main(void)
   tcase_add_test(tests, the_order_of_handlers_comes_back);
   tcase_add_test(tests, overloads_and_arrays_come_back);
   tcase_add_test(tests, the_programs_of_the_tree_come_back);
-  suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_main("asm_roundtrip", (TCase *[]){tests, NULL});
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "interp/interp.h"
+#include "tests/unit/suite.h"
 #include "vm/asm/asm.h"
 #include "vm/core/runtime.h"
 
@@ -195,13 +196,7 @@ int main(void)
   tcase_set_timeout(tests, 300);
   tcase_add_test(tests, a_single_failure_is_survived_wherever_it_is);
   tcase_add_test(tests, lasting_failure_is_survived_wherever_it_begins);
-  Suite *suite = suite_create("memory");
-  suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failures = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_main("memory", (TCase *[]){tests, NULL});
 }
 
 #else

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "interp/interp.h"
+#include "tests/unit/suite.h"
 #include "vm/asm/asm.h"
 #include "vm/core/runtime.h"
 
@@ -243,11 +244,5 @@ int main(void)
   tcase_add_test(tests, exit_leaves_a_machine_that_can_be_destroyed);
   tcase_add_test(tests, nested_initialisers_stop_at_the_end_of_the_c_stack);
   tcase_add_test(tests, a_limit_on_memory_is_a_status);
-  Suite *suite = suite_create("machine");
-  suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_main("machine", (TCase *[]){tests, NULL});
 }

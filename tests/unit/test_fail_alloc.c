@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "interp/interp.h"
+#include "tests/unit/suite.h"
 #include "vm/asm/asm.h"
 #include "vm/core/object.h"
 #include "vm/core/purposes.h"
@@ -526,11 +527,5 @@ int main(void)
   tcase_add_test(tests, rare_needs_are_met_or_memory_ran_out);
   tcase_add_test(tests, collections_make_do_with_what_there_is);
   tcase_add_test(tests, a_broken_file_is_refused_in_full_or_memory_ran_out);
-  Suite *suite = suite_create("fail_alloc");
-  suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failures = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_main("fail_alloc", (TCase *[]){tests, NULL});
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "interp/interp.h"
+#include "tests/unit/suite.h"
 #include "vm/asm/asm.h"
 #include "vm/core/runtime.h"
 #include "vm/core/vm.h"
@@ -469,9 +470,8 @@ START_TEST(a_method_too_long_for_the_compiler_space_throws_out_of_memory)
 }
 END_TEST
 
-static Suite *interp_suite(void)
+int main(void)
 {
-  Suite *suite = suite_create("interp");
   TCase *tests = tcase_create("interp");
   tcase_add_loop_test(tests, fuses_these_sequences, 0,
                       sizeof sequences / sizeof sequences[0]);
@@ -487,15 +487,5 @@ static Suite *interp_suite(void)
   tcase_add_test(tests, the_accumulator_can_be_any_argument);
   tcase_add_test(tests,
                  a_method_too_long_for_the_compiler_space_throws_out_of_memory);
-  suite_add_tcase(suite, tests);
-  return suite;
-}
-
-int main(void)
-{
-  SRunner *runner = srunner_create(interp_suite());
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_main("interp", (TCase *[]){tests, NULL});
 }

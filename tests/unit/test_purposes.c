@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mm/alloc/arena.h"
+#include "tests/unit/suite.h"
 #include "vm/core/buffer.h"
 #include "vm/core/purposes.h"
 
@@ -100,11 +101,5 @@ int main(void)
   tcase_add_test(tests, each_block_of_an_arena_can_be_made_to_fail);
   tcase_add_test(tests, a_buffer_grows_by_doubling_and_keeps_what_it_has);
   tcase_add_test(tests, a_buffer_that_cannot_grow_is_as_it_was);
-  Suite *suite = suite_create("purposes");
-  suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failures = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_main("purposes", (TCase *[]){tests, NULL});
 }

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "tests/unit/vm_fixture.h"
+#include "tests/unit/suite.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,12 +107,6 @@ bool machine_call(const char *record, const char *name,
 
 int machine_main(const char *name, TCase *tests)
 {
-  Suite *suite = suite_create(name);
   tcase_add_checked_fixture(tests, machine_open, machine_close);
-  suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_main(name, (TCase *[]){tests, NULL});
 }
