@@ -19,6 +19,7 @@
 
 #include "interp/arith_inline.h"
 #include "interp/code_internal.h"
+#include "mm/barrier_inline.h"
 #include "mm/mm_inline.h"
 #include "vm/core/purposes.h"
 
@@ -81,9 +82,9 @@ const void *const *interp_handlers;
     goto *handlers[op_];                                                       \
   } while (0)
 
-/* Stores a reference into an object.  Today's plans have no barriers here. */
+/* Stores a reference into an object. */
 #define STORE_REF(object, offset, value)                                       \
-  (*(uint32_t *)((char *)mm_address(object) + (offset)) = (value).bits)
+  mm_store_ref(&thread->mutator, (char *)mm_address(object) + (offset), value)
 
 static inline struct vm_frame *frame_of(union vm_slot *vregs)
 {

@@ -44,6 +44,9 @@ struct mm_options {
   enum mm_tenured tenured;
   uint64_t heap_max_bytes;
   uint64_t heap_min_bytes;
+  uint64_t young_bytes;    /* generational: of young objects, when they are
+                              collected */
+  uint64_t pause_goal_ns;  /* generational: chooses young_bytes */
   unsigned growth_percent; /* the heap grows to so much of what lives */
   enum mm_fit object_fit;  /* with MM_TENURED_FREELIST */
   enum mm_fit nonmoving_fit;

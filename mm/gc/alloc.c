@@ -72,9 +72,13 @@ static enum mm_status alloc_large(struct mm_heap *heap, uint64_t bytes,
                                   uint32_t limit, uintptr_t *at)
 {
   enum mm_status status = mm_large_alloc(heap, bytes, limit, at);
-  if (status == MM_OK)
-    heap->fixed[MM_FIXED_OBJECTS].claimed_bytes += bytes;
-  return status;
+  if (status != MM_OK)
+    return status;
+  heap->fixed[MM_FIXED_OBJECTS].claimed_bytes += bytes;
+  if (heap->options.generational)
+    mm_object_add_young(heap, mm_region_index(&heap->regions, *at),
+                        MM_AGE_EDEN);
+  return MM_OK;
 }
 
 static enum mm_status alloc_nonmoving(struct mm_heap *heap, size_t bytes,
@@ -82,9 +86,11 @@ static enum mm_status alloc_nonmoving(struct mm_heap *heap, size_t bytes,
 {
   enum mm_status status =
       mm_fixed_alloc(heap, &heap->fixed[MM_FIXED_NONMOVING], bytes, limit, at);
-  if (status == MM_OK)
-    mm_stat_count(&heap->stat, MM_COUNT_NONMOVING_ALLOCATED, 1);
-  return status;
+  if (status != MM_OK)
+    return status;
+  mm_stat_count(&heap->stat, MM_COUNT_NONMOVING_ALLOCATED, 1);
+  heap->old_allocated_bytes += bytes;
+  return MM_OK;
 }
 
 static enum mm_status find_room_locked(struct mm_mutator *mutator,
@@ -104,7 +110,7 @@ static enum mm_status find_room_locked(struct mm_mutator *mutator,
   else if (request->nonmoving)
     status = alloc_nonmoving(heap, bytes, limit, at);
   else
-    status = mm_object_cut_medium(heap, bytes, limit, true, at);
+    status = mm_object_cut_medium(heap, MM_AGE_EDEN, bytes, limit, true, at);
   if (status == MM_OK)
     count_direct(mutator, bytes);
   return status;

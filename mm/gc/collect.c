@@ -19,6 +19,7 @@
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/compact_internal.h"
 #include "mm/gc/evacuate_internal.h"
 #include "mm/gc/heap_verify_internal.h"
@@ -26,6 +27,7 @@
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/sizing_internal.h"
 #include "mm/gc/workers_internal.h"
+#include "mm/gc/young_internal.h"
 
 uint64_t mm_heap_used_bytes(const struct mm_heap *heap)
 {
@@ -62,7 +64,7 @@ static void verify(struct mm_heap *heap, enum mm_phase phase, const char *when)
 static void count_results(struct mm_heap *heap, enum mm_collection_kind kind,
                           struct mm_stat_heap *after)
 {
-  bool copies = kind == MM_COLLECTION_EVACUATE;
+  bool copies = kind == MM_COLLECTION_EVACUATE || kind == MM_COLLECTION_YOUNG;
   for (unsigned i = 0; i < heap->workers->count; i++) {
     const struct mm_worker *worker = &heap->workers->each[i];
     mm_stat_count(&heap->stat,
@@ -72,6 +74,7 @@ static void count_results(struct mm_heap *heap, enum mm_collection_kind kind,
                   copies ? MM_COUNT_COPIED_OBJECTS : MM_COUNT_SLID_OBJECTS,
                   worker->moved_objects);
     mm_stat_count(&heap->stat, MM_COUNT_KEPT_OBJECTS, worker->kept_objects);
+    mm_stat_count(&heap->stat, MM_COUNT_CARDS_SCANNED, worker->cards);
     /* What a compaction moves is among what it marked. */
     after->live_bytes += worker->live_bytes;
     after->live_objects += worker->live_objects;
@@ -82,10 +85,43 @@ static void count_results(struct mm_heap *heap, enum mm_collection_kind kind,
   }
 }
 
+static uint64_t aged_bytes(const struct mm_heap *heap, enum mm_age age)
+{
+  uint64_t bytes = 0;
+  for (unsigned i = 0; i < heap->workers->count; i++)
+    bytes += heap->workers->each[i].aged_bytes[age];
+  return bytes;
+}
+
+/* A young collection counts what lives of the young objects; all old ones are
+   taken to live. */
+static void count_young(struct mm_heap *heap, enum mm_collection_kind kind,
+                        struct mm_stat_heap *after)
+{
+  uint64_t young_bytes = 0;
+  for (enum mm_age age = MM_AGE_SURVIVOR; age < MM_AGE_TENURED; age++)
+    young_bytes += aged_bytes(heap, age);
+  if (kind == MM_COLLECTION_YOUNG) {
+    after->live_bytes += heap->stat.live_then_bytes - heap->young_live_bytes +
+                         heap->old_allocated_bytes;
+    after->live_objects = 0;
+    mm_stat_count(&heap->stat, MM_COUNT_PROMOTED_BYTES,
+                  aged_bytes(heap, MM_AGE_TENURED));
+  }
+  heap->young_live_bytes = kind == MM_COLLECTION_YOUNG ? young_bytes : 0;
+  heap->old_allocated_bytes = 0;
+}
+
 static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
                     bool utmost)
 {
   unsigned active = mm_sizing_workers(heap);
+  if (kind == MM_COLLECTION_YOUNG) {
+    bool had_room = mm_collect_young(heap, active);
+    if (!had_room)
+      mm_stat_count(&heap->stat, MM_COUNT_EVACUATIONS_FAILED, 1);
+    return had_room;
+  }
   if (kind == MM_COLLECTION_SWEEP)
     mm_mark_sweep(heap, active);
   else if (utmost)
@@ -117,6 +153,7 @@ static void check(const struct mm_heap *heap)
 #ifdef BAMBOO_DEBUG
   mm_regions_check(&heap->regions);
   mm_fixed_check(heap);
+  mm_cards_check(heap);
 #else
   (void)heap;
 #endif
@@ -132,13 +169,15 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
   if (heap->options.verify & MM_VERIFY_BEFORE)
     verify(heap, MM_PHASE_VERIFY_BEFORE, "before");
   bool utmost = effort == MM_EFFORT_UTMOST;
-  enum mm_collection_kind kind = mm_sizing_kind(heap, utmost);
+  bool full = utmost || cause == MM_CAUSE_EXPLICIT || cause == MM_CAUSE_EXIT;
+  enum mm_collection_kind kind = mm_sizing_kind(heap, full, utmost);
   mm_stat_collection_kind(&heap->stat, kind);
   bool had_room = reclaim(heap, kind, utmost);
   if (utmost)
     mm_compiler_space_trim(&heap->compiler);
   struct mm_stat_heap counted = {0};
   count_results(heap, kind, &counted);
+  count_young(heap, kind, &counted);
   mm_sizing_update(heap, kind, !had_room, counted.live_bytes);
   give_memory_back(heap);
   check(heap);

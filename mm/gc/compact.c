@@ -36,6 +36,7 @@
 
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/mark_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
@@ -380,8 +381,9 @@ static void prepare(struct mm_heap *heap)
     mm_region_clear_marks(heap, i);
     heap->traces[i] = is_small(heap, i) ? MM_TRACE_MOVE : MM_TRACE_MARK;
     region->flags = MM_REGION_COMMITTED;
+    region->age = (uint8_t)heap->full_age;
   }
-  mm_object_space_reset(heap);
+  mm_object_spaces_reset(heap);
 }
 
 struct weak_visitor {
@@ -432,6 +434,24 @@ static void release_small(struct mm_heap *heap)
     else
       mm_object_offer_rest(heap, i);
   }
+}
+
+/* With generations: nothing is young any more. */
+static void make_all_old(struct mm_heap *heap)
+{
+  if (!heap->options.generational)
+    return;
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
+    if (is_small(heap, i))
+      mm_cards_note_region(heap, i);
+  mm_cards_forget(heap);
+  mm_objects_make_all_old(heap);
+}
+
+static void release(struct mm_heap *heap)
+{
+  release_small(heap);
+  make_all_old(heap);
 }
 
 static void sweep_others(struct mm_heap *heap)
@@ -485,5 +505,5 @@ void mm_compact(struct mm_heap *heap, unsigned active)
   phase_on(heap, MM_PHASE_UPDATE, active, update_goal);
   phase_on(heap, MM_PHASE_MOVE, active, move_goal);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep_others);
-  mm_stat_phase_run(heap, MM_PHASE_RELEASE, release_small);
+  mm_stat_phase_run(heap, MM_PHASE_RELEASE, release);
 }

@@ -25,6 +25,7 @@
 
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/header_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/workers_internal.h"
@@ -43,14 +44,25 @@ static uint64_t from_bytes(struct mm_ref ref, uint64_t header)
   return mm_size_with(mm_address(ref), mm_header_layout(header));
 }
 
-static void rescan_region(struct mm_worker *worker, uint32_t index)
+/* A buffer with memory that nobody has written yet: its end, or 0. */
+static uintptr_t end_of_buffer_at(const struct mm_worker *worker, uintptr_t at)
+{
+  for (enum mm_age age = 0; age < MM_AGE_COUNT; age++)
+    if (at == worker->buffers[age].cursor && at != worker->buffers[age].limit)
+      return worker->buffers[age].limit;
+  return 0;
+}
+
+void mm_evacuate_rescan_region(struct mm_worker *worker, uint32_t index,
+                               void (*rescan)(void *worker, struct mm_ref ref))
 {
   struct mm_region *region = &worker->heap->regions.table[index];
   uintptr_t at = mm_region_start(&worker->heap->regions, index);
   /* Tracing may fill the region further while it is walked. */
   while (at < region->top) {
-    if (at == worker->buffer.cursor && at != worker->buffer.limit) {
-      at = worker->buffer.limit;
+    uintptr_t buffer_end = end_of_buffer_at(worker, at);
+    if (buffer_end) {
+      at = buffer_end;
       continue;
     }
     struct mm_ref ref = mm_ref_at((void *)at);
@@ -58,7 +70,7 @@ static void rescan_region(struct mm_worker *worker, uint32_t index)
     at += from_bytes(ref, header);
     if (!(region->flags & MM_REGION_FROM) ||
         (mm_header_is_visited(header) && !mm_header_is_forwarded(header)))
-      mm_evacuate_rescan(worker, ref);
+      rescan(worker, ref);
   }
 }
 
@@ -69,7 +81,7 @@ static void rescan_all(struct mm_worker *worker)
     const struct mm_region *region = &heap->regions.table[i];
     if (region->kind == MM_REGION_SMALL) {
       if (!(region->flags & MM_REGION_FROM) || region->flags & MM_REGION_KEPT)
-        rescan_region(worker, i);
+        mm_evacuate_rescan_region(worker, i, mm_evacuate_rescan);
     } else if (region->kind == MM_REGION_LARGE ||
                region->kind == MM_REGION_SLOTS ||
                region->kind == MM_REGION_FREELIST) {
@@ -81,7 +93,7 @@ static void rescan_all(struct mm_worker *worker)
 static void rescan_goal(struct mm_worker *worker)
 {
   rescan_all(worker);
-  mm_evacuate_end_buffer(worker);
+  mm_evacuate_end_buffers(worker);
 }
 
 /* Begin and end ------------------------------------------------------------ */
@@ -112,23 +124,31 @@ static void prepare(struct mm_heap *heap)
 {
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
     prepare_region(heap, i);
-  mm_object_space_reset(heap);
+  mm_object_spaces_reset(heap);
 }
 
 struct weak_visitor {
   struct mm_weak_visitor visitor; /* first */
   struct mm_heap *heap;
+  bool young; /* only young objects may have died */
 };
+
+static bool is_reached(const struct mm_heap *heap, struct mm_ref ref)
+{
+  return mm_region_of(&heap->regions, (uintptr_t)mm_address(ref))->flags &
+         MM_REGION_REACHED;
+}
 
 static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
 {
-  struct mm_heap *heap = ((struct weak_visitor *)visitor)->heap;
+  const struct weak_visitor *self = (struct weak_visitor *)visitor;
+  struct mm_heap *heap = self->heap;
   struct mm_ref ref = *slot;
   bool lives = true;
   uint8_t trace =
       heap->traces[mm_region_index(&heap->regions, (uintptr_t)mm_address(ref))];
   if (trace == MM_TRACE_MARK) {
-    lives = mm_is_marked(heap, ref);
+    lives = self->young ? is_reached(heap, ref) : mm_is_marked(heap, ref);
   } else if (trace == MM_TRACE_MOVE) {
     uint64_t header = mm_header_load(ref);
     lives = mm_header_is_visited(header);
@@ -139,9 +159,9 @@ static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
   return lives;
 }
 
-static void visit_weak(struct mm_heap *heap)
+void mm_evacuate_visit_weak(struct mm_heap *heap, bool young)
 {
-  struct weak_visitor visitor = {{keep_weak}, heap};
+  struct weak_visitor visitor = {{keep_weak}, heap, young};
   mm_stat_phase_begin(&heap->stat, MM_PHASE_WEAK);
   heap->binding.visit_weak(heap->host, &visitor.visitor);
   mm_stat_phase_end(&heap->stat, MM_PHASE_WEAK);
@@ -154,8 +174,7 @@ static void bury(struct mm_heap *heap, uintptr_t at, uintptr_t end)
   mm_fill(heap, at, end);
 }
 
-/* Makes a region with kept objects an ordinary one again. */
-static void restore_kept(struct mm_heap *heap, uint32_t index)
+void mm_evacuate_restore_kept(struct mm_heap *heap, uint32_t index)
 {
   struct mm_region *region = &heap->regions.table[index];
   MM_ASSERT(region->flags & MM_REGION_FROM);
@@ -174,8 +193,13 @@ static void restore_kept(struct mm_heap *heap, uint32_t index)
   MM_ASSERT(at == region->top);
   if (mm_is_stressed(heap))
     memset((void *)gap, MM_POISON_BYTE, region->top - gap);
-  region->top = gap;
+  region->top = region->scan_top = gap;
   region->flags = MM_REGION_COMMITTED;
+  if (!heap->options.generational)
+    return;
+  region->age = MM_AGE_TENURED;
+  mm_cards_note_region(heap, index);
+  mm_cards_clean_region(heap, index);
 }
 
 /* Highest first, so that the lowest is taken first again. */
@@ -187,10 +211,19 @@ static void free_from_space(struct mm_heap *heap)
     if (region->kind != MM_REGION_SMALL || !(region->flags & MM_REGION_FROM))
       continue;
     if (region->flags & MM_REGION_KEPT)
-      restore_kept(heap, i);
+      mm_evacuate_restore_kept(heap, i);
     else
       mm_heap_free_region(heap, i);
   }
+}
+
+/* With generations: nothing is young any more. */
+static void make_all_old(struct mm_heap *heap)
+{
+  if (!heap->options.generational)
+    return;
+  mm_cards_forget(heap);
+  mm_objects_make_all_old(heap);
 }
 
 static void release(struct mm_heap *heap)
@@ -201,6 +234,7 @@ static void release(struct mm_heap *heap)
   mm_stat_phase_end(&heap->stat, MM_PHASE_SWEEP);
   mm_stat_phase_begin(&heap->stat, MM_PHASE_RELEASE);
   free_from_space(heap);
+  make_all_old(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_RELEASE);
 }
 
@@ -219,7 +253,7 @@ bool mm_evacuate(struct mm_heap *heap, unsigned active)
     mm_workers_run(workers, 1, rescan_goal);
   }
   mm_stat_phase_end(&heap->stat, MM_PHASE_EVACUATE);
-  visit_weak(heap);
+  mm_evacuate_visit_weak(heap, false);
   release(heap);
   uint64_t kept = 0;
   for (unsigned i = 0; i < workers->count; i++)

@@ -15,15 +15,30 @@
  */
 bool mm_evacuate(struct mm_heap *heap, unsigned active);
 
-/* Between evacuate.c and evacuate_trace.c: visits the roots (worker 0) and
-   traces until no worker has anything left. */
+/* Between evacuate.c, young.c and evacuate_trace.c: visits the roots (worker 0)
+   and traces until no worker has anything left. */
 void mm_evacuate_goal(struct mm_worker *worker);
+
+/* The same for young objects alone; the dirty cards are roots too. */
+void mm_young_goal(struct mm_worker *worker);
 
 /* Visits the slots of an object that is safe already, and what follows.  A
    lone worker's. */
 void mm_evacuate_rescan(void *worker, struct mm_ref ref);
+void mm_young_rescan(void *worker, struct mm_ref ref);
 
-/* Gives back the rest of a worker's buffer. */
-void mm_evacuate_end_buffer(struct mm_worker *worker);
+/* Gives back the rest of a worker's buffers. */
+void mm_evacuate_end_buffers(struct mm_worker *worker);
+
+/* Calls `rescan` for what may have been visited in a region of small objects
+   and is safe. */
+void mm_evacuate_rescan_region(struct mm_worker *worker, uint32_t index,
+                               void (*rescan)(void *worker, struct mm_ref ref));
+
+/* The host's weak tables, with what is forwarded, kept or marked alive. */
+void mm_evacuate_visit_weak(struct mm_heap *heap, bool young);
+
+/* Makes a region with kept objects an ordinary one again. */
+void mm_evacuate_restore_kept(struct mm_heap *heap, uint32_t index);
 
 #endif

@@ -33,6 +33,7 @@
 
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/header_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
@@ -65,22 +66,26 @@ static void unlock_space(struct mm_worker *worker)
 }
 
 /* What a buffer holds are copies, nothing else. */
-static void end_buffer(struct mm_worker *worker)
+static void end_buffer(struct mm_worker *worker, enum mm_age age)
 {
-  mm_bump_check(&worker->buffer);
-  worker->moved_bytes += mm_bump_used(&worker->buffer);
-  mm_object_chunk_end(worker->heap, &worker->buffer);
+  struct mm_bump *buffer = &worker->buffers[age];
+  mm_bump_check(buffer);
+  worker->moved_bytes += mm_bump_used(buffer);
+  worker->aged_bytes[age] += mm_bump_used(buffer);
+  mm_object_chunk_end(worker->heap, buffer);
 }
 
-void mm_evacuate_end_buffer(struct mm_worker *worker)
+void mm_evacuate_end_buffers(struct mm_worker *worker)
 {
   lock_space(worker);
-  end_buffer(worker);
+  for (enum mm_age age = 0; age < MM_AGE_COUNT; age++)
+    end_buffer(worker, age);
   unlock_space(worker);
 }
 
 /* A new buffer with room for at least `bytes`. */
-static enum mm_status refill(struct mm_worker *worker, size_t bytes)
+static enum mm_status refill(struct mm_worker *worker, enum mm_age age,
+                             size_t bytes)
 {
   struct mm_heap *heap = worker->heap;
   size_t want = has_company(worker) ? SHARED_BUFFER_BYTES : MM_REGION_BYTES;
@@ -88,21 +93,23 @@ static enum mm_status refill(struct mm_worker *worker, size_t bytes)
   if (want < bytes)
     want = bytes;
   lock_space(worker);
-  end_buffer(worker);
-  enum mm_status status = mm_object_chunk_cut(
-      heap, bytes, want, heap->regions.count, false, &worker->buffer);
+  end_buffer(worker, age);
+  enum mm_status status =
+      mm_object_chunk_cut(heap, age, bytes, want, heap->regions.count, false,
+                          &worker->buffers[age]);
   unlock_space(worker);
   return status;
 }
 
 /* Room for an object that would waste too much of a buffer. */
-static enum mm_status find_room_apart(struct mm_worker *worker, size_t bytes,
+static enum mm_status find_room_apart(struct mm_worker *worker,
+                                      enum mm_age age, size_t bytes,
                                       uintptr_t *to)
 {
   struct mm_heap *heap = worker->heap;
   lock_space(worker);
   enum mm_status status =
-      mm_object_cut_medium(heap, bytes, heap->regions.count, false, to);
+      mm_object_cut_medium(heap, age, bytes, heap->regions.count, false, to);
   unlock_space(worker);
   return status;
 }
@@ -113,29 +120,38 @@ struct tracer {
   struct mm_tracer stack;
   uintptr_t base; /* of the heap */
   const uint8_t *traces;
-  uintptr_t cursor, limit; /* the buffer's */
+  bool young;              /* a constant: only young objects move */
+  bool holder_is_old;      /* young: of the slots that are being visited */
+  enum mm_age full_age;    /* of the copies, when all objects move */
+  uintptr_t cursor, limit; /* the buffer's, when all objects move */
   uint64_t copied;         /* objects, since tracer_load */
 };
 
 static MM_ALWAYS_INLINE void tracer_load(struct tracer *tracer)
 {
-  tracer->cursor = tracer->stack.worker->buffer.cursor;
-  tracer->limit = tracer->stack.worker->buffer.limit;
   tracer->copied = 0;
+  if (tracer->young)
+    return;
+  tracer->cursor = tracer->stack.worker->buffers[tracer->full_age].cursor;
+  tracer->limit = tracer->stack.worker->buffers[tracer->full_age].limit;
 }
 
 static MM_ALWAYS_INLINE void tracer_save(struct tracer *tracer)
 {
-  tracer->stack.worker->buffer.cursor = tracer->cursor;
   tracer->stack.worker->moved_objects += tracer->copied;
+  if (!tracer->young)
+    tracer->stack.worker->buffers[tracer->full_age].cursor = tracer->cursor;
 }
 
 static MM_ALWAYS_INLINE void
-tracer_begin(struct tracer *tracer, struct mm_worker *worker, bool parallel)
+tracer_begin(struct tracer *tracer, struct mm_worker *worker, bool parallel,
+             bool young)
 {
   *tracer = (struct tracer){
       .base = worker->heap->regions.base,
       .traces = worker->heap->traces,
+      .young = young,
+      .full_age = worker->heap->full_age,
   };
   mm_tracer_begin(&tracer->stack, worker, parallel);
   tracer_load(tracer);
@@ -227,43 +243,76 @@ static bool keep(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
   return true;
 }
 
-static void count_apart(struct mm_worker *worker, size_t bytes)
+static void count_apart(struct mm_worker *worker, enum mm_age age, size_t bytes)
 {
   worker->moved_objects++;
   worker->moved_bytes += bytes;
+  worker->aged_bytes[age] += bytes;
+}
+
+/* Old objects have to be found from their cards. */
+static MM_ALWAYS_INLINE void note_copy(struct mm_worker *worker,
+                                       enum mm_age age, uintptr_t to,
+                                       size_t bytes)
+{
+  if (age == MM_AGE_TENURED && mm_card_is_first(to, to + bytes))
+    mm_card_note_first(worker->heap, to, to + bytes);
 }
 
 /* The buffer is full, or the object too large for it.  True: the object at
  *place was not visited before and has to be pushed. */
 static __attribute__((noinline)) bool
-evacuate_slow(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
-              size_t bytes, struct mm_ref *place)
+evacuate_slow(struct mm_worker *worker, enum mm_age age, struct mm_ref ref,
+              uint64_t header, size_t bytes, struct mm_ref *place)
 {
   bool parallel = has_company(worker), mine;
   uintptr_t to;
   if (bytes >= worker->refused_bytes)
     return keep(worker, ref, header, bytes, place);
   if (bytes > MM_TLAB_OBJECT_MAX_BYTES &&
-      find_room_apart(worker, bytes, &to) == MM_OK) {
+      find_room_apart(worker, age, bytes, &to) == MM_OK) {
     mine = copy_to(to, ref, header, bytes, parallel, place);
+    note_copy(worker, age, to, bytes);
     if (mine)
-      count_apart(worker, bytes);
+      count_apart(worker, age, bytes);
     else
       mm_fill(worker->heap, to, to + bytes);
     return mine;
   }
-  if (refill(worker, bytes) != MM_OK) {
+  if (refill(worker, age, bytes) != MM_OK) {
     /* None is freed while this runs: asking again would be in vain. */
     worker->refused_bytes = bytes;
     return keep(worker, ref, header, bytes, place);
   }
-  to = worker->buffer.cursor;
+  to = worker->buffers[age].cursor;
   mine = copy_to(to, ref, header, bytes, parallel, place);
   if (mine) {
-    worker->buffer.cursor = to + bytes;
+    worker->buffers[age].cursor = to + bytes;
     worker->moved_objects++;
+    note_copy(worker, age, to, bytes);
   }
   return mine;
+}
+
+/* The age of a copy. */
+static MM_ALWAYS_INLINE enum mm_age age_for(const struct tracer *tracer,
+                                            struct mm_ref ref)
+{
+  if (!tracer->young)
+    return tracer->full_age;
+  const struct mm_heap *heap = tracer->stack.worker->heap;
+  enum mm_age age =
+      mm_region_of(&heap->regions, (uintptr_t)mm_address(ref))->age + 1;
+  return age >= heap->tenure_age ? MM_AGE_TENURED : age;
+}
+
+/* The bounds of the buffer that is copied into. */
+static MM_ALWAYS_INLINE uintptr_t *cursor_of(struct tracer *tracer,
+                                             enum mm_age age, uintptr_t *limit)
+{
+  struct mm_bump *buffer = &tracer->stack.worker->buffers[age];
+  *limit = tracer->young ? buffer->limit : tracer->limit;
+  return tracer->young ? &buffer->cursor : &tracer->cursor;
 }
 
 static MM_ALWAYS_INLINE struct mm_ref
@@ -273,17 +322,21 @@ evacuate(struct tracer *tracer, struct mm_ref ref, uint64_t header)
   size_t bytes = mm_size_with(mm_address(ref), layout);
   struct mm_ref place;
   bool mine;
-  if (__builtin_expect(bytes <= tracer->limit - tracer->cursor, 1)) {
-    mine = copy_to(tracer->cursor, ref, header, bytes, tracer->stack.parallel,
-                   &place);
+  enum mm_age age = age_for(tracer, ref);
+  uintptr_t limit, *cursor = cursor_of(tracer, age, &limit);
+  if (__builtin_expect(bytes <= limit - *cursor, 1)) {
+    mine =
+        copy_to(*cursor, ref, header, bytes, tracer->stack.parallel, &place);
     if (mine) {
-      tracer->cursor += bytes;
+      note_copy(tracer->stack.worker, age, *cursor, bytes);
+      *cursor += bytes;
       tracer->copied++;
     }
   } else {
     struct mm_ref slow_place;
     tracer_save(tracer);
-    mine = evacuate_slow(tracer->stack.worker, ref, header, bytes, &slow_place);
+    mine = evacuate_slow(tracer->stack.worker, age, ref, header, bytes,
+                         &slow_place);
     tracer_load(tracer);
     place = slow_place;
   }
@@ -294,11 +347,25 @@ evacuate(struct tracer *tracer, struct mm_ref ref, uint64_t header)
 
 /* Slots -------------------------------------------------------------------- */
 
+/* A young large object is old from now on. */
+static bool reach_large(struct mm_worker *worker, struct mm_ref ref)
+{
+  struct mm_heap *heap = worker->heap;
+  uint32_t index = mm_region_index(&heap->regions, (uintptr_t)mm_address(ref));
+  uint8_t *flags = &heap->regions.table[index].flags;
+  if (__atomic_fetch_or(flags, MM_REGION_REACHED, __ATOMIC_RELAXED) &
+      MM_REGION_REACHED)
+    return false;
+  mm_object_make_tenured(heap, index);
+  return true;
+}
+
 static MM_ALWAYS_INLINE void mark_object(struct tracer *tracer,
                                          struct mm_ref ref)
 {
   struct mm_worker *worker = tracer->stack.worker;
-  if (!mm_mark(worker->heap, ref, tracer->stack.parallel))
+  if (tracer->young ? !reach_large(worker, ref)
+                    : !mm_mark(worker->heap, ref, tracer->stack.parallel))
     return;
   const struct mm_layout *layout = mm_layout_of(ref);
   worker->live_objects++;
@@ -312,24 +379,45 @@ static MM_ALWAYS_INLINE uint64_t load_header(struct mm_ref ref, bool parallel)
                          parallel ? __ATOMIC_ACQUIRE : __ATOMIC_RELAXED);
 }
 
+static MM_ALWAYS_INLINE uint8_t trace_of(const struct tracer *tracer,
+                                         struct mm_ref ref)
+{
+  uintptr_t offset = (uintptr_t)mm_address(ref) - tracer->base;
+  const uint8_t *trace = &tracer->traces[offset >> MM_REGION_LOG2];
+  return tracer->young ? __atomic_load_n(trace, __ATOMIC_RELAXED) : *trace;
+}
+
+/* An old object that refers to a young one: the next collection has to know. */
+static MM_ALWAYS_INLINE void remember(struct tracer *tracer,
+                                      struct mm_ref *slot)
+{
+  struct mm_worker *worker = tracer->stack.worker;
+  if (tracer->young && tracer->holder_is_old &&
+      trace_of(tracer, *slot) == MM_TRACE_YOUNG)
+    mm_card_remember(worker->heap, &worker->card_log, (uintptr_t)slot,
+                     tracer->stack.parallel);
+}
+
 static MM_ALWAYS_INLINE void visit_slot(void *context, struct mm_ref *slot)
 {
   struct tracer *tracer = context;
   struct mm_ref ref = *slot;
   if (mm_is_null(ref))
     return;
-  uintptr_t offset = (uintptr_t)mm_address(ref) - tracer->base;
   MM_ASSERT(mm_regions_contain(&tracer->stack.worker->heap->regions,
                                (uintptr_t)mm_address(ref)));
-  uint8_t trace = tracer->traces[offset >> MM_REGION_LOG2];
+  uint8_t trace = trace_of(tracer, ref);
   if (__builtin_expect(trace != MM_TRACE_MOVE, 0)) {
     if (trace == MM_TRACE_MARK)
       mark_object(tracer, ref);
+    else
+      remember(tracer, slot);
     return;
   }
   uint64_t header = load_header(ref, tracer->stack.parallel);
   *slot = mm_header_is_visited(header) ? mm_header_place(ref, header)
                                        : evacuate(tracer, ref, header);
+  remember(tracer, slot);
 }
 
 static MM_ALWAYS_INLINE void scan_chunk(struct tracer *tracer, uint64_t entry)
@@ -350,17 +438,20 @@ static MM_ALWAYS_INLINE void scan_entry(struct tracer *tracer, uint64_t entry)
   struct mm_ref ref = mm_trace_ref(entry);
   const struct mm_layout *layout = mm_layout_of(ref);
   MM_ASSERT(mm_has_slots(layout));
+  if (tracer->young)
+    tracer->holder_is_old = trace_of(tracer, ref) != MM_TRACE_YOUNG;
   if (layout->kind == MM_KIND_PLAIN)
     mm_scan_plain(mm_address(ref), layout, visit_slot, tracer);
   else
     scan_chunk(tracer, entry);
 }
 
-static MM_ALWAYS_INLINE void trace(struct mm_worker *worker, bool parallel)
+static MM_ALWAYS_INLINE void trace(struct mm_worker *worker, bool parallel,
+                                   bool young)
 {
   struct tracer tracer;
   uint64_t entry;
-  tracer_begin(&tracer, worker, parallel);
+  tracer_begin(&tracer, worker, parallel, young);
   while (mm_tracer_pop_own(&tracer.stack, &entry) ||
          mm_tracer_find(&tracer.stack, &entry))
     scan_entry(&tracer, entry);
@@ -371,19 +462,30 @@ static MM_ALWAYS_INLINE void trace(struct mm_worker *worker, bool parallel)
 
 static void trace_alone(struct mm_worker *worker)
 {
-  trace(worker, false);
+  trace(worker, false, false);
 }
 
 static void trace_parallel(struct mm_worker *worker)
 {
-  trace(worker, true);
+  trace(worker, true, false);
+}
+
+static void trace_young_alone(struct mm_worker *worker)
+{
+  trace(worker, false, true);
+}
+
+static void trace_young_parallel(struct mm_worker *worker)
+{
+  trace(worker, true, true);
 }
 
 static MM_ALWAYS_INLINE void visit_one(struct mm_worker *worker,
-                                       struct mm_ref *slot, bool parallel)
+                                       struct mm_ref *slot, bool parallel,
+                                       bool young)
 {
   struct tracer tracer;
-  tracer_begin(&tracer, worker, parallel);
+  tracer_begin(&tracer, worker, parallel, young);
   visit_slot(&tracer, slot);
   tracer_end(&tracer);
 }
@@ -391,9 +493,17 @@ static MM_ALWAYS_INLINE void visit_one(struct mm_worker *worker,
 static void visit_root_slot(void *worker, struct mm_ref *slot)
 {
   if (has_company(worker))
-    visit_one(worker, slot, true);
+    visit_one(worker, slot, true, false);
   else
-    visit_one(worker, slot, false);
+    visit_one(worker, slot, false, false);
+}
+
+static void visit_young_root_slot(void *worker, struct mm_ref *slot)
+{
+  if (has_company(worker))
+    visit_one(worker, slot, true, true);
+  else
+    visit_one(worker, slot, false, true);
 }
 
 struct root_visitor {
@@ -408,6 +518,13 @@ static void visit_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
   visit_root_slot(((struct root_visitor *)visitor)->worker, slot);
 }
 
+static void visit_young_root(struct mm_root_visitor *visitor,
+                             struct mm_ref *slot, enum mm_root_kind kind)
+{
+  (void)kind;
+  visit_young_root_slot(((struct root_visitor *)visitor)->worker, slot);
+}
+
 void mm_evacuate_goal(struct mm_worker *worker)
 {
   mm_trace_stack_reset(&worker->stack);
@@ -419,7 +536,96 @@ void mm_evacuate_goal(struct mm_worker *worker)
     trace_parallel(worker);
   else
     trace_alone(worker);
-  mm_evacuate_end_buffer(worker);
+  mm_evacuate_end_buffers(worker);
+}
+
+/* Cards --------------------------------------------------------------------- */
+
+static MM_ALWAYS_INLINE void visit_card(struct tracer *tracer, uint32_t card)
+{
+  struct mm_heap *heap = tracer->stack.worker->heap;
+  if (mm_card_claim(heap, card, tracer->stack.parallel))
+    mm_card_visit(heap, card, visit_slot, tracer);
+}
+
+static MM_ALWAYS_INLINE void visit_logs(struct mm_worker *worker, bool parallel)
+{
+  struct mm_heap *heap = worker->heap;
+  struct mm_card_log *log;
+  struct tracer tracer;
+  tracer_begin(&tracer, worker, parallel, true);
+  tracer.holder_is_old = true;
+  while ((log = mm_cards_next_log(heap))) {
+    for (uint32_t i = 0; i < log->count; i++)
+      visit_card(&tracer, log->cards[i]);
+    worker->cards += log->count;
+    mm_card_log_release(heap, log);
+  }
+  tracer_end(&tracer);
+}
+
+/* All cards of old regions, some to each worker. */
+static MM_ALWAYS_INLINE void search_cards(struct mm_worker *worker,
+                                          bool parallel)
+{
+  struct mm_heap *heap = worker->heap;
+  struct tracer tracer;
+  tracer_begin(&tracer, worker, parallel, true);
+  tracer.holder_is_old = true;
+  uint32_t index, count;
+  while ((index = mm_worker_claim(worker)) < heap->regions.fresh_from) {
+    if (!mm_region_is_walkable(heap->regions.table[index].kind))
+      continue;
+    uint32_t first = mm_cards_of_region(heap, index, &count);
+    for (uint32_t i = 0; i < count; i++)
+      visit_card(&tracer, first + i);
+  }
+  tracer_end(&tracer);
+}
+
+static void visit_cards(struct mm_worker *worker)
+{
+  bool parallel = has_company(worker);
+  if (worker->heap->searches_cards)
+    parallel ? search_cards(worker, true) : search_cards(worker, false);
+  else
+    parallel ? visit_logs(worker, true) : visit_logs(worker, false);
+}
+
+void mm_young_goal(struct mm_worker *worker)
+{
+  mm_trace_stack_reset(&worker->stack);
+  if (worker->index == 0) {
+    struct root_visitor visitor = {{visit_young_root}, worker};
+    mm_roots_visit(worker->heap, &visitor.visitor);
+  }
+  visit_cards(worker);
+  if (has_company(worker))
+    trace_young_parallel(worker);
+  else
+    trace_young_alone(worker);
+  mm_evacuate_end_buffers(worker);
+}
+
+static void visit_old_slot(void *worker, struct mm_ref *slot)
+{
+  struct tracer tracer;
+  tracer_begin(&tracer, worker, false, true);
+  tracer.holder_is_old = true;
+  visit_slot(&tracer, slot);
+  tracer_end(&tracer);
+}
+
+void mm_young_rescan(void *worker, struct mm_ref ref)
+{
+  struct mm_worker *self = worker;
+  const struct mm_heap *heap = self->heap;
+  uint32_t index = mm_region_index(&heap->regions, (uintptr_t)mm_address(ref));
+  bool is_old = heap->traces[index] != MM_TRACE_YOUNG;
+  mm_trace_stack_reset(&self->stack);
+  mm_scan_object(mm_address(ref), mm_layout_of(ref),
+                 is_old ? visit_old_slot : visit_young_root_slot, self);
+  trace_young_alone(self);
 }
 
 void mm_evacuate_rescan(void *worker, struct mm_ref ref)

@@ -5,8 +5,8 @@
  *   0        4 GiB                                             32 GiB
  *   | metadata |          heap: one reservation, 2 MiB aligned    |
  *
- *   anywhere: descriptors | traces | marks | starts | blocks | runs, one
- *   mapping, touched (and so backed by memory) only where the heap is in use
+ *   anywhere: descriptors | traces | marks | starts | blocks | runs | cards |
+ *   first objects of cards | lists of regions, one mapping, touched (and so backed by memory) only where the heap is in use
  *
  * References are 32-bit multiples of 8 and class words 32-bit addresses: that
  * is what the two bounds are for.  AddressSanitizer's shadow begins below
@@ -16,6 +16,7 @@
 
 #include "mm/native.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"
 #include "mm/gc/sizing_internal.h"
@@ -90,7 +91,10 @@ static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
   uint64_t marks = page_align(bytes / MM_OBJECT_ALIGN / 8);
   uint64_t blocks = page_align(bytes / BLOCK_BYTES * sizeof(struct mm_block));
   uint64_t runs = page_align(count * MM_REGION_RUNS * sizeof(struct mm_run));
-  heap->tables_bytes = table + traces + 2 * marks + blocks + runs;
+  uint64_t cards = page_align(bytes / MM_CARD_BYTES);
+  uint64_t lists = page_align(count * sizeof(uint32_t));
+  heap->tables_bytes =
+      table + traces + 2 * marks + blocks + runs + 2 * cards + 2 * lists;
   enum mm_status status = mm_os_map(heap->tables_bytes, &heap->tables);
   if (status != MM_OK) {
     mm_error_set(error,
@@ -108,6 +112,11 @@ static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
   heap->starts = (uint64_t *)(at + table + traces + marks);
   heap->blocks = (struct mm_block *)(at + table + traces + 2 * marks);
   heap->runs = (struct mm_run *)(at + table + traces + 2 * marks + blocks);
+  at += table + traces + 2 * marks + blocks + runs;
+  heap->cards.bytes = (uint8_t *)at;
+  heap->cards.firsts = (uint8_t *)(at + cards);
+  heap->young = (uint32_t *)(at + 2 * cards);
+  heap->targets = (uint32_t *)(at + 2 * cards + lists);
   return MM_OK;
 }
 
@@ -155,6 +164,7 @@ static void init_plain(struct mm_heap *heap)
   pthread_mutex_init(&heap->space_lock, NULL);
   pthread_cond_init(&heap->stopped, NULL);
   pthread_cond_init(&heap->resumed, NULL);
+  mm_cards_init(heap);
   mm_code_space_init(&heap->code);
   mm_compiler_space_init(&heap->compiler);
   mm_stat_init(&heap->stat, heap->options.log, heap->options.log_level);
@@ -184,7 +194,10 @@ static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
     mm_error_set(error, "out of memory");
     return MM_NO_MEMORY;
   }
-  mm_object_space_reset(heap);
+  mm_object_spaces_reset(heap);
+  heap->full_age =
+      heap->options.generational ? MM_AGE_TENURED : MM_AGE_EDEN;
+  heap->tenure_age = MM_AGE_SURVIVOR + 1;
   mm_fixed_init(heap, MM_FIXED_OBJECTS);
   mm_fixed_init(heap, MM_FIXED_NONMOVING);
   mm_sizing_init(heap);
@@ -233,6 +246,7 @@ void mm_heap_destroy(struct mm_heap *heap)
   mm_workers_destroy(heap->workers);
   mm_native_free(MM_PURPOSE_HEAP, heap->mutator_ids,
                  MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
+  mm_cards_destroy(heap);
   if (heap->tables) {
     mm_native_charge(MM_PURPOSE_TABLES, -(int64_t)heap->tables_bytes);
     mm_os_release(heap->tables, heap->tables_bytes);

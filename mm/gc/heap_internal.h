@@ -41,7 +41,9 @@
 
 /* What tracing does with a reference into a region. */
 enum mm_trace {
-  MM_TRACE_NOTHING, /* to-space while evacuating */
+  MM_TRACE_NOTHING, /* to-space while evacuating; old, if only young objects
+                       are collected */
+  MM_TRACE_YOUNG,   /* the same, to-space of young objects */
   MM_TRACE_MOVE,    /* evacuate, or forward by the block table */
   MM_TRACE_MARK,    /* stays where it is: mark bit */
 };
@@ -52,7 +54,7 @@ struct mm_block {
   uint32_t own_granules; /* of the objects that start in the block */
 };
 
-/* Where objects of up to half a region go; see object_internal.h. */
+/* Where objects of up to half a region of one age go; see object_internal.h. */
 struct mm_object_space {
   uint32_t tlab_region;   /* TLABs are cut from it; or MM_NO_REGION */
   uint32_t medium_region; /* objects too large for TLABs; or MM_NO_REGION */
@@ -68,6 +70,16 @@ struct mm_metadata_space {
   uint64_t requested_bytes;
 };
 
+/* See cards_internal.h. */
+struct mm_cards {
+  uint8_t *bytes;  /* enum mm_card */
+  uint8_t *firsts; /* where the first object of a card starts */
+  pthread_mutex_t lock;
+  struct mm_card_log *full, *spare;
+  uint32_t spare_count;
+  bool overflowed; /* atomic; a dirty card may be on no log */
+};
+
 struct mm_workers;
 
 /* When to collect next, and how; see sizing_internal.h. */
@@ -79,6 +91,9 @@ struct mm_sizing {
   uint32_t keep_regions;     /* so many stay committed */
   uint64_t budget_bytes;     /* tenured=freelist: to be handed out before the
                                 next collection */
+  uint32_t young_regions;    /* generational: so many may be in use when a
+                                young collection has to run */
+  uint64_t young_cost_ns;    /* of a young collection, per region */
   enum mm_collection_kind next_kind;
   bool was_short;  /* the last evacuation ran out of room */
   unsigned futile; /* collections in a row that left hardly room */
@@ -97,7 +112,18 @@ struct mm_heap {
   void *tables; /* the mapping that the four tables stand in */
   size_t tables_bytes;
 
-  struct mm_object_space objects;
+  struct mm_object_space objects[MM_AGE_COUNT];
+  struct mm_cards cards;
+  uint32_t *young; /* regions that are young; large ones by their heads */
+  uint32_t young_count;
+  uint32_t from_count; /* of them, the first: from-space of the collection */
+  uint32_t *targets; /* tenured regions copied to by a young collection */
+  uint32_t target_count;
+  uint64_t young_live_bytes; /* of what the last collection left young */
+  uint64_t old_allocated_bytes; /* objects born old since then */
+  bool searches_cards;    /* the running collection goes by the card table */
+  enum mm_age full_age;   /* of what a full collection copies */
+  enum mm_age tenure_age; /* what would become so old becomes tenured */
   struct mm_fixed_space fixed[MM_FIXED_COUNT];
   struct mm_classes classes; /* of the slots of both */
   uint64_t *starts;          /* a bit per granule: an object in a slot */

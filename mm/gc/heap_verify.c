@@ -22,6 +22,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "mm/card.h"
 #include "mm/native.h"
 #include "mm/gc/verifier_internal.h"
 
@@ -36,6 +37,33 @@ static const char *root_name(enum mm_root_kind kind)
   return kind < MM_ROOT_KIND_COUNT ? names[kind] : "unknown";
 }
 
+static void collect_log(struct mm_verifier *verifier,
+                        const struct mm_card_log *log)
+{
+  for (; log; log = log->next)
+    for (uint32_t i = 0; i < log->count; i++)
+      mm_verify_put(verifier->logged, log->cards[i]);
+}
+
+static size_t logged_words(const struct mm_verifier *verifier)
+{
+  return verifier->words * MM_OBJECT_ALIGN / MM_CARD_BYTES + 64;
+}
+
+/* Which cards are on logs? */
+static void collect_logs(struct mm_verifier *verifier)
+{
+  struct mm_heap *heap = verifier->heap;
+  verifier->logged = mm_native_alloc(
+      MM_PURPOSE_VERIFY, logged_words(verifier) * sizeof(uint64_t));
+  verifier->gave_up = !verifier->logged;
+  if (verifier->gave_up)
+    return;
+  collect_log(verifier, heap->cards.full);
+  for (struct mm_mutator *m = heap->mutators; m; m = m->next)
+    collect_log(verifier, m->card_log);
+}
+
 static bool open_sets(struct mm_verifier *verifier)
 {
   size_t regions = verifier->heap->regions.fresh_from;
@@ -44,6 +72,8 @@ static bool open_sets(struct mm_verifier *verifier)
   verifier->starts = mm_native_alloc(MM_PURPOSE_VERIFY, bytes);
   verifier->reached = mm_native_alloc(MM_PURPOSE_VERIFY, bytes);
   verifier->gave_up = !verifier->starts || !verifier->reached;
+  if (verifier->heap->options.generational && !verifier->gave_up)
+    collect_logs(verifier);
   return !verifier->gave_up;
 }
 
@@ -52,6 +82,8 @@ static void close_sets(struct mm_verifier *verifier)
   size_t bytes = verifier->words * sizeof(uint64_t);
   mm_native_free(MM_PURPOSE_VERIFY, verifier->starts, bytes);
   mm_native_free(MM_PURPOSE_VERIFY, verifier->reached, bytes);
+  mm_native_free(MM_PURPOSE_VERIFY, verifier->logged,
+                 logged_words(verifier) * sizeof(uint64_t));
   mm_native_free(MM_PURPOSE_VERIFY, verifier->stack,
                  verifier->capacity * sizeof *verifier->stack);
 }
@@ -122,6 +154,33 @@ static void check_edge(struct mm_verifier *verifier,
   push(verifier, edge->value);
 }
 
+static bool is_young(const struct mm_heap *heap, struct mm_ref ref)
+{
+  uintptr_t address = (uintptr_t)mm_address(ref);
+  const struct mm_region *region = mm_region_of(&heap->regions, address);
+  return (region->kind == MM_REGION_SMALL || region->kind == MM_REGION_LARGE) &&
+         region->age != MM_AGE_TENURED;
+}
+
+/* An old object that refers to a young one stands on a dirty card. */
+static const char *card_fault(const struct mm_verifier *verifier,
+                              const struct mm_verify_edge *edge)
+{
+  const struct mm_heap *heap = verifier->heap;
+  uintptr_t value = (uintptr_t)mm_address(edge->value);
+  if (!heap->options.generational || mm_is_null(edge->value) ||
+      edge_fault(verifier, value) || is_young(heap, edge->holder) ||
+      !is_young(heap, edge->value))
+    return NULL;
+  uintptr_t slot = (uintptr_t)mm_address(edge->holder) + edge->offset;
+  size_t card = (slot - heap->regions.base) / MM_CARD_BYTES;
+  if (heap->cards.bytes[card] != MM_CARD_DIRTY)
+    return "is young, and the old object's card is not dirty";
+  if (!mm_verify_has(verifier->logged, card) && !heap->cards.overflowed)
+    return "is young, and the old object's card is on no log";
+  return NULL;
+}
+
 static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
                         uint64_t offset)
 {
@@ -129,6 +188,9 @@ static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
   struct mm_verify_edge edge = {.holder = holder, .offset = offset};
   memcpy(&edge.value, at, sizeof edge.value);
   check_edge(verifier, &edge, true);
+  const char *fault = card_fault(verifier, &edge);
+  if (fault)
+    mm_verify_edge_fault(verifier, &edge, fault);
 }
 
 static void scan_plain(struct mm_verifier *verifier, struct mm_ref ref,

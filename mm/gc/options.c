@@ -80,9 +80,14 @@ static enum mm_status check_plan(const struct mm_options *options,
                         "choose stw or epsilon");
     return MM_UNSUPPORTED;
   }
-  if (options->generational) {
-    mm_error_set(error, "--generational=on is not available in this version; "
-                        "choose off");
+  if (options->generational && options->tenured == MM_TENURED_FREELIST) {
+    mm_error_set(error, "--generational=on is not available with "
+                        "--tenured=freelist in this version; choose regions");
+    return MM_UNSUPPORTED;
+  }
+  if (options->generational && options->gc == MM_GC_EPSILON) {
+    mm_error_set(error, "--gc=epsilon never collects, young objects neither; "
+                        "choose --generational=off or --gc=stw");
     return MM_UNSUPPORTED;
   }
   if (options->gc == MM_GC_EPSILON &&

@@ -8,6 +8,7 @@
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/spin_internal.h"
 #include "mm/space/fixed_internal.h"
 
@@ -102,6 +103,8 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->id = id;
     mutator->hash_seed = mix(heap->options.seed + id);
     mutator->scopes = NULL;
+    mutator->cards = mm_cards_bias(heap);
+    mutator->card_log = NULL;
     mutator->slots_bytes = 0;
     mutator->refusal = MM_REFUSED_HEAP;
     mm_tlab_init(mutator);
@@ -122,6 +125,7 @@ void mm_mutator_detach(struct mm_mutator *mutator)
   mm_tlab_retire(mutator);
   mm_fixed_retire_mutator(mutator);
   mm_fixed_detach(mutator);
+  mm_card_log_hand_over(heap, &mutator->card_log);
   unlink_locked(heap, mutator);
   give_id_locked(heap, mutator->id);
   mutator->heap = NULL;

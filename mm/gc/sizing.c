@@ -19,6 +19,9 @@ enum {
   FUTILE_MAX = 2,       /* in a row */
   KEEP_FRACTION = 4,    /* of what is above the limit goes back */
   WORKER_REGIONS = 16,  /* that survive, per worker worth waking */
+  YOUNG_FIRST = 16,     /* young regions before anything is known */
+  YOUNG_FRACTION = 64,  /* of the limit: fewer young regions are not worth it */
+  COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
 };
 
 static uint32_t at_most(uint32_t value, uint32_t bound)
@@ -40,6 +43,49 @@ static uint32_t small_regions(const struct mm_heap *heap)
   return count;
 }
 
+/* How many regions may become young, with their copies below the limit. */
+static uint32_t young_room(const struct mm_heap *heap)
+{
+  uint32_t used = heap->regions.used, limit = heap->sizing.limit_regions;
+  return used < limit ? (limit - used) / 2 : 0;
+}
+
+static uint32_t young_wanted(const struct mm_heap *heap)
+{
+  const struct mm_options *options = &heap->options;
+  if (options->young_bytes)
+    return (uint32_t)(options->young_bytes >> MM_REGION_LOG2);
+  if (!options->pause_goal_ns)
+    return UINT32_MAX;
+  if (heap->sizing.young_cost_ns == 0)
+    return YOUNG_FIRST;
+  uint64_t wanted = options->pause_goal_ns / heap->sizing.young_cost_ns;
+  return wanted > UINT32_MAX ? UINT32_MAX : wanted < 1 ? 1 : (uint32_t)wanted;
+}
+
+/* What the next young collection may find, beside the survivors of this one. */
+static void plan_young(struct mm_heap *heap)
+{
+  uint32_t room = young_room(heap), wanted = young_wanted(heap);
+  heap->sizing.young_regions = heap->regions.used + at_most(wanted, room);
+}
+
+static bool young_is_worth_it(const struct mm_heap *heap)
+{
+  uint32_t least = heap->sizing.limit_regions / YOUNG_FRACTION + 1;
+  return young_room(heap) >= at_most(least, young_wanted(heap));
+}
+
+/* `regions` were from-space. */
+static void learn_cost(struct mm_heap *heap, uint32_t regions)
+{
+  uint64_t ns = mm_stat_now_ns() - heap->stat.current.begin_ns;
+  uint64_t cost = ns / (regions ? regions : 1) + 1;
+  uint64_t known = heap->sizing.young_cost_ns;
+  heap->sizing.young_cost_ns =
+      known ? (known * (COST_WEIGHT - 1) + cost) / COST_WEIGHT : cost;
+}
+
 void mm_sizing_init(struct mm_heap *heap)
 {
   struct mm_sizing *sizing = &heap->sizing;
@@ -54,6 +100,7 @@ void mm_sizing_init(struct mm_heap *heap)
   sizing->next_kind = MM_COLLECTION_EVACUATE;
   sizing->survivor_regions = sizing->min_regions / FIRST_FRACTION;
   sizing->reserve_regions = sizing->min_regions / FIRST_FRACTION;
+  plan_young(heap);
 }
 
 static uint32_t limit_for(const struct mm_heap *heap, uint32_t live)
@@ -135,9 +182,24 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
                            << MM_REGION_LOG2;
 }
 
+static void update_after_young(struct mm_heap *heap, bool was_short)
+{
+  struct mm_sizing *sizing = &heap->sizing;
+  learn_cost(heap, heap->from_count);
+  sizing->survivor_regions = heap->young_count + heap->from_count;
+  sizing->keep_regions = keep_for(sizing, heap->regions.committed);
+  sizing->was_short |= was_short;
+  sizing->futile = 0;
+  plan_young(heap);
+}
+
 void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
                       bool was_short, uint64_t live_bytes)
 {
+  if (kind == MM_COLLECTION_YOUNG) {
+    update_after_young(heap, was_short);
+    return;
+  }
   if (never_copies(heap)) {
     update_fixed(heap, live_bytes);
     note_futile(heap, kind, live_bytes, claimed_bytes(heap));
@@ -162,6 +224,7 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
   MM_ASSERT(sizing->reserve_regions < sizing->limit_regions);
   MM_ASSERT(sizing->limit_regions <= sizing->max_regions);
   note_futile(heap, kind, live_bytes, 0);
+  plan_young(heap);
 }
 
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
@@ -169,10 +232,23 @@ uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
   const struct mm_sizing *sizing = &heap->sizing;
   if (never_copies(heap) && claimed_bytes(heap) < sizing->budget_bytes)
     return sizing->max_regions;
+  if (heap->options.generational)
+    return sizing->young_regions;
   return sizing->limit_regions - sizing->reserve_regions;
 }
 
-enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool utmost)
+/* Under stress all kinds take turns. */
+static enum mm_collection_kind kind_in_turn(const struct mm_heap *heap)
+{
+  static const enum mm_collection_kind kinds[] = {
+      MM_COLLECTION_EVACUATE, MM_COLLECTION_COMPACT, MM_COLLECTION_YOUNG,
+      MM_COLLECTION_YOUNG, MM_COLLECTION_YOUNG,
+  };
+  return kinds[heap->stat.current.number % (heap->options.generational ? 5 : 2)];
+}
+
+enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool full,
+                                       bool utmost)
 {
   const struct mm_sizing *sizing = &heap->sizing;
   if (never_copies(heap))
@@ -180,8 +256,10 @@ enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool utmost)
   if (utmost)
     return MM_COLLECTION_COMPACT;
   if (mm_is_stressed(heap))
-    return heap->stat.current.number % 2 == 0 ? MM_COLLECTION_EVACUATE
-                                              : MM_COLLECTION_COMPACT;
+    return kind_in_turn(heap);
+  if (heap->options.generational && !full && !sizing->was_short &&
+      young_is_worth_it(heap))
+    return MM_COLLECTION_YOUNG;
   if (sizing->reserve_regions > mm_regions_free(&heap->regions))
     return MM_COLLECTION_COMPACT;
   return sizing->next_kind;

@@ -36,6 +36,17 @@
  * collection: holes of the wrong sizes make the heap grow rather than collect
  * for every few objects.
  *
+ * With generations a collection is a young one as long as young regions are to
+ * be had,
+ *
+ *   0     old      used                                limit
+ *   |------|--------|== young ==|~~ their copies ~~|-----|
+ *
+ * where old regions fill up from one full collection, which sets the limit, to
+ * the next, which runs when there is no room for a useful number of young ones.
+ * Their number follows from --young, or from the pause goal and what young
+ * collections were seen to cost per region, and else is all there is room for.
+ *
  * Memory above the limit goes back to the system, a quarter of it per
  * collection: a program whose live set swings would otherwise fault in again
  * and again what a collection has just given back.
@@ -55,8 +66,10 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
 /* Regions that mutators may use before a collection has to run. */
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap);
 
-/* The kind that a collection now should have; `utmost`: to free all it can. */
-enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool utmost);
+/* The kind that a collection now should have; `full`: of old objects too;
+   `utmost`: to free all it can. */
+enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool full,
+                                       bool utmost);
 
 /* How many workers are worth waking. */
 unsigned mm_sizing_workers(const struct mm_heap *heap);

@@ -17,6 +17,7 @@ struct mm_verifier {
   uint64_t *starts;  /* a bit per granule: the walk found an object here */
   uint64_t *reached; /* the trace came here */
   size_t words;      /* of each of the two */
+  uint64_t *logged;  /* a bit per card: it is on a log; null: no generations */
   struct mm_ref *stack;
   size_t depth, capacity;
   bool gave_up; /* no memory for the sets or the stack: no verdict */

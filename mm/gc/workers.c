@@ -121,8 +121,10 @@ void mm_workers_reset(struct mm_workers *workers)
   for (unsigned i = 0; i < workers->count; i++) {
     struct mm_worker *worker = &workers->each[i];
     worker->moved_objects = worker->moved_bytes = 0;
+    for (enum mm_age age = 0; age < MM_AGE_COUNT; age++)
+      worker->aged_bytes[age] = 0;
     worker->live_objects = worker->live_bytes = 0;
-    worker->kept_objects = 0;
+    worker->kept_objects = worker->cards = 0;
     worker->refused_bytes = SIZE_MAX;
     worker->stack_overflowed = false;
   }

@@ -8,6 +8,7 @@
 
 #include "mm/native.h"
 #include "mm/space/fixed_parts_internal.h"
+#include "mm/space/object_internal.h"
 
 #include <string.h>
 
@@ -318,6 +319,8 @@ enum mm_status mm_fixed_take_region(struct mm_heap *heap,
   region->fixed = space->which;
   region->top = mm_region_end(&heap->regions, *index);
   region->zero_from = region->top;
+  if (heap->options.generational)
+    mm_object_make_tenured(heap, *index);
   space->regions++;
   return MM_OK;
 }

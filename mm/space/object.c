@@ -7,19 +7,56 @@
 #include "mm/space/object_internal.h"
 
 #include "mm/alloc/filler_internal.h"
+#include "mm/gc/cards_internal.h"
 
 #include <string.h>
 
 /* A rest smaller than this is not worth a look. */
 enum { PARTIAL_MIN_BYTES = 1024 };
 
-void mm_object_space_reset(struct mm_heap *heap)
+void mm_object_space_reset(struct mm_heap *heap, enum mm_age age)
 {
-  heap->objects = (struct mm_object_space){
+  heap->objects[age] = (struct mm_object_space){
       .tlab_region = MM_NO_REGION,
       .medium_region = MM_NO_REGION,
       .partial_first = MM_NO_REGION,
   };
+}
+
+void mm_object_spaces_reset(struct mm_heap *heap)
+{
+  for (enum mm_age age = 0; age < MM_AGE_COUNT; age++)
+    mm_object_space_reset(heap, age);
+}
+
+void mm_object_add_young(struct mm_heap *heap, uint32_t index, enum mm_age age)
+{
+  MM_ASSERT(heap->options.generational && age < MM_AGE_TENURED);
+  MM_ASSERT(heap->young_count < heap->regions.count);
+  heap->regions.table[index].age = (uint8_t)age;
+  enum mm_trace trace =
+      age == MM_AGE_EDEN ? MM_TRACE_NOTHING : MM_TRACE_YOUNG;
+  __atomic_store_n(&heap->traces[index], (uint8_t)trace, __ATOMIC_RELAXED);
+  mm_cards_set_region(heap, index, MM_CARD_YOUNG);
+  heap->young[heap->young_count++] = index;
+}
+
+void mm_object_make_tenured(struct mm_heap *heap, uint32_t index)
+{
+  heap->regions.table[index].age = MM_AGE_TENURED;
+  mm_cards_set_region(heap, index, MM_CARD_CLEAN);
+}
+
+void mm_objects_make_all_old(struct mm_heap *heap)
+{
+  MM_ASSERT(heap->options.generational);
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
+    struct mm_region *region = &heap->regions.table[i];
+    region->flags &= (uint8_t)~MM_REGION_TARGET;
+    region->age = MM_AGE_TENURED;
+    region->scan_top = region->top;
+  }
+  heap->young_count = heap->target_count = 0;
 }
 
 static size_t rest_bytes(const struct mm_heap *heap, uint32_t index)
@@ -36,31 +73,50 @@ void mm_object_offer_rest(struct mm_heap *heap, uint32_t index)
   struct mm_region *region = &heap->regions.table[index];
   MM_ASSERT(region->kind == MM_REGION_SMALL);
   MM_ASSERT(!(region->flags & MM_REGION_PARTIAL));
+  struct mm_object_space *space = &heap->objects[region->age];
   region->flags |= MM_REGION_PARTIAL;
-  region->next = heap->objects.partial_first;
-  heap->objects.partial_first = index;
+  region->next = space->partial_first;
+  space->partial_first = index;
 }
 
 /* The next region on offer, or MM_NO_REGION. */
-static uint32_t take_partial(struct mm_heap *heap)
+static uint32_t take_partial(struct mm_heap *heap, enum mm_age age)
 {
-  uint32_t index = heap->objects.partial_first;
+  uint32_t index = heap->objects[age].partial_first;
   if (index == MM_NO_REGION)
     return index;
   struct mm_region *region = &heap->regions.table[index];
   MM_ASSERT(region->flags & MM_REGION_PARTIAL);
   region->flags &= (uint8_t)~MM_REGION_PARTIAL;
-  heap->objects.partial_first = region->next;
+  heap->objects[age].partial_first = region->next;
   region->next = MM_NO_REGION;
   return index;
 }
 
-static enum mm_status take_region(struct mm_heap *heap, uint32_t limit,
-                                  uint32_t *index)
+static enum mm_status take_region(struct mm_heap *heap, enum mm_age age,
+                                  uint32_t limit, uint32_t *index)
 {
   if (heap->regions.used >= limit)
     return MM_NO_MEMORY;
-  return mm_region_take(&heap->regions, MM_REGION_SMALL, index);
+  enum mm_status status =
+      mm_region_take(&heap->regions, MM_REGION_SMALL, index);
+  if (status != MM_OK || !heap->options.generational)
+    return status;
+  if (age == MM_AGE_TENURED)
+    mm_object_make_tenured(heap, *index);
+  else
+    mm_object_add_young(heap, *index, age);
+  return MM_OK;
+}
+
+/* A tenured region is copied to for the first time in this collection. */
+static void note_target(struct mm_heap *heap, uint32_t index)
+{
+  struct mm_region *region = &heap->regions.table[index];
+  if (region->age != MM_AGE_TENURED || region->flags & MM_REGION_TARGET)
+    return;
+  region->flags |= MM_REGION_TARGET;
+  heap->targets[heap->target_count++] = index;
 }
 
 static void zero(struct mm_region *region, uintptr_t at, uintptr_t end)
@@ -84,36 +140,38 @@ static uintptr_t cut(struct mm_heap *heap, uint32_t index, size_t bytes,
     zero(region, at, region->top);
   if (region->zero_from < region->top)
     region->zero_from = region->top;
+  note_target(heap, index);
   return at;
 }
 
 /* A region for TLABs with at least `min_bytes` left. */
-static enum mm_status find_tlab_region(struct mm_heap *heap, size_t min_bytes,
-                                       uint32_t limit)
+static enum mm_status find_tlab_region(struct mm_heap *heap, enum mm_age age,
+                                       size_t min_bytes, uint32_t limit)
 {
-  uint32_t index = heap->objects.tlab_region;
+  uint32_t index = heap->objects[age].tlab_region;
   while (rest_bytes(heap, index) < min_bytes) {
-    index = take_partial(heap);
+    index = take_partial(heap, age);
     if (index == MM_NO_REGION)
       break;
   }
   enum mm_status status = MM_OK;
   if (index == MM_NO_REGION)
-    status = take_region(heap, limit, &index);
+    status = take_region(heap, age, limit, &index);
   if (status == MM_OK)
-    heap->objects.tlab_region = index;
+    heap->objects[age].tlab_region = index;
   return status;
 }
 
-enum mm_status mm_object_chunk_cut(struct mm_heap *heap, size_t min_bytes,
-                                   size_t want_bytes, uint32_t limit,
-                                   bool zeroed, struct mm_bump *chunk)
+enum mm_status mm_object_chunk_cut(struct mm_heap *heap, enum mm_age age,
+                                   size_t min_bytes, size_t want_bytes,
+                                   uint32_t limit, bool zeroed,
+                                   struct mm_bump *chunk)
 {
   MM_ASSERT(min_bytes <= want_bytes && want_bytes <= MM_REGION_BYTES);
-  enum mm_status status = find_tlab_region(heap, min_bytes, limit);
+  enum mm_status status = find_tlab_region(heap, age, min_bytes, limit);
   if (status != MM_OK)
     return status;
-  uint32_t index = heap->objects.tlab_region;
+  uint32_t index = heap->objects[age].tlab_region;
   size_t bytes = rest_bytes(heap, index);
   if (bytes > want_bytes)
     bytes = want_bytes;
@@ -133,6 +191,8 @@ size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_bump *chunk)
       region->top = chunk->cursor;
     } else {
       mm_fill(heap, chunk->cursor, chunk->limit);
+      if (region->age == MM_AGE_TENURED)
+        mm_card_note_first(heap, chunk->cursor, chunk->limit);
       filled = mm_bump_left(chunk);
     }
   }
@@ -140,19 +200,20 @@ size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_bump *chunk)
   return filled;
 }
 
-enum mm_status mm_object_cut_medium(struct mm_heap *heap, size_t bytes,
-                                    uint32_t limit, bool zeroed, uintptr_t *at)
+enum mm_status mm_object_cut_medium(struct mm_heap *heap, enum mm_age age,
+                                    size_t bytes, uint32_t limit, bool zeroed,
+                                    uintptr_t *at)
 {
-  uint32_t index = heap->objects.medium_region;
+  uint32_t index = heap->objects[age].medium_region;
   MM_ASSERT(bytes <= MM_SMALL_OBJECT_MAX_BYTES);
   if (rest_bytes(heap, index) < bytes) {
     uint32_t fresh;
-    enum mm_status status = take_region(heap, limit, &fresh);
+    enum mm_status status = take_region(heap, age, limit, &fresh);
     if (status != MM_OK)
       return status;
     if (index != MM_NO_REGION)
       mm_object_offer_rest(heap, index);
-    heap->objects.medium_region = index = fresh;
+    heap->objects[age].medium_region = index = fresh;
   }
   *at = cut(heap, index, bytes, zeroed);
   return MM_OK;

@@ -26,25 +26,36 @@
 /* Objects larger than this are large objects. */
 enum { MM_SMALL_OBJECT_MAX_BYTES = MM_REGION_BYTES / 2 };
 
-/* No regions yet. */
-void mm_object_space_reset(struct mm_heap *heap);
+/* Regions of this age are left alone from now on. */
+void mm_object_space_reset(struct mm_heap *heap, enum mm_age age);
+void mm_object_spaces_reset(struct mm_heap *heap);
 
 /*
- * Cuts a chunk of `want` bytes, or of what a region has left if that is at
+ * Cuts a chunk for objects of this age, of `want` bytes, or of what a region has left if that is at
  * least `min`; both at most half a region.  Takes a region when no more than
  * `limit` are used then.  `zeroed`: the chunk has to be zero.
  */
-enum mm_status mm_object_chunk_cut(struct mm_heap *heap, size_t min_bytes,
-                                   size_t want_bytes, uint32_t limit,
-                                   bool zeroed, struct mm_bump *chunk);
+enum mm_status mm_object_chunk_cut(struct mm_heap *heap, enum mm_age age,
+                                   size_t min_bytes, size_t want_bytes,
+                                   uint32_t limit, bool zeroed,
+                                   struct mm_bump *chunk);
 
 /* Ends a chunk: what was not used goes back to the region or is filled.
    Returns the bytes that a filler took. */
 size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_bump *chunk);
 
 /* Zeroed memory for one object that is too large for a TLAB. */
-enum mm_status mm_object_cut_medium(struct mm_heap *heap, size_t bytes,
-                                    uint32_t limit, bool zeroed, uintptr_t *at);
+enum mm_status mm_object_cut_medium(struct mm_heap *heap, enum mm_age age,
+                                    size_t bytes, uint32_t limit, bool zeroed,
+                                    uintptr_t *at);
+
+/* A region is or becomes young, or old: cards, lists. */
+void mm_object_add_young(struct mm_heap *heap, uint32_t index,
+                         enum mm_age age);
+void mm_object_make_tenured(struct mm_heap *heap, uint32_t index);
+
+/* After a collection of all objects, all that are left are old. */
+void mm_objects_make_all_old(struct mm_heap *heap);
 
 /* Puts what a region has left on offer, if that is worth it. */
 void mm_object_offer_rest(struct mm_heap *heap, uint32_t index);

@@ -164,7 +164,8 @@ static void occupy(struct mm_regions *regions, uint32_t index,
   region->kind = (uint8_t)kind;
   region->flags = MM_REGION_COMMITTED;
   region->span = span;
-  region->top = mm_region_start(regions, index);
+  region->top = region->scan_top = mm_region_start(regions, index);
+  region->age = MM_AGE_EDEN;
   regions->used++;
 }
 

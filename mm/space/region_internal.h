@@ -37,12 +37,25 @@ enum mm_region_kind {
   MM_REGION_KIND_COUNT
 };
 
+/*
+ * How many collections the objects of a region have survived, up to the last
+ * but one; TENURED ones are old.  Without generations all are of age 0.
+ */
+enum mm_age {
+  MM_AGE_EDEN,
+  MM_AGE_SURVIVOR, /* and the ages after it */
+  MM_AGE_TENURED = 4,
+  MM_AGE_COUNT
+};
+
 enum {
   MM_REGION_COMMITTED = 1 << 0, /* its memory may be touched, once usable */
   MM_REGION_PROTECTED = 1 << 1, /* stress: free, and faults when touched */
   MM_REGION_FROM = 1 << 2,      /* being evacuated */
   MM_REGION_KEPT = 1 << 3,      /* holds objects that found no room */
   MM_REGION_PARTIAL = 1 << 4,   /* its tail is on offer to the allocators */
+  MM_REGION_TARGET = 1 << 5,    /* is being copied to */
+  MM_REGION_REACHED = 1 << 6,   /* a young large object that lives */
 };
 
 #define MM_NO_REGION UINT32_MAX
@@ -50,12 +63,14 @@ enum {
 struct mm_region {
   uintptr_t top;
   uintptr_t zero_from;
+  uintptr_t scan_top;      /* tenured: top when the collection began */
   uint32_t next, previous; /* of the free list or the list of partial ones */
   uint32_t span;           /* LARGE: regions of the run; LARGE_TAIL: distance
                               to its head */
   uint8_t kind;            /* enum mm_region_kind */
   uint8_t flags;           /* MM_REGION_* */
   uint8_t fixed;           /* SLOTS, FREELIST: enum mm_fixed_which */
+  uint8_t age;             /* SMALL, LARGE: enum mm_age */
 };
 
 struct mm_regions {

@@ -33,6 +33,7 @@ const char *mm_collection_kind_name(enum mm_collection_kind kind)
       [MM_COLLECTION_EVACUATE] = "evacuate",
       [MM_COLLECTION_COMPACT] = "compact",
       [MM_COLLECTION_SWEEP] = "sweep",
+      [MM_COLLECTION_YOUNG] = "young",
   };
   return names[kind];
 }
@@ -159,8 +160,10 @@ static void log_collection(const struct mm_stat *stat)
                current->number, mm_collection_kind_name(current->kind),
                current->after.live_bytes, current->after.live_objects);
   mm_log_write(&stat->log, MM_LOG_INFO, "gc",
-               "GC(%" PRIu64 ") Pause Full (%s) %s->%s(%s) %.3fms",
-               current->number, mm_cause_name(current->cause),
+               "GC(%" PRIu64 ") Pause %s (%s) %s->%s(%s) %.3fms",
+               current->number,
+               current->kind == MM_COLLECTION_YOUNG ? "Young" : "Full",
+               mm_cause_name(current->cause),
                mm_log_size(current->before.used_bytes, before),
                mm_log_size(current->after.used_bytes, after),
                mm_log_size(current->after.committed_bytes, committed),

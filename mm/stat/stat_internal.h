@@ -44,6 +44,7 @@ enum mm_collection_kind {
   MM_COLLECTION_EVACUATE, /* copies what lives, frees the rest at once */
   MM_COLLECTION_COMPACT,  /* slides what lives down, in place */
   MM_COLLECTION_SWEEP,    /* marks what lives, leaves it where it is */
+  MM_COLLECTION_YOUNG,    /* of the young objects alone */
   MM_COLLECTION_KIND_COUNT
 };
 

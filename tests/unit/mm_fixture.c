@@ -5,6 +5,8 @@
 #include "tests/unit/mm_fixture.h"
 #include "tests/unit/suite.h"
 
+#include "mm/barrier_inline.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +107,9 @@ static void fill_class(struct fixture_class *class, enum fixture_kind kind)
   class->layout.wide_ref_map = class->wide_ref_map;
 }
 
+/* The calling thread's, for stores. */
+static __thread struct mm_mutator *current;
+
 void fixture_attach(struct fixture *f, struct fixture_thread *thread)
 {
   memset(thread, 0, sizeof *thread);
@@ -112,6 +117,7 @@ void fixture_attach(struct fixture *f, struct fixture_thread *thread)
   thread->stack = calloc(FIXTURE_STACK, sizeof *thread->stack);
   ck_assert_ptr_nonnull(thread->stack);
   ck_assert_int_eq(mm_mutator_attach(f->heap, &thread->mutator), MM_OK);
+  current = &thread->mutator;
 }
 
 void fixture_detach(struct fixture_thread *thread)
@@ -231,7 +237,7 @@ struct mm_ref fixture_get(struct mm_ref ref, size_t offset)
 
 void fixture_set(struct mm_ref ref, size_t offset, struct mm_ref value)
 {
-  memcpy(fixture_data(ref, offset), &value, sizeof value);
+  mm_store_ref(current, fixture_data(ref, offset), value);
 }
 
 struct mm_ref fixture_element(struct mm_ref array, size_t index)
@@ -301,7 +307,9 @@ uint64_t fixture_tree_nodes(struct mm_ref tree)
 
 void fixture_choose_plan(struct mm_options *options, int plan)
 {
-  options->tenured = plan == 0 ? MM_TENURED_REGIONS : MM_TENURED_FREELIST;
+  options->tenured =
+      plan == 0 || plan == 3 ? MM_TENURED_REGIONS : MM_TENURED_FREELIST;
+  options->generational = plan == 3;
   options->object_fit = plan == 1 ? MM_FIT_SLOTS : MM_FIT_FREELIST;
   options->nonmoving_fit = options->object_fit;
 }
@@ -310,7 +318,9 @@ void fixture_collect(struct fixture *f, enum mm_collection_kind kind)
 {
   f->heap->sizing.next_kind = kind;
   f->heap->sizing.survivor_regions = UINT32_MAX / 2;
-  mm_collect(&f->main.mutator, MM_CAUSE_EXPLICIT);
+  enum mm_cause cause =
+      kind == MM_COLLECTION_YOUNG ? MM_CAUSE_ALLOCATION : MM_CAUSE_EXPLICIT;
+  mm_collect(&f->main.mutator, cause);
 }
 
 static void count_object(void *context, struct mm_ref ref)

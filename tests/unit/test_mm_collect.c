@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Collections, each test once by evacuation and once by compaction, with one,
- * two and four workers: _i is kind + 2 * index of workers.
+ * Collections, each test once by evacuation, by compaction, by both with
+ * generations, and of young objects alone; with one, two and four workers: _i
+ * is 3 * mode + index of workers.
  */
 #include "config.h"
 
@@ -11,24 +12,33 @@
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
 
-enum { VARIANTS = 6 };
+enum { MODES = 5, VARIANTS = 3 * MODES, FULL_VARIANTS = VARIANTS - 3 };
 
 static struct fixture f;
 
 static enum mm_collection_kind kind_of(int variant)
 {
-  return (enum mm_collection_kind)(variant % 2);
+  static const enum mm_collection_kind kinds[MODES] = {
+      MM_COLLECTION_EVACUATE, MM_COLLECTION_COMPACT, MM_COLLECTION_EVACUATE,
+      MM_COLLECTION_COMPACT, MM_COLLECTION_YOUNG};
+  return kinds[variant / 3];
 }
 
 static unsigned workers_of(int variant)
 {
-  return 1u << variant / 2;
+  return 1u << variant % 3;
+}
+
+static bool is_generational(int variant)
+{
+  return variant / 3 >= 2;
 }
 
 static void open_heap(int variant)
 {
   struct mm_options options = fixture_options();
   options.workers = workers_of(variant);
+  options.generational = is_generational(variant);
   fixture_open(&f, &options);
 }
 
@@ -136,6 +146,7 @@ START_TEST(a_list_of_half_a_million_nodes_survives)
 {
   struct mm_options options = fixture_options();
   options.workers = workers_of(_i);
+  options.generational = is_generational(_i);
   options.heap_max_bytes = 48 * FIXTURE_MIB;
   fixture_open(&f, &options);
   size_t list = fixture_push_list(&f.main, 500000);
@@ -491,6 +502,7 @@ START_TEST(nothing_is_lost_when_room_and_stacks_run_out_together)
 {
   struct mm_options options = fixture_options();
   options.workers = workers_of(_i);
+  options.generational = is_generational(_i);
   options.heap_max_bytes = 4 * FIXTURE_MIB;
   fixture_open(&f, &options);
   f.heap->trace_entries_max = 1;
@@ -513,6 +525,7 @@ START_TEST(a_collection_is_logged_counted_and_timed)
   fixture_text_open(&text);
   struct mm_options options = fixture_options();
   options.workers = workers_of(_i);
+  options.generational = is_generational(_i);
   options.log = text.out;
   options.log_level = MM_LOG_DEBUG;
   fixture_open(&f, &options);
@@ -535,19 +548,21 @@ START_TEST(a_collection_is_logged_counted_and_timed)
 }
 END_TEST
 
-START_TEST(both_kinds_in_turn_lose_nothing)
+START_TEST(all_kinds_in_turn_lose_nothing)
 {
   open_heap(_i);
   size_t tree = fixture_push(&f.main, fixture_tree(&f.main, 12));
   for (int round = 0; round < 12; round++) {
     fixture_tree(&f.main, 10);
-    collect(_i + round);
+    collect((_i + 3 * round) % (is_generational(_i) ? VARIANTS : 6));
     ck_assert_uint_eq(fixture_tree_nodes(fixture_at(&f.main, tree)), 8191);
   }
 }
 END_TEST
 
 #define ADD(test) tcase_add_loop_test(tests, test, 0, VARIANTS)
+/* Old objects die, too. */
+#define ADD_FULL(test) tcase_add_loop_test(tests, test, 0, FULL_VARIANTS)
 
 int main(void)
 {
@@ -565,17 +580,17 @@ int main(void)
   ADD(numbers_that_look_like_references_keep_nothing_alive);
   ADD(data_is_copied_to_the_last_byte);
   ADD(every_kind_of_root_is_updated);
-  ADD(weak_slots_follow_what_lives_and_drop_what_died);
+  ADD_FULL(weak_slots_follow_what_lives_and_drop_what_died);
   ADD(identity_hashes_and_mark_words_move_with_their_objects);
   ADD(identity_hashes_are_29_bits_not_zero_and_seldom_the_same);
   ADD(large_and_non_moving_objects_stay_where_they_are);
-  ADD(dead_large_and_non_moving_objects_are_freed_whole);
+  ADD_FULL(dead_large_and_non_moving_objects_are_freed_whole);
   ADD(objects_of_all_sizes_mixed_with_garbage_survive);
-  ADD(nothing_is_lost_when_a_stack_of_work_overflows);
+  ADD_FULL(nothing_is_lost_when_a_stack_of_work_overflows);
   ADD(stacks_of_work_grow_and_shrink);
-  ADD(nothing_is_lost_when_a_stack_of_work_cannot_grow);
-  ADD(nothing_is_lost_when_room_and_stacks_run_out_together);
-  ADD(a_collection_is_logged_counted_and_timed);
-  ADD(both_kinds_in_turn_lose_nothing);
+  ADD_FULL(nothing_is_lost_when_a_stack_of_work_cannot_grow);
+  ADD_FULL(nothing_is_lost_when_room_and_stacks_run_out_together);
+  ADD_FULL(a_collection_is_logged_counted_and_timed);
+  ADD(all_kinds_in_turn_lose_nothing);
   return fixture_main("mm_collect", (TCase *[]){tests, NULL});
 }

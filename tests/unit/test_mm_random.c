@@ -354,10 +354,12 @@ END_TEST
 int main(void)
 {
   TCase *tests = tcase_create("random programs");
-  tcase_add_loop_test(tests, a_random_program_and_its_model_agree, 0, 12);
-  tcase_add_loop_test(tests, they_agree_in_a_tight_heap, 0, 9);
+  tcase_add_loop_test(tests, a_random_program_and_its_model_agree, 0,
+                      3 * FIXTURE_PLANS);
+  tcase_add_loop_test(tests, they_agree_in_a_tight_heap, 0, 3 * FIXTURE_PLANS);
   tcase_add_loop_test(tests, they_agree_when_each_few_allocations_collect, 0,
                       9);
-  tcase_add_loop_test(tests, they_agree_when_the_tracing_stack_overflows, 0, 9);
+  tcase_add_loop_test(tests, they_agree_when_the_tracing_stack_overflows, 0,
+                      3 * FIXTURE_PLANS);
   return fixture_main("mm_random", (TCase *[]){tests, NULL});
 }

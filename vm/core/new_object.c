@@ -85,7 +85,7 @@ static bool fill_strings(struct vm_thread *thread, struct vm_module *module,
     struct mm_ref string = vm_resolve_string(thread, module, indices[i]);
     if (mm_is_null(string))
       return false;
-    vm_array_set_ref(*array, i, string);
+    vm_array_set_ref(thread, *array, i, string);
   }
   return true;
 }
@@ -128,7 +128,7 @@ static struct mm_ref new_level(struct vm_thread *thread, struct vm_class *class,
         new_level(thread, class->element, dims - 1, sizes + 1);
     ok = !mm_is_null(inner);
     if (ok)
-      vm_array_set_ref(held[0], (uint32_t)i, inner);
+      vm_array_set_ref(thread, held[0], (uint32_t)i, inner);
   }
   mm_scope_close(&thread->mutator, &scope);
   return ok ? held[0] : MM_NULL;

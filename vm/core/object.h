@@ -12,6 +12,7 @@
 #ifndef VM_CORE_OBJECT_H
 #define VM_CORE_OBJECT_H
 
+#include "mm/barrier_inline.h"
 #include "vm/core/runtime.h"
 
 /* Offsets in the exception records of the library, asserted where they are
@@ -34,11 +35,11 @@ static inline struct mm_ref vm_object_ref(struct mm_ref object, size_t offset)
   return (struct mm_ref){__atomic_load_n(slot, __ATOMIC_RELAXED)};
 }
 
-static inline void vm_object_set_ref(struct mm_ref object, size_t offset,
+static inline void vm_object_set_ref(struct vm_thread *thread,
+                                     struct mm_ref object, size_t offset,
                                      struct mm_ref value)
 {
-  uint32_t *slot = vm_object_at(object, offset);
-  __atomic_store_n(slot, value.bits, __ATOMIC_RELAXED);
+  mm_store_ref(&thread->mutator, vm_object_at(object, offset), value);
 }
 
 static inline struct mm_ref vm_array_ref(struct mm_ref array, uint32_t index)
@@ -46,10 +47,11 @@ static inline struct mm_ref vm_array_ref(struct mm_ref array, uint32_t index)
   return vm_object_ref(array, MM_ARRAY_BASE + (size_t)index * 4);
 }
 
-static inline void vm_array_set_ref(struct mm_ref array, uint32_t index,
+static inline void vm_array_set_ref(struct vm_thread *thread,
+                                    struct mm_ref array, uint32_t index,
                                     struct mm_ref value)
 {
-  vm_object_set_ref(array, MM_ARRAY_BASE + (size_t)index * 4, value);
+  vm_object_set_ref(thread, array, MM_ARRAY_BASE + (size_t)index * 4, value);
 }
 
 /* Has this class the fields of the library's exceptions?  True of them and of

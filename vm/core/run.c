@@ -108,7 +108,7 @@ static bool make_arguments(struct vm_thread *thread, int argc,
         vm_string_from_utf8(thread, argv[i], strlen(argv[i]));
     ok = !mm_is_null(string);
     if (ok)
-      vm_array_set_ref(held[0], (uint32_t)i, string);
+      vm_array_set_ref(thread, held[0], (uint32_t)i, string);
   }
   slot->u64 = held[0].bits;
   mm_scope_close(&thread->mutator, &scope);

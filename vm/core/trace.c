@@ -80,7 +80,7 @@ static void store_trace(struct vm_thread *thread)
   for (uint32_t i = 0; i < trace->kept; i++)
     *element++ = (uint64_t)trace->frames[i].line << 32 |
                  (uint32_t)(uintptr_t)trace->frames[i].method;
-  vm_object_set_ref(thread->exception, VM_EXCEPTION_TRACE_OFFSET, array);
+  vm_object_set_ref(thread, thread->exception, VM_EXCEPTION_TRACE_OFFSET, array);
 }
 
 static struct mm_ref stored_trace(struct mm_ref exception)

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The card table and its logs; see cards_internal.h.
+ */
+#include "config.h"
+
+#include "mm/gc/cards_internal.h"
+
+#include "mm/assert_internal.h"
+#include "mm/barrier_inline.h"
+#include "mm/gc/scan_internal.h"
+#include "mm/native.h"
+
+#include <string.h>
+
+/* Cards of regions ----------------------------------------------------------
+ */
+
+uint32_t mm_cards_of_region(const struct mm_heap *heap, uint32_t index,
+                            uint32_t *count)
+{
+  const struct mm_region *region = &heap->regions.table[index];
+  uint32_t span = region->kind == MM_REGION_LARGE ? region->span : 1;
+  *count = span * MM_REGION_CARDS;
+  return index * MM_REGION_CARDS;
+}
+
+void mm_cards_set_region(struct mm_heap *heap, uint32_t index,
+                         enum mm_card value)
+{
+  uint32_t count, first = mm_cards_of_region(heap, index, &count);
+  memset(heap->cards.bytes + first, value, count);
+}
+
+void mm_cards_clean_region(struct mm_heap *heap, uint32_t index)
+{
+  uint32_t count, first = mm_cards_of_region(heap, index, &count);
+  uint8_t *cards = heap->cards.bytes + first;
+  for (uint32_t i = 0; i < count; i++)
+    if (!(cards[i] & MM_CARD_AGAIN))
+      cards[i] = MM_CARD_CLEAN;
+}
+
+/* Logs ----------------------------------------------------------------------
+ */
+
+enum { SPARE_LOGS = 64 }; /* kept for the next pause */
+
+void mm_cards_init(struct mm_heap *heap)
+{
+  pthread_mutex_init(&heap->cards.lock, NULL);
+}
+
+static void free_logs(struct mm_card_log *log)
+{
+  while (log) {
+    struct mm_card_log *next = log->next;
+    mm_native_free(MM_PURPOSE_CARDS, log, sizeof *log);
+    log = next;
+  }
+}
+
+void mm_cards_destroy(struct mm_heap *heap)
+{
+  free_logs(heap->cards.full);
+  free_logs(heap->cards.spare);
+  pthread_mutex_destroy(&heap->cards.lock);
+}
+
+static struct mm_card_log *pop_locked(struct mm_card_log **list)
+{
+  struct mm_card_log *log = *list;
+  if (log)
+    *list = log->next;
+  return log;
+}
+
+static struct mm_card_log *take_log(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->cards.lock);
+  struct mm_card_log *log = pop_locked(&heap->cards.spare);
+  heap->cards.spare_count -= log != NULL;
+  pthread_mutex_unlock(&heap->cards.lock);
+  if (!log)
+    log = mm_native_alloc_dirty(MM_PURPOSE_CARDS, sizeof *log);
+  if (log) {
+    log->next = NULL;
+    log->count = 0;
+  }
+  return log;
+}
+
+void mm_card_log_release(struct mm_heap *heap, struct mm_card_log *log)
+{
+  pthread_mutex_lock(&heap->cards.lock);
+  bool is_kept = heap->cards.spare_count < SPARE_LOGS;
+  if (is_kept) {
+    log->next = heap->cards.spare;
+    heap->cards.spare = log;
+    heap->cards.spare_count++;
+  }
+  pthread_mutex_unlock(&heap->cards.lock);
+  if (!is_kept)
+    mm_native_free(MM_PURPOSE_CARDS, log, sizeof *log);
+}
+
+void mm_card_log_hand_over(struct mm_heap *heap, struct mm_card_log **log)
+{
+  if (!*log)
+    return;
+  pthread_mutex_lock(&heap->cards.lock);
+  (*log)->next = heap->cards.full;
+  heap->cards.full = *log;
+  pthread_mutex_unlock(&heap->cards.lock);
+  *log = NULL;
+}
+
+struct mm_card_log *mm_cards_next_log(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->cards.lock);
+  struct mm_card_log *log = pop_locked(&heap->cards.full);
+  pthread_mutex_unlock(&heap->cards.lock);
+  return log;
+}
+
+void mm_cards_gather(struct mm_heap *heap)
+{
+  struct mm_mutator *mutator = heap->mutators;
+  for (; mutator; mutator = mutator->next)
+    mm_card_log_hand_over(heap, &mutator->card_log);
+}
+
+static void drop_logs(struct mm_heap *heap)
+{
+  struct mm_card_log *log;
+  while ((log = mm_cards_next_log(heap)))
+    mm_card_log_release(heap, log);
+}
+
+bool mm_cards_must_search(struct mm_heap *heap)
+{
+  bool must = __atomic_load_n(&heap->cards.overflowed, __ATOMIC_RELAXED);
+  if (must)
+    drop_logs(heap);
+  __atomic_store_n(&heap->cards.overflowed, false, __ATOMIC_RELAXED);
+  return must;
+}
+
+void mm_cards_forget(struct mm_heap *heap)
+{
+  mm_cards_gather(heap);
+  drop_logs(heap);
+  heap->cards.overflowed = false;
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
+    if (mm_region_is_walkable(heap->regions.table[i].kind))
+      mm_cards_set_region(heap, i, MM_CARD_CLEAN);
+}
+
+static void put_on_log(struct mm_heap *heap, struct mm_card_log **log,
+                       uint32_t card)
+{
+  if (!*log || (*log)->count == MM_CARD_LOG_ENTRIES) {
+    mm_card_log_hand_over(heap, log);
+    *log = take_log(heap);
+  }
+  if (*log)
+    (*log)->cards[(*log)->count++] = card;
+  else
+    __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
+}
+
+void mm_card_dirty(struct mm_heap *heap, struct mm_card_log **log,
+                   uint32_t card)
+{
+  __atomic_store_n(&heap->cards.bytes[card], MM_CARD_DIRTY, __ATOMIC_RELAXED);
+  put_on_log(heap, log, card);
+}
+
+void mm_barrier_dirty(struct mm_mutator *mutator, void *slot)
+{
+  struct mm_heap *heap = mutator->heap;
+  mm_card_dirty(heap, &mutator->card_log, mm_card_of(heap, (uintptr_t)slot));
+}
+
+/* Sets AGAIN; false: it was set. */
+static bool claim_again(uint8_t *byte, bool parallel)
+{
+  if (__atomic_load_n(byte, __ATOMIC_RELAXED) & MM_CARD_AGAIN)
+    return false;
+  if (parallel)
+    return !(__atomic_fetch_or(byte, MM_CARD_AGAIN, __ATOMIC_RELAXED) &
+             MM_CARD_AGAIN);
+  *byte |= MM_CARD_AGAIN;
+  return true;
+}
+
+/* Logs that workers fill are theirs until the collection ends: none may be
+   taken for one that has to be worked through. */
+void mm_card_remember(struct mm_heap *heap, struct mm_card_log **log,
+                      uintptr_t slot, bool parallel)
+{
+  uint32_t card = mm_card_of(heap, slot);
+  if (!claim_again(&heap->cards.bytes[card], parallel))
+    return;
+  if (!*log || (*log)->count == MM_CARD_LOG_ENTRIES) {
+    struct mm_card_log *fresh = take_log(heap);
+    if (!fresh) {
+      __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
+      return;
+    }
+    fresh->next = *log;
+    *log = fresh;
+  }
+  (*log)->cards[(*log)->count++] = card;
+}
+
+static void settle_all(struct mm_heap *heap)
+{
+  uint32_t count;
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
+    if (!mm_region_is_walkable(heap->regions.table[i].kind))
+      continue;
+    uint8_t *cards = heap->cards.bytes + mm_cards_of_region(heap, i, &count);
+    for (uint32_t card = 0; card < count; card++)
+      if (cards[card] & MM_CARD_AGAIN)
+        cards[card] = MM_CARD_DIRTY;
+  }
+}
+
+void mm_cards_settle(struct mm_heap *heap, struct mm_card_log **log)
+{
+  if (heap->cards.overflowed)
+    settle_all(heap);
+  while (*log) {
+    struct mm_card_log *next = (*log)->next;
+    for (uint32_t i = 0; i < (*log)->count; i++)
+      heap->cards.bytes[(*log)->cards[i]] = MM_CARD_DIRTY;
+    mm_card_log_hand_over(heap, log);
+    *log = next;
+  }
+}
+
+/* First objects -------------------------------------------------------------
+ */
+
+void mm_card_note_first(struct mm_heap *heap, uintptr_t at, uintptr_t end)
+{
+  uint8_t *firsts = heap->cards.firsts;
+  uint32_t first = mm_card_of(heap, at + MM_CARD_BYTES - 1);
+  uint32_t last = mm_card_of(heap, end - 1);
+  if (first > last)
+    return;
+  uintptr_t back = mm_card_start(heap, first) - at;
+  MM_ASSERT(back < MM_CARD_BYTES);
+  firsts[first] = (uint8_t)(back >> MM_REF_SHIFT);
+  for (uint32_t card = first + 1; card <= last; card++)
+    firsts[card] = (uint8_t)(MM_CARD_GRANULES + 31 -
+                             (unsigned)__builtin_clz(card - first));
+}
+
+void mm_cards_note_region(struct mm_heap *heap, uint32_t index)
+{
+  uintptr_t at = mm_region_start(&heap->regions, index);
+  uintptr_t top = heap->regions.table[index].top;
+  while (at < top) {
+    uintptr_t end = at + mm_object_bytes(mm_ref_at((void *)at));
+    if (mm_card_is_first(at, end))
+      mm_card_note_first(heap, at, end);
+    at = end;
+  }
+}
+
+uintptr_t mm_card_first(const struct mm_heap *heap, uint32_t card)
+{
+  const uint8_t *firsts = heap->cards.firsts;
+  while (firsts[card] >= MM_CARD_GRANULES)
+    card -= (uint32_t)1 << (firsts[card] - MM_CARD_GRANULES);
+  return mm_card_start(heap, card) - ((uintptr_t)firsts[card] << MM_REF_SHIFT);
+}
+
+/* Scanning ------------------------------------------------------------------
+ */
+
+struct card_range {
+  uintptr_t start, end;
+  void (*visit)(void *context, struct mm_ref *slot);
+  void *context;
+};
+
+static void visit_within(void *context, struct mm_ref *slot)
+{
+  const struct card_range *range = context;
+  if ((uintptr_t)slot >= range->start && (uintptr_t)slot < range->end)
+    range->visit(range->context, slot);
+}
+
+static void visit_elements(struct card_range *range, uintptr_t at)
+{
+  uintptr_t base = at + MM_ARRAY_BASE;
+  uintptr_t end = base + 4 * (uintptr_t)mm_length_word(mm_ref_at((void *)at));
+  uintptr_t from = range->start > base ? range->start : base;
+  if (end > range->end)
+    end = range->end;
+  for (; from < end; from += 4)
+    range->visit(range->context, (struct mm_ref *)from);
+}
+
+static void visit_object(struct card_range *range, uintptr_t at,
+                         const struct mm_layout *layout)
+{
+  if (layout->kind == MM_KIND_REF_ARRAY)
+    visit_elements(range, at);
+  else if (layout->kind == MM_KIND_PLAIN)
+    mm_scan_plain((void *)at, layout, visit_within, range);
+}
+
+/* Objects in a row from `at` on, up to the end of the card. */
+static void visit_row(struct card_range *range, uintptr_t at, uintptr_t top)
+{
+  if (top > range->end)
+    top = range->end;
+  while (at < top) {
+    const struct mm_layout *layout = mm_layout_of(mm_ref_at((void *)at));
+    uint64_t bytes = mm_size_with((void *)at, layout);
+    visit_object(range, at, layout);
+    at += bytes;
+  }
+}
+
+/* Slots whose objects reach into the card. */
+static void visit_slots(struct mm_heap *heap, struct card_range *range)
+{
+  uintptr_t run_start = range->start & ~((uintptr_t)MM_RUN_BYTES - 1);
+  uint32_t bytes = mm_fixed_slot_bytes(heap, range->start);
+  uintptr_t at = run_start + (range->start - run_start) / bytes * bytes;
+  for (; at < range->end && at - run_start <= MM_RUN_BYTES - bytes; at += bytes)
+    if (mm_fixed_is_object(heap, at))
+      visit_object(range, at, mm_layout_of(mm_ref_at((void *)at)));
+}
+
+void mm_card_visit(struct mm_heap *heap, uint32_t card,
+                   void (*visit)(void *context, struct mm_ref *slot),
+                   void *context)
+{
+  uintptr_t start = mm_card_start(heap, card);
+  struct card_range range = {start, start + MM_CARD_BYTES, visit, context};
+  uint32_t index = mm_region_index(&heap->regions, start);
+  const struct mm_region *region = &heap->regions.table[index];
+  switch ((enum mm_region_kind)region->kind) {
+  case MM_REGION_SMALL:
+    if (start < region->scan_top)
+      visit_row(&range, mm_card_first(heap, card), region->scan_top);
+    return;
+  case MM_REGION_LARGE_TAIL:
+    index -= region->span;
+    /* fallthrough */
+  case MM_REGION_LARGE:
+    visit_row(&range, mm_region_start(&heap->regions, index),
+              heap->regions.table[index].top);
+    return;
+  case MM_REGION_FREELIST:
+    visit_row(&range, mm_region_start(&heap->regions, index), region->top);
+    return;
+  case MM_REGION_SLOTS:
+    visit_slots(heap, &range);
+    return;
+  case MM_REGION_FREE:
+  case MM_REGION_KIND_COUNT:
+    return;
+  }
+}
+
+/* Checks --------------------------------------------------------------------
+ */
+
+static void check_region(const struct mm_heap *heap, uint32_t index)
+{
+  uintptr_t at = mm_region_start(&heap->regions, index);
+  uintptr_t top = heap->regions.table[index].top;
+  while (at < top) {
+    uintptr_t end = at + mm_object_bytes(mm_ref_at((void *)at));
+    uintptr_t card = (at + MM_CARD_BYTES - 1) & ~((uintptr_t)MM_CARD_BYTES - 1);
+    for (; card < end; card += MM_CARD_BYTES)
+      MM_ASSERT(mm_card_first(heap, mm_card_of(heap, card)) == at);
+    at = end;
+  }
+}
+
+void mm_cards_check(const struct mm_heap *heap)
+{
+  if (!heap->options.generational)
+    return;
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
+    const struct mm_region *region = &heap->regions.table[i];
+    if (region->kind == MM_REGION_SMALL && region->age == MM_AGE_TENURED)
+      check_region(heap, i);
+  }
+}

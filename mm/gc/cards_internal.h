@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cards: where old objects may refer to young ones.
+ *
+ *   heap    |    card    |    card    |    card    |  ...  512 bytes each
+ *   cards         1            2            1              a byte each
+ *   firsts        7            0            65             a byte each
+ *   logs                    [index of the dirty card]
+ *
+ * A collection of young objects alone needs every reference to them from old
+ * ones.  Whoever stores a reference looks at the card of the slot
+ * (mm/barrier_inline.h):
+ *
+ *   YOUNG  of a young region, or not in use: nothing to do
+ *   CLEAN  of an old region: the card becomes DIRTY, its index goes on the
+ *          log of the thread
+ *   DIRTY  is on a log already, or was when it was made dirty
+ *
+ * So a card is on one log once, however often it is stored to, and a pause
+ * looks at the logged cards only (Hoelzle, "A fast write barrier for
+ * generational garbage collectors", 1993, marks cards and searches the whole
+ * table for them; the log is what saves that search).
+ *
+ * To scan a card, one has to know where objects start in it: `firsts` tells for
+ * each card of an old region of small objects how far back the object starts
+ * that the card's first byte belongs to.
+ *
+ *   0 .. 63     so many granules back
+ *   64 + n      2^n cards back; look there again
+ *
+ * Invariants: a card whose slots refer to a young object is DIRTY and on a log,
+ * unless its region is young itself; cards of regions not in use are anything;
+ * without generations no card is ever written, so that all are YOUNG.
+ *
+ * Locks: a log belongs to its thread until it is full.  Else the world is
+ * stopped.
+ */
+#ifndef MM_CARDS_INTERNAL_H
+#define MM_CARDS_INTERNAL_H
+
+#include "mm/card.h"
+#include "mm/gc/heap_internal.h"
+
+enum {
+  MM_CARD_GRANULES = MM_CARD_BYTES / MM_OBJECT_ALIGN,
+  MM_REGION_CARDS = MM_REGION_BYTES / MM_CARD_BYTES,
+};
+
+static inline uint32_t mm_card_of(const struct mm_heap *heap, uintptr_t at)
+{
+  return (uint32_t)((at - heap->regions.base) >> MM_CARD_LOG2);
+}
+
+static inline uintptr_t mm_card_start(const struct mm_heap *heap, uint32_t card)
+{
+  return heap->regions.base + ((uintptr_t)card << MM_CARD_LOG2);
+}
+
+static inline uint8_t *mm_card_at(const struct mm_heap *heap, uintptr_t at)
+{
+  return &heap->cards.bytes[mm_card_of(heap, at)];
+}
+
+/* What a barrier adds to an address >> MM_CARD_LOG2. */
+static inline uintptr_t mm_cards_bias(const struct mm_heap *heap)
+{
+  return (uintptr_t)heap->cards.bytes - (heap->regions.base >> MM_CARD_LOG2);
+}
+
+void mm_cards_init(struct mm_heap *heap);
+void mm_cards_destroy(struct mm_heap *heap);
+
+/* Sets all cards of a region, or of the run that it heads. */
+void mm_cards_set_region(struct mm_heap *heap, uint32_t index,
+                         enum mm_card value);
+
+/* A young region is old now: cards that were not remembered become CLEAN. */
+void mm_cards_clean_region(struct mm_heap *heap, uint32_t index);
+
+/* After a collection that left no young object: all cards of regions in use
+   become CLEAN, and all logs empty. */
+void mm_cards_forget(struct mm_heap *heap);
+
+/* Makes a card DIRTY and puts it on the log.  Without memory for a log the next
+   collection searches all cards. */
+void mm_card_dirty(struct mm_heap *heap, struct mm_card_log **log,
+                   uint32_t card);
+
+/*
+ * The same during a collection, for the next one: sets the bit AGAIN and logs
+ * the card if the bit was not set.  A card that is DIRTY still has to be
+ * scanned in this one.  `parallel`: other workers may do so too.
+ */
+void mm_card_remember(struct mm_heap *heap, struct mm_card_log **log,
+                      uintptr_t slot, bool parallel);
+
+/* Takes DIRTY off a card; false: another worker did. */
+static inline bool mm_card_claim(struct mm_heap *heap, uint32_t card,
+                                 bool parallel)
+{
+  uint8_t *byte = &heap->cards.bytes[card];
+  enum { BIT = MM_CARD_DIRTY & ~MM_CARD_CLEAN };
+  if (parallel)
+    return __atomic_fetch_and(byte, (uint8_t)~BIT, __ATOMIC_RELAXED) & BIT;
+  bool was = *byte & BIT;
+  *byte &= (uint8_t)~BIT;
+  return was;
+}
+
+/* The collection is over: what was remembered is DIRTY.  Hands the log over. */
+void mm_cards_settle(struct mm_heap *heap, struct mm_card_log **log);
+
+/* The next log for a worker, null: none is left.  Any worker. */
+struct mm_card_log *mm_cards_next_log(struct mm_heap *heap);
+
+/* Was there no memory for a log?  Then the logs are dropped, and all cards have
+   to be searched.  World stopped. */
+bool mm_cards_must_search(struct mm_heap *heap);
+
+/* First card of a region, and how many it has (with its run). */
+uint32_t mm_cards_of_region(const struct mm_heap *heap, uint32_t index,
+                            uint32_t *count);
+
+/* Hands a log over to the heap; *log is null then.  Null is allowed. */
+void mm_card_log_hand_over(struct mm_heap *heap, struct mm_card_log **log);
+
+/* Takes the logs of all mutators.  World stopped. */
+void mm_cards_gather(struct mm_heap *heap);
+
+/* Gives a log back that has been worked through. */
+void mm_card_log_release(struct mm_heap *heap, struct mm_card_log *log);
+
+/* Notes in `firsts` an object or filler of an old region of small ones. */
+void mm_card_note_first(struct mm_heap *heap, uintptr_t at, uintptr_t end);
+
+/* Does it have to be noted?  Only if a card begins in it. */
+static inline bool mm_card_is_first(uintptr_t at, uintptr_t end)
+{
+  return (at - 1) >> MM_CARD_LOG2 != (end - 1) >> MM_CARD_LOG2;
+}
+
+/* The same for all objects of a region. */
+void mm_cards_note_region(struct mm_heap *heap, uint32_t index);
+
+/* Where the first object starts that reaches into the card, in a region of
+   small objects; at or beyond the region's top: there is none. */
+uintptr_t mm_card_first(const struct mm_heap *heap, uint32_t card);
+
+/*
+ * Calls `visit` for the reference slots that stand in a card.  Each slot is in
+ * one card, so workers with different cards do not meet.
+ */
+void mm_card_visit(struct mm_heap *heap, uint32_t card,
+                   void (*visit)(void *context, struct mm_ref *slot),
+                   void *context);
+
+/* Debug builds: asserts that every object can be found from its cards. */
+void mm_cards_check(const struct mm_heap *heap);
+
+#endif
