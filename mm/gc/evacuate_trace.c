@@ -102,9 +102,8 @@ static enum mm_status refill(struct mm_worker *worker, enum mm_age age,
 }
 
 /* Room for an object that would waste too much of a buffer. */
-static enum mm_status find_room_apart(struct mm_worker *worker,
-                                      enum mm_age age, size_t bytes,
-                                      uintptr_t *to)
+static enum mm_status find_room_apart(struct mm_worker *worker, enum mm_age age,
+                                      size_t bytes, uintptr_t *to)
 {
   struct mm_heap *heap = worker->heap;
   lock_space(worker);
@@ -143,9 +142,9 @@ static MM_ALWAYS_INLINE void tracer_save(struct tracer *tracer)
     tracer->stack.worker->buffers[tracer->full_age].cursor = tracer->cursor;
 }
 
-static MM_ALWAYS_INLINE void
-tracer_begin(struct tracer *tracer, struct mm_worker *worker, bool parallel,
-             bool young)
+static MM_ALWAYS_INLINE void tracer_begin(struct tracer *tracer,
+                                          struct mm_worker *worker,
+                                          bool parallel, bool young)
 {
   *tracer = (struct tracer){
       .base = worker->heap->regions.base,
@@ -251,9 +250,8 @@ static void count_apart(struct mm_worker *worker, enum mm_age age, size_t bytes)
 }
 
 /* Old objects have to be found from their cards. */
-static MM_ALWAYS_INLINE void note_copy(struct mm_worker *worker,
-                                       enum mm_age age, uintptr_t to,
-                                       size_t bytes)
+static MM_ALWAYS_INLINE void
+note_copy(struct mm_worker *worker, enum mm_age age, uintptr_t to, size_t bytes)
 {
   if (age == MM_AGE_TENURED && mm_card_is_first(to, to + bytes))
     mm_card_note_first(worker->heap, to, to + bytes);
@@ -325,8 +323,7 @@ evacuate(struct tracer *tracer, struct mm_ref ref, uint64_t header)
   enum mm_age age = age_for(tracer, ref);
   uintptr_t limit, *cursor = cursor_of(tracer, age, &limit);
   if (__builtin_expect(bytes <= limit - *cursor, 1)) {
-    mine =
-        copy_to(*cursor, ref, header, bytes, tracer->stack.parallel, &place);
+    mine = copy_to(*cursor, ref, header, bytes, tracer->stack.parallel, &place);
     if (mine) {
       note_copy(tracer->stack.worker, age, *cursor, bytes);
       *cursor += bytes;
@@ -539,7 +536,8 @@ void mm_evacuate_goal(struct mm_worker *worker)
   mm_evacuate_end_buffers(worker);
 }
 
-/* Cards --------------------------------------------------------------------- */
+/* Cards ---------------------------------------------------------------------
+ */
 
 static MM_ALWAYS_INLINE void visit_card(struct tracer *tracer, uint32_t card)
 {

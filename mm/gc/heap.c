@@ -6,7 +6,8 @@
  *   | metadata |          heap: one reservation, 2 MiB aligned    |
  *
  *   anywhere: descriptors | traces | marks | starts | blocks | runs | cards |
- *   first objects of cards | lists of regions, one mapping, touched (and so backed by memory) only where the heap is in use
+ *   first objects of cards | lists of regions, one mapping, touched (and so
+ * backed by memory) only where the heap is in use
  *
  * References are 32-bit multiples of 8 and class words 32-bit addresses: that
  * is what the two bounds are for.  AddressSanitizer's shadow begins below
@@ -195,8 +196,7 @@ static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
     return MM_NO_MEMORY;
   }
   mm_object_spaces_reset(heap);
-  heap->full_age =
-      heap->options.generational ? MM_AGE_TENURED : MM_AGE_EDEN;
+  heap->full_age = heap->options.generational ? MM_AGE_TENURED : MM_AGE_EDEN;
   heap->tenure_age = MM_AGE_SURVIVOR + 1;
   mm_fixed_init(heap, MM_FIXED_OBJECTS);
   mm_fixed_init(heap, MM_FIXED_NONMOVING);

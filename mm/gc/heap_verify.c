@@ -54,8 +54,8 @@ static size_t logged_words(const struct mm_verifier *verifier)
 static void collect_logs(struct mm_verifier *verifier)
 {
   struct mm_heap *heap = verifier->heap;
-  verifier->logged = mm_native_alloc(
-      MM_PURPOSE_VERIFY, logged_words(verifier) * sizeof(uint64_t));
+  verifier->logged = mm_native_alloc(MM_PURPOSE_VERIFY,
+                                     logged_words(verifier) * sizeof(uint64_t));
   verifier->gave_up = !verifier->logged;
   if (verifier->gave_up)
     return;

@@ -242,9 +242,10 @@ static enum mm_collection_kind kind_in_turn(const struct mm_heap *heap)
 {
   static const enum mm_collection_kind kinds[] = {
       MM_COLLECTION_EVACUATE, MM_COLLECTION_COMPACT, MM_COLLECTION_YOUNG,
-      MM_COLLECTION_YOUNG, MM_COLLECTION_YOUNG,
+      MM_COLLECTION_YOUNG,    MM_COLLECTION_YOUNG,
   };
-  return kinds[heap->stat.current.number % (heap->options.generational ? 5 : 2)];
+  return kinds[heap->stat.current.number %
+               (heap->options.generational ? 5 : 2)];
 }
 
 enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool full,

@@ -25,14 +25,14 @@ struct mm_worker {
   pthread_t thread;
   struct mm_bump buffers[MM_AGE_COUNT]; /* to-space that it copies into, by
                                            the age of the copies */
-  struct mm_card_log *card_log; /* cards for the next collection */
+  struct mm_card_log *card_log;         /* cards for the next collection */
   struct mm_trace_stack stack;
   struct mm_deque deque;
   uint64_t moved_objects, moved_bytes; /* by copying or sliding */
   uint64_t aged_bytes[MM_AGE_COUNT];   /* of them copied, by the new age */
   uint64_t live_objects, live_bytes;   /* marked or kept where they are */
   uint64_t kept_objects;
-  uint64_t cards; /* dirty ones that it looked at */
+  uint64_t cards;       /* dirty ones that it looked at */
   size_t refused_bytes; /* so many found no room in this evacuation */
   bool stack_overflowed;
 };

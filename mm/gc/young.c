@@ -38,7 +38,8 @@ static void set_trace(struct mm_heap *heap, uint32_t index, enum mm_trace trace)
   __atomic_store_n(&heap->traces[index], (uint8_t)trace, __ATOMIC_RELAXED);
 }
 
-/* Begin --------------------------------------------------------------------- */
+/* Begin ---------------------------------------------------------------------
+ */
 
 static void prepare_region(struct mm_heap *heap, uint32_t index)
 {
@@ -65,7 +66,8 @@ static void prepare(struct mm_heap *heap)
   heap->searches_cards = mm_cards_must_search(heap);
 }
 
-/* A stack overflowed: entries were dropped ----------------------------------- */
+/* A stack overflowed: entries were dropped -----------------------------------
+ */
 
 /* Of the first regions on the list: from-space. */
 static void rescan_from(struct mm_worker *worker, uint32_t index)
@@ -92,7 +94,8 @@ static void rescan_goal(struct mm_worker *worker)
   mm_evacuate_end_buffers(worker);
 }
 
-/* End ----------------------------------------------------------------------- */
+/* End -----------------------------------------------------------------------
+ */
 
 static void release_large(struct mm_heap *heap, uint32_t index)
 {

@@ -31,9 +31,10 @@ void mm_object_space_reset(struct mm_heap *heap, enum mm_age age);
 void mm_object_spaces_reset(struct mm_heap *heap);
 
 /*
- * Cuts a chunk for objects of this age, of `want` bytes, or of what a region has left if that is at
- * least `min`; both at most half a region.  Takes a region when no more than
- * `limit` are used then.  `zeroed`: the chunk has to be zero.
+ * Cuts a chunk for objects of this age, of `want` bytes, or of what a region
+ * has left if that is at least `min`; both at most half a region.  Takes a
+ * region when no more than `limit` are used then.  `zeroed`: the chunk has to
+ * be zero.
  */
 enum mm_status mm_object_chunk_cut(struct mm_heap *heap, enum mm_age age,
                                    size_t min_bytes, size_t want_bytes,
@@ -50,8 +51,7 @@ enum mm_status mm_object_cut_medium(struct mm_heap *heap, enum mm_age age,
                                     uintptr_t *at);
 
 /* A region is or becomes young, or old: cards, lists. */
-void mm_object_add_young(struct mm_heap *heap, uint32_t index,
-                         enum mm_age age);
+void mm_object_add_young(struct mm_heap *heap, uint32_t index, enum mm_age age);
 void mm_object_make_tenured(struct mm_heap *heap, uint32_t index);
 
 /* After a collection of all objects, all that are left are old. */

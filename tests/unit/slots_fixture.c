@@ -144,7 +144,8 @@ static void make_block(struct slots_model *model, struct mm_slots_cache *cache,
   block->byte = (uint8_t)fixture_random(seed);
   block->at = alloc(model, cache, block->bytes);
   fixture_require(block->at);
-  fixture_require((uintptr_t)block->at % slots_fixture_align(block->bytes) == 0);
+  fixture_require((uintptr_t)block->at % slots_fixture_align(block->bytes) ==
+                  0);
   memset(block->at, block->byte, block->bytes);
   model->count++;
 }

@@ -38,7 +38,11 @@ START_TEST(generations_are_refused_by_name)
 {
   struct mm_options options = fixture_options();
   options.generational = true;
-  check_refused(&options, MM_UNSUPPORTED, "generational");
+  options.tenured = MM_TENURED_FREELIST;
+  check_refused(&options, MM_UNSUPPORTED, "--tenured=freelist");
+  options.gc = MM_GC_EPSILON;
+  options.tenured = MM_TENURED_REGIONS;
+  check_refused(&options, MM_UNSUPPORTED, "--gc=epsilon");
 }
 END_TEST
 
@@ -129,8 +133,8 @@ START_TEST(several_heaps_live_side_by_side)
 }
 END_TEST
 
-/* But for the tables of allocators: native memory makes its own when it is first used, and keeps
-   some for each thread that there ever was at a time. */
+/* But for the tables of allocators: native memory makes its own when it is
+   first used, and keeps some for each thread that there ever was at a time. */
 static uint64_t native_bytes(void)
 {
   uint64_t sum = 0;

@@ -70,8 +70,7 @@ END_TEST
 START_TEST(a_region_taken_is_empty_and_of_its_kind)
 {
   uint32_t index;
-  ck_assert_int_eq(mm_region_take(&regions, MM_REGION_FREELIST, &index),
-                   MM_OK);
+  ck_assert_int_eq(mm_region_take(&regions, MM_REGION_FREELIST, &index), MM_OK);
   ck_assert_int_eq(table[index].kind, MM_REGION_FREELIST);
   ck_assert_uint_eq(table[index].top, mm_region_start(&regions, index));
   ck_assert_uint_eq(table[index].zero_from, table[index].top);

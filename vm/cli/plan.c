@@ -20,6 +20,11 @@ static bool has_no_freelist(const struct mm_options *mm)
   return mm->tenured != MM_TENURED_FREELIST;
 }
 
+static bool has_no_young(const struct mm_options *mm)
+{
+  return !mm->generational;
+}
+
 static bool never_collects(const struct mm_options *mm)
 {
   return mm->gc == MM_GC_EPSILON;
@@ -35,6 +40,8 @@ static const struct {
     {"heap-min", never_collects, "gc", "--gc=stw"},
     {"heap-growth", never_collects, "gc", "--gc=stw"},
     {"gc-workers", never_collects, "gc", "--gc=stw"},
+    {"young", has_no_young, "generational", "--generational=on"},
+    {"pause-goal", has_no_young, "generational", "--generational=on"},
 };
 
 enum { IDLE_COUNT = sizeof idle_options / sizeof idle_options[0] };
@@ -230,7 +237,7 @@ void cli_plan_print_all(FILE *out)
 {
   fputs("plans, composed of\n", out);
   print_choices("gc", cli_gc_choices, out);
-  fputs("  --generational=off\n", out);
+  fputs("  --generational=on|off\n", out);
   print_choices("tenured", cli_tenured_choices, out);
   print_choices("object-fit", cli_fit_choices, out);
   print_choices("nonmoving-fit", cli_fit_choices, out);

@@ -114,6 +114,30 @@ static void write_growth(const struct cli_settings *settings,
 
 const struct cli_special cli_growth = {read_growth, write_growth, NULL};
 
+static bool read_pause_goal(struct cli_settings *settings, const char *value,
+                            struct cli_problem *problem)
+{
+  uint64_t ns = 0;
+  if (strcmp(value, "none") != 0 && !cli_read_time(value, &ns))
+    return cli_wrong(problem, "`%.64s' is no time such as 500us, 2ms or 1s",
+                     value);
+  settings->vm.mm.pause_goal_ns = ns;
+  return true;
+}
+
+static void write_pause_goal(const struct cli_settings *settings,
+                             char text[CLI_VALUE_BYTES])
+{
+  uint64_t ns = settings->vm.mm.pause_goal_ns;
+  if (ns == 0)
+    strcpy(text, "none");
+  else
+    cli_write_time(ns, text);
+}
+
+const struct cli_special cli_pause_goal = {read_pause_goal, write_pause_goal,
+                                           NULL};
+
 enum { SLOT_LEAST = 8, SLOT_MOST = 2048 };
 
 static bool read_slot_sizes(struct cli_settings *settings, const char *value,

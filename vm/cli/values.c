@@ -53,6 +53,32 @@ bool cli_read_size(const char *text, uint64_t *bytes)
   return true;
 }
 
+static const struct {
+  const char *name;
+  uint64_t ns;
+} time_units[] = {{"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1}};
+
+enum { TIME_UNITS = sizeof time_units / sizeof time_units[0] };
+
+bool cli_read_time(const char *text, uint64_t *ns)
+{
+  uint64_t value;
+  const char *rest = read_digits(text, &value);
+  for (size_t i = 0; rest && value > 0 && i < TIME_UNITS; i++)
+    if (strcmp(rest, time_units[i].name) == 0)
+      return !__builtin_mul_overflow(value, time_units[i].ns, ns);
+  return false;
+}
+
+void cli_write_time(uint64_t ns, char text[CLI_TIME_BYTES])
+{
+  size_t unit = 0;
+  while (ns % time_units[unit].ns != 0)
+    unit++;
+  snprintf(text, CLI_TIME_BYTES, "%" PRIu64 "%s", ns / time_units[unit].ns,
+           time_units[unit].name);
+}
+
 const char *cli_next_item(const char **list, size_t *length)
 {
   const char *item = *list;

@@ -14,6 +14,13 @@ bool cli_read_number(const char *text, uint64_t *number);
    powers of 1024. */
 bool cli_read_size(const char *text, uint64_t *bytes);
 
+/* Nanoseconds: a number above 0 with ns, us, ms or s behind it. */
+bool cli_read_time(const char *text, uint64_t *ns);
+
+/* The shortest text that cli_read_time reads as so many nanoseconds. */
+enum { CLI_TIME_BYTES = 24 };
+void cli_write_time(uint64_t ns, char text[CLI_TIME_BYTES]);
+
 /*
  * Takes the next item off a comma-separated list: *length bytes from the
  * result on, which is null at the list's end.  `*list` moves behind it.
