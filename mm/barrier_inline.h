@@ -5,8 +5,10 @@
  * static fields, registers and other roots do not.
  *
  *   store the reference
- *   card = the byte of the 512 bytes that the slot lies in
- *   if card is CLEAN: make it DIRTY and log it          (out of line)
+ *   card = the byte of the card that the slot lies in
+ *   if card is CLEAN and the value young: make it DIRTY and log it
+ *
+ * The second test is out of line, where also nulls end.
  *
  * Cards of young regions are never CLEAN, and without generations none is, so
  * that one load and one compare is all a store costs there.
@@ -20,16 +22,18 @@
 #include "mm/mutator.h"
 
 /* The slow path: the slot's card is clean. */
-void mm_barrier_dirty(struct mm_mutator *mutator, void *slot);
+void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
+                     struct mm_ref value);
 
 /* After a reference was stored in `slot`. */
-static inline void mm_barrier_after(struct mm_mutator *mutator, void *slot)
+static inline void mm_barrier_after(struct mm_mutator *mutator, void *slot,
+                                    struct mm_ref value)
 {
   const uint8_t *card =
       (const uint8_t *)(mutator->cards + ((uintptr_t)slot >> MM_CARD_LOG2));
   if (__builtin_expect(__atomic_load_n(card, __ATOMIC_RELAXED) == MM_CARD_CLEAN,
                        0))
-    mm_barrier_dirty(mutator, slot);
+    mm_barrier_slow(mutator, slot, value);
 }
 
 /* Stores a reference in a slot of an object. */
@@ -37,7 +41,7 @@ static inline void mm_store_ref(struct mm_mutator *mutator, void *slot,
                                 struct mm_ref value)
 {
   __atomic_store_n((uint32_t *)slot, value.bits, __ATOMIC_RELAXED);
-  mm_barrier_after(mutator, slot);
+  mm_barrier_after(mutator, slot, value);
 }
 
 #endif

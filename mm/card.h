@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum {
-  MM_CARD_LOG2 = 9,
+  MM_CARD_LOG2 = 6,
   MM_CARD_BYTES = 1 << MM_CARD_LOG2,
   MM_CARD_LOG_ENTRIES = 1022, /* a log takes 4 KiB */
 };

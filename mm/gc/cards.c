@@ -8,7 +8,6 @@
 
 #include "mm/assert_internal.h"
 #include "mm/barrier_inline.h"
-#include "mm/gc/scan_internal.h"
 #include "mm/native.h"
 
 #include <string.h>
@@ -176,10 +175,19 @@ void mm_card_dirty(struct mm_heap *heap, struct mm_card_log **log,
   put_on_log(heap, log, card);
 }
 
-void mm_barrier_dirty(struct mm_mutator *mutator, void *slot)
+/* Null and old objects need no card. */
+static bool is_young(const struct mm_heap *heap, struct mm_ref value)
+{
+  return !mm_is_null(value) &&
+         *mm_card_at(heap, (uintptr_t)mm_address(value)) == MM_CARD_YOUNG;
+}
+
+void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
+                     struct mm_ref value)
 {
   struct mm_heap *heap = mutator->heap;
-  mm_card_dirty(heap, &mutator->card_log, mm_card_of(heap, (uintptr_t)slot));
+  if (is_young(heap, value))
+    mm_card_dirty(heap, &mutator->card_log, mm_card_of(heap, (uintptr_t)slot));
 }
 
 /* Sets AGAIN; false: it was set. */
@@ -276,98 +284,6 @@ uintptr_t mm_card_first(const struct mm_heap *heap, uint32_t card)
   while (firsts[card] >= MM_CARD_GRANULES)
     card -= (uint32_t)1 << (firsts[card] - MM_CARD_GRANULES);
   return mm_card_start(heap, card) - ((uintptr_t)firsts[card] << MM_REF_SHIFT);
-}
-
-/* Scanning ------------------------------------------------------------------
- */
-
-struct card_range {
-  uintptr_t start, end;
-  void (*visit)(void *context, struct mm_ref *slot);
-  void *context;
-};
-
-static void visit_within(void *context, struct mm_ref *slot)
-{
-  const struct card_range *range = context;
-  if ((uintptr_t)slot >= range->start && (uintptr_t)slot < range->end)
-    range->visit(range->context, slot);
-}
-
-static void visit_elements(struct card_range *range, uintptr_t at)
-{
-  uintptr_t base = at + MM_ARRAY_BASE;
-  uintptr_t end = base + 4 * (uintptr_t)mm_length_word(mm_ref_at((void *)at));
-  uintptr_t from = range->start > base ? range->start : base;
-  if (end > range->end)
-    end = range->end;
-  for (; from < end; from += 4)
-    range->visit(range->context, (struct mm_ref *)from);
-}
-
-static void visit_object(struct card_range *range, uintptr_t at,
-                         const struct mm_layout *layout)
-{
-  if (layout->kind == MM_KIND_REF_ARRAY)
-    visit_elements(range, at);
-  else if (layout->kind == MM_KIND_PLAIN)
-    mm_scan_plain((void *)at, layout, visit_within, range);
-}
-
-/* Objects in a row from `at` on, up to the end of the card. */
-static void visit_row(struct card_range *range, uintptr_t at, uintptr_t top)
-{
-  if (top > range->end)
-    top = range->end;
-  while (at < top) {
-    const struct mm_layout *layout = mm_layout_of(mm_ref_at((void *)at));
-    uint64_t bytes = mm_size_with((void *)at, layout);
-    visit_object(range, at, layout);
-    at += bytes;
-  }
-}
-
-/* Slots whose objects reach into the card. */
-static void visit_slots(struct mm_heap *heap, struct card_range *range)
-{
-  uintptr_t run_start = range->start & ~((uintptr_t)MM_RUN_BYTES - 1);
-  uint32_t bytes = mm_fixed_slot_bytes(heap, range->start);
-  uintptr_t at = run_start + (range->start - run_start) / bytes * bytes;
-  for (; at < range->end && at - run_start <= MM_RUN_BYTES - bytes; at += bytes)
-    if (mm_fixed_is_object(heap, at))
-      visit_object(range, at, mm_layout_of(mm_ref_at((void *)at)));
-}
-
-void mm_card_visit(struct mm_heap *heap, uint32_t card,
-                   void (*visit)(void *context, struct mm_ref *slot),
-                   void *context)
-{
-  uintptr_t start = mm_card_start(heap, card);
-  struct card_range range = {start, start + MM_CARD_BYTES, visit, context};
-  uint32_t index = mm_region_index(&heap->regions, start);
-  const struct mm_region *region = &heap->regions.table[index];
-  switch ((enum mm_region_kind)region->kind) {
-  case MM_REGION_SMALL:
-    if (start < region->scan_top)
-      visit_row(&range, mm_card_first(heap, card), region->scan_top);
-    return;
-  case MM_REGION_LARGE_TAIL:
-    index -= region->span;
-    /* fallthrough */
-  case MM_REGION_LARGE:
-    visit_row(&range, mm_region_start(&heap->regions, index),
-              heap->regions.table[index].top);
-    return;
-  case MM_REGION_FREELIST:
-    visit_row(&range, mm_region_start(&heap->regions, index), region->top);
-    return;
-  case MM_REGION_SLOTS:
-    visit_slots(heap, &range);
-    return;
-  case MM_REGION_FREE:
-  case MM_REGION_KIND_COUNT:
-    return;
-  }
 }
 
 /* Checks --------------------------------------------------------------------

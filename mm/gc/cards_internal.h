@@ -2,9 +2,9 @@
 /*
  * Cards: where old objects may refer to young ones.
  *
- *   heap    |    card    |    card    |    card    |  ...  512 bytes each
+ *   heap    |    card    |    card    |    card    |  ...  64 bytes each
  *   cards         1            2            1              a byte each
- *   firsts        7            0            65             a byte each
+ *   firsts        7            0             9             a byte each
  *   logs                    [index of the dirty card]
  *
  * A collection of young objects alone needs every reference to them from old
@@ -12,8 +12,8 @@
  * (mm/barrier_inline.h):
  *
  *   YOUNG  of a young region, or not in use: nothing to do
- *   CLEAN  of an old region: the card becomes DIRTY, its index goes on the
- *          log of the thread
+ *   CLEAN  of an old region: if the new value is young, the card becomes
+ *          DIRTY, and its index goes on the log of the thread
  *   DIRTY  is on a log already, or was when it was made dirty
  *
  * So a card is on one log once, however often it is stored to, and a pause
@@ -25,8 +25,8 @@
  * each card of an old region of small objects how far back the object starts
  * that the card's first byte belongs to.
  *
- *   0 .. 63     so many granules back
- *   64 + n      2^n cards back; look there again
+ *   0 .. 7     so many granules back
+ *   8 + n      2^n cards back; look there again
  *
  * Invariants: a card whose slots refer to a young object is DIRTY and on a log,
  * unless its region is young itself; cards of regions not in use are anything;
@@ -146,13 +146,13 @@ void mm_cards_note_region(struct mm_heap *heap, uint32_t index);
    small objects; at or beyond the region's top: there is none. */
 uintptr_t mm_card_first(const struct mm_heap *heap, uint32_t card);
 
-/*
- * Calls `visit` for the reference slots that stand in a card.  Each slot is in
- * one card, so workers with different cards do not meet.
- */
-void mm_card_visit(struct mm_heap *heap, uint32_t card,
-                   void (*visit)(void *context, struct mm_ref *slot),
-                   void *context);
+/* Asks for what scanning the card will read. */
+static inline void mm_card_prefetch(const struct mm_heap *heap, uint32_t card)
+{
+  __builtin_prefetch(&heap->cards.bytes[card], 1);
+  __builtin_prefetch(&heap->cards.firsts[card]);
+  __builtin_prefetch((const void *)mm_card_start(heap, card));
+}
 
 /* Debug builds: asserts that every object can be found from its cards. */
 void mm_cards_check(const struct mm_heap *heap);

@@ -33,6 +33,7 @@
 
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/card_scan_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/header_internal.h"
 #include "mm/gc/roots_internal.h"
@@ -44,6 +45,7 @@
 enum {
   SHARED_BUFFER_BYTES = 32 * 1024, /* when several workers share a region */
   COPY_WORDS_MAX = 16,             /* copied in a loop; memcpy above */
+  CARDS_AHEAD = 8,                 /* prefetched */
 };
 
 /* Room to copy to ---------------------------------------------------------- */
@@ -554,8 +556,11 @@ static MM_ALWAYS_INLINE void visit_logs(struct mm_worker *worker, bool parallel)
   tracer_begin(&tracer, worker, parallel, true);
   tracer.holder_is_old = true;
   while ((log = mm_cards_next_log(heap))) {
-    for (uint32_t i = 0; i < log->count; i++)
+    for (uint32_t i = 0; i < log->count; i++) {
+      if (i + CARDS_AHEAD < log->count)
+        mm_card_prefetch(heap, log->cards[i + CARDS_AHEAD]);
       visit_card(&tracer, log->cards[i]);
+    }
     worker->cards += log->count;
     mm_card_log_release(heap, log);
   }

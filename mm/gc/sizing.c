@@ -22,6 +22,8 @@ enum {
   YOUNG_FIRST = 16,     /* young regions before anything is known */
   YOUNG_FRACTION = 64,  /* of the limit: fewer young regions are not worth it */
   COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
+  MUCH_SURVIVES = 4,    /* of young objects, a quarter */
+  LITTLE_SURVIVES = 16,
 };
 
 static uint32_t at_most(uint32_t value, uint32_t bound)
@@ -182,9 +184,30 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
                            << MM_REGION_LOG2;
 }
 
+/*
+ * How often an object has to survive before it is old (Ungar and Jackson, "An
+ * adaptive tenuring policy for generation scavengers", 1992): the more survive,
+ * the sooner, for each time one survives it is copied, and the cards of old
+ * objects that refer to it are scanned.
+ */
+static enum mm_age tenure_age_for(const struct mm_heap *heap)
+{
+  uint64_t from_bytes = (uint64_t)heap->from_count << MM_REGION_LOG2;
+  uint64_t copied_bytes = 0;
+  for (unsigned i = 0; i < heap->workers->count; i++)
+    copied_bytes += heap->workers->each[i].moved_bytes;
+  if (copied_bytes > from_bytes / MUCH_SURVIVES)
+    return MM_AGE_SURVIVOR;
+  if (copied_bytes > from_bytes / LITTLE_SURVIVES)
+    return MM_AGE_SURVIVOR + 1;
+  return MM_AGE_SURVIVOR + 2;
+}
+
 static void update_after_young(struct mm_heap *heap, bool was_short)
 {
   struct mm_sizing *sizing = &heap->sizing;
+  if (!mm_is_stressed(heap))
+    heap->tenure_age = tenure_age_for(heap);
   learn_cost(heap, heap->from_count);
   sizing->survivor_regions = heap->young_count + heap->from_count;
   sizing->keep_regions = keep_for(sizing, heap->regions.committed);

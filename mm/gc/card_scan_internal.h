@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scanning a card: the reference slots that stand in it.  Inlined, with the
+ * visitor known.
+ */
+#ifndef MM_CARD_SCAN_INTERNAL_H
+#define MM_CARD_SCAN_INTERNAL_H
+
+#include "mm/gc/cards_internal.h"
+#include "mm/gc/scan_internal.h"
+#include "mm/gc/trace_inline_internal.h"
+
+struct mm_card_range {
+  uintptr_t start, end;
+  void (*visit)(void *context, struct mm_ref *slot);
+  void *context;
+};
+
+static MM_ALWAYS_INLINE void mm_card_visit_within(void *context,
+                                                  struct mm_ref *slot)
+{
+  const struct mm_card_range *range = context;
+  if ((uintptr_t)slot >= range->start && (uintptr_t)slot < range->end)
+    range->visit(range->context, slot);
+}
+
+static MM_ALWAYS_INLINE void mm_card_visit_elements(struct mm_card_range *range,
+                                                    uintptr_t at)
+{
+  uintptr_t base = at + MM_ARRAY_BASE;
+  uintptr_t end = base + 4 * (uintptr_t)mm_length_word(mm_ref_at((void *)at));
+  uintptr_t from = range->start > base ? range->start : base;
+  if (end > range->end)
+    end = range->end;
+  for (; from < end; from += 4)
+    range->visit(range->context, (struct mm_ref *)from);
+}
+
+static MM_ALWAYS_INLINE void
+mm_card_visit_object(struct mm_card_range *range, uintptr_t at,
+                     const struct mm_layout *layout)
+{
+  if (layout->kind == MM_KIND_REF_ARRAY)
+    mm_card_visit_elements(range, at);
+  else if (layout->kind == MM_KIND_PLAIN)
+    mm_scan_plain((void *)at, layout, mm_card_visit_within, range);
+}
+
+/* Objects in a row from `at` on, up to the end of the card. */
+static MM_ALWAYS_INLINE void mm_card_visit_row(struct mm_card_range *range,
+                                               uintptr_t at, uintptr_t top)
+{
+  if (top > range->end)
+    top = range->end;
+  while (at < top) {
+    const struct mm_layout *layout = mm_layout_of(mm_ref_at((void *)at));
+    uint64_t bytes = mm_size_with((void *)at, layout);
+    mm_card_visit_object(range, at, layout);
+    at += bytes;
+  }
+}
+
+/* Slots whose objects reach into the card. */
+static MM_ALWAYS_INLINE void mm_card_visit_slots(struct mm_heap *heap,
+                                                 struct mm_card_range *range)
+{
+  uintptr_t run_start = range->start & ~((uintptr_t)MM_RUN_BYTES - 1);
+  uint32_t bytes = mm_fixed_slot_bytes(heap, range->start);
+  uintptr_t at = run_start + (range->start - run_start) / bytes * bytes;
+  for (; at < range->end && at - run_start <= MM_RUN_BYTES - bytes; at += bytes)
+    if (mm_fixed_is_object(heap, at))
+      mm_card_visit_object(range, at, mm_layout_of(mm_ref_at((void *)at)));
+}
+
+/*
+ * Calls `visit` for the reference slots that stand in a card.  Each slot is in
+ * one card, so workers with different cards do not meet.
+ */
+static MM_ALWAYS_INLINE void
+mm_card_visit(struct mm_heap *heap, uint32_t card,
+              void (*visit)(void *context, struct mm_ref *slot), void *context)
+{
+  uintptr_t start = mm_card_start(heap, card);
+  struct mm_card_range range = {start, start + MM_CARD_BYTES, visit, context};
+  uint32_t index = mm_region_index(&heap->regions, start);
+  const struct mm_region *region = &heap->regions.table[index];
+  switch ((enum mm_region_kind)region->kind) {
+  case MM_REGION_SMALL:
+    if (start < region->scan_top)
+      mm_card_visit_row(&range, mm_card_first(heap, card), region->scan_top);
+    return;
+  case MM_REGION_LARGE_TAIL:
+    index -= region->span;
+    /* fallthrough */
+  case MM_REGION_LARGE:
+    mm_card_visit_row(&range, mm_region_start(&heap->regions, index),
+                      heap->regions.table[index].top);
+    return;
+  case MM_REGION_FREELIST:
+    mm_card_visit_row(&range, mm_region_start(&heap->regions, index),
+                      region->top);
+    return;
+  case MM_REGION_SLOTS:
+    mm_card_visit_slots(heap, &range);
+    return;
+  case MM_REGION_FREE:
+  case MM_REGION_KIND_COUNT:
+    return;
+  }
+}
+
+#endif
