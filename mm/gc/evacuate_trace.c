@@ -567,16 +567,15 @@ static MM_ALWAYS_INLINE void visit_logs(struct mm_worker *worker, bool parallel)
   tracer_end(&tracer);
 }
 
-/* All cards of old regions, some to each worker. */
-static MM_ALWAYS_INLINE void search_cards(struct mm_worker *worker,
-                                          bool parallel)
+/* All cards of old regions: a lone worker's. */
+static void search_cards(struct mm_worker *worker)
 {
   struct mm_heap *heap = worker->heap;
   struct tracer tracer;
-  tracer_begin(&tracer, worker, parallel, true);
+  tracer_begin(&tracer, worker, false, true);
   tracer.holder_is_old = true;
-  uint32_t index, count;
-  while ((index = mm_worker_claim(worker)) < heap->regions.fresh_from) {
+  uint32_t count;
+  for (uint32_t index = 0; index < heap->regions.fresh_from; index++) {
     if (!mm_region_is_walkable(heap->regions.table[index].kind))
       continue;
     uint32_t first = mm_cards_of_region(heap, index, &count);
@@ -588,11 +587,12 @@ static MM_ALWAYS_INLINE void search_cards(struct mm_worker *worker,
 
 static void visit_cards(struct mm_worker *worker)
 {
-  bool parallel = has_company(worker);
   if (worker->heap->searches_cards)
-    parallel ? search_cards(worker, true) : search_cards(worker, false);
+    search_cards(worker);
+  else if (has_company(worker))
+    visit_logs(worker, true);
   else
-    parallel ? visit_logs(worker, true) : visit_logs(worker, false);
+    visit_logs(worker, false);
 }
 
 void mm_young_goal(struct mm_worker *worker)

@@ -173,7 +173,8 @@ bool mm_collect_young(struct mm_heap *heap, unsigned active)
   heap->from_count = heap->young_count;
   mm_stat_phase_run(heap, MM_PHASE_PREPARE, prepare);
   mm_stat_phase_begin(&heap->stat, MM_PHASE_EVACUATE);
-  mm_workers_run(workers, active, mm_young_goal);
+  /* Who searches the table of regions has to be the one who changes it. */
+  mm_workers_run(workers, heap->searches_cards ? 1 : active, mm_young_goal);
   while (mm_trace_take_overflow(workers)) {
     mm_stat_count(&heap->stat, MM_COUNT_MARK_OVERFLOWS, 1);
     mm_workers_run(workers, 1, rescan_goal);
