@@ -8,6 +8,7 @@
 #define MM_MM_H
 
 #include "mm/binding.h"
+#include "mm/gc/faults.h"
 
 enum mm_status {
   MM_OK,
@@ -59,6 +60,7 @@ struct mm_options {
   uint64_t stress_alloc;        /* collect at each N-th allocation; 0: off */
   uint64_t stress_poll;         /* collect at each N-th poll; 0: off */
   unsigned verify;              /* MM_VERIFY_* */
+  uint64_t faults;              /* set of enum mm_fault; 0: none */
   uint64_t seed;                /* of identity hashes */
   FILE *log;                    /* where gc log lines go; null: no log */
   int log_level;                /* 0 off, 1 error, 2 warning, 3 info, 4 debug,

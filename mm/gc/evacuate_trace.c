@@ -33,6 +33,7 @@
 
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/header_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
@@ -122,6 +123,8 @@ static MM_ALWAYS_INLINE void tracer_load(struct tracer *tracer)
   tracer->cursor = tracer->stack.worker->buffer.cursor;
   tracer->limit = tracer->stack.worker->buffer.limit;
   tracer->copied = 0;
+  if (mm_breaks_copies(tracer->stack.worker->heap))
+    tracer->limit = tracer->cursor; /* each copy takes the slow path */
 }
 
 static MM_ALWAYS_INLINE void tracer_save(struct tracer *tracer)
@@ -252,7 +255,7 @@ evacuate_slow(struct mm_worker *worker, struct mm_ref ref, uint64_t header,
       mm_fill(worker->heap, to, to + bytes);
     return mine;
   }
-  if (refill(worker, bytes) != MM_OK) {
+  if (bytes > mm_bump_left(&worker->buffer) && refill(worker, bytes) != MM_OK) {
     /* None is freed while this runs: asking again would be in vain. */
     worker->refused_bytes = bytes;
     return keep(worker, ref, header, bytes, place);
@@ -286,6 +289,10 @@ evacuate(struct tracer *tracer, struct mm_ref ref, uint64_t header)
     mine = evacuate_slow(tracer->stack.worker, ref, header, bytes, &slow_place);
     tracer_load(tracer);
     place = slow_place;
+    if (mine && mm_breaks_copies(tracer->stack.worker->heap)) {
+      push_object(tracer, place, layout);
+      return mm_fault_copied(tracer->stack.worker->heap, ref, place);
+    }
   }
   if (mine)
     push_object(tracer, place, layout);
@@ -340,7 +347,8 @@ static MM_ALWAYS_INLINE void scan_chunk(struct tracer *tracer, uint64_t entry)
   MM_ASSERT(from <= to);
   if (to - from > MM_SCAN_CHUNK) {
     to = from + MM_SCAN_CHUNK;
-    mm_tracer_push(&tracer->stack, mm_trace_entry(ref, chunk + 1));
+    if (!mm_breaks(tracer->stack.worker->heap, MM_FAULT_CHUNK))
+      mm_tracer_push(&tracer->stack, mm_trace_entry(ref, chunk + 1));
   }
   mm_scan_elements(mm_address(ref), from, to, visit_slot, tracer);
 }

@@ -112,6 +112,7 @@ struct mm_heap {
   uint64_t stress_allocations; /* atomic */
   uint64_t stress_polls;       /* atomic */
   struct mm_workers *workers;
+  uint64_t fault_chances[MM_FAULT_COUNT]; /* atomic; see faults_internal.h */
   size_t trace_entries_max; /* a worker's stack never grows beyond; tests
                                lower it */
 

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/verifier_internal.h"
 
 static void print_head(struct mm_verifier *verifier)
@@ -30,6 +31,7 @@ static void print_head(struct mm_verifier *verifier)
           mm_collections_forced(verifier->heap), verifier->heap->options.seed,
           verifier->heap->options.workers, verifier->heap->options.stress_alloc,
           verifier->heap->options.stress_poll);
+  mm_faults_print(verifier->heap, verifier->out);
 }
 
 static void count_fault(struct mm_verifier *verifier)

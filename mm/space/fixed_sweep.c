@@ -9,6 +9,7 @@
 
 #include "mm/space/fixed_internal.h"
 
+#include "mm/gc/faults_internal.h"
 #include "mm/space/fixed_parts_internal.h"
 
 #include <string.h>
@@ -37,6 +38,10 @@ void mm_run_sweep(struct mm_heap *heap, uint32_t run)
   for (uint32_t i = 0; i < MM_RUN_WORDS; i++) {
     MM_ASSERT((marks[i] & ~starts[i]) == 0);
     starts[i] = marks[i];
+    if (starts[i] && mm_breaks(heap, MM_FAULT_SLOT_FREED))
+      starts[i] &= starts[i] - 1;
+    if (mm_is_broken(heap, MM_FAULT_SWEEP_BLIND))
+      starts[i] = 0;
   }
   heap->runs[run].state = MM_RUN_OPEN;
   heap->runs[run].word = 0;

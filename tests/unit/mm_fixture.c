@@ -17,7 +17,9 @@ static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
 {
   struct fixture *f = host;
   for (size_t i = 0; i < FIXTURE_GLOBALS; i++)
-    visitor->slot(visitor, &f->globals[i], MM_ROOT_GLOBAL);
+    visitor->slot(visitor, &f->globals[i],
+                  i < MM_ROOT_KIND_COUNT ? (enum mm_root_kind)i
+                                         : MM_ROOT_GLOBAL);
 }
 
 static void visit_mutator_roots(void *host, struct mm_mutator *mutator,

@@ -74,7 +74,7 @@ struct fixture {
   struct mm_heap *heap;
   struct fixture_class *classes[FIXTURE_KIND_COUNT];
   struct fixture_thread main;
-  struct mm_ref globals[FIXTURE_GLOBALS];
+  struct mm_ref globals[FIXTURE_GLOBALS]; /* the first: one of each kind */
   struct mm_ref weak[FIXTURE_WEAK]; /* dead entries become null */
   uint64_t weak_died;
   bool hide_main_stack; /* plants a missing root */

@@ -35,6 +35,7 @@ static const struct {
     {"heap-min", never_collects, "gc", "--gc=stw"},
     {"heap-growth", never_collects, "gc", "--gc=stw"},
     {"gc-workers", never_collects, "gc", "--gc=stw"},
+    {"break", never_collects, "gc", "--gc=stw"},
 };
 
 enum { IDLE_COUNT = sizeof idle_options / sizeof idle_options[0] };
