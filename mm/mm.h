@@ -60,6 +60,7 @@ struct mm_options {
   uint64_t stress_alloc;        /* collect at each N-th allocation; 0: off */
   uint64_t stress_poll;         /* collect at each N-th poll; 0: off */
   unsigned verify;              /* MM_VERIFY_* */
+  bool object_ids;              /* number objects as they are made */
   uint64_t faults;              /* set of enum mm_fault; 0: none */
   uint64_t seed;                /* of identity hashes */
   FILE *log;                    /* where gc log lines go; null: no log */
@@ -139,6 +140,15 @@ void mm_collect(struct mm_mutator *mutator, enum mm_cause cause);
    after it moves.  Does not allocate.  Only for a mark word in the state
    unlocked or hashed: the host looks into its monitor otherwise. */
 uint32_t mm_identity_hash(struct mm_mutator *mutator, struct mm_ref ref);
+
+/*
+ * The id of an object, a number from 1 up: given out when it is first asked
+ * for (with options.object_ids, when the object is made), the same wherever the
+ * object moves, and never given to another.  0 for null, or when there is no
+ * memory to remember it.  Running mutator, or world stopped.  Costs a look-up
+ * in a table, and each collection a visit to each object that has one.
+ */
+uint64_t mm_object_id(struct mm_heap *heap, struct mm_ref ref);
 
 /* Size of an object in bytes. */
 uint64_t mm_object_bytes(struct mm_ref ref);

@@ -259,16 +259,16 @@ struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
   if (mutator->slots) {
     struct mm_ref ref = alloc_slot(mutator, &request);
     if (!mm_is_null(ref))
-      return ref;
+      return mm_ids_number(mutator->heap, ref);
   }
-  return alloc_slow(mutator, &request);
+  return mm_ids_number(mutator->heap, alloc_slow(mutator, &request));
 }
 
 struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
                                  struct mm_layout *layout, uint32_t length)
 {
   struct request request = {layout, length, 0, true};
-  return alloc_slow(mutator, &request);
+  return mm_ids_number(mutator->heap, alloc_slow(mutator, &request));
 }
 
 void mm_poll_slow(struct mm_mutator *mutator)

@@ -117,6 +117,7 @@ static void check(const struct mm_heap *heap)
 #ifdef BAMBOO_DEBUG
   mm_regions_check(&heap->regions);
   mm_fixed_check(heap);
+  MM_ASSERT(mm_ids_check(&heap->ids));
 #else
   (void)heap;
 #endif

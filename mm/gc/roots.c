@@ -72,4 +72,5 @@ void mm_weak_visit(struct mm_heap *heap, struct mm_weak_visitor *visitor)
   struct weak_filter filter = {{keep_broken}, heap, visitor};
   heap->binding.visit_weak(heap->host,
                            heap->options.faults ? &filter.visitor : visitor);
+  mm_ids_follow(&heap->ids, visitor);
 }

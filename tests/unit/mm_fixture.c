@@ -16,10 +16,9 @@ static struct fixture_thread *thread_of(struct mm_mutator *mutator)
 static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
 {
   struct fixture *f = host;
-  for (size_t i = 0; i < FIXTURE_GLOBALS; i++)
+  for (int i = 0; i < FIXTURE_GLOBALS; i++)
     visitor->slot(visitor, &f->globals[i],
-                  i < MM_ROOT_KIND_COUNT ? (enum mm_root_kind)i
-                                         : MM_ROOT_GLOBAL);
+                  i < FIXTURE_OF_KIND ? MM_ROOT_GLOBAL : i - FIXTURE_OF_KIND);
 }
 
 static void visit_mutator_roots(void *host, struct mm_mutator *mutator,

@@ -34,6 +34,8 @@
 enum {
   FIXTURE_STACK = 1 << 17, /* roots on a thread's shadow stack */
   FIXTURE_GLOBALS = 16,
+  /* From here on the globals are roots of all kinds, in their order. */
+  FIXTURE_OF_KIND = FIXTURE_GLOBALS - MM_ROOT_KIND_COUNT,
   FIXTURE_WEAK = 64,
   FIXTURE_MIB = 1 << 20,
   FIXTURE_REGION_BYTES = 256 * 1024,
@@ -74,7 +76,7 @@ struct fixture {
   struct mm_heap *heap;
   struct fixture_class *classes[FIXTURE_KIND_COUNT];
   struct fixture_thread main;
-  struct mm_ref globals[FIXTURE_GLOBALS]; /* the first: one of each kind */
+  struct mm_ref globals[FIXTURE_GLOBALS];
   struct mm_ref weak[FIXTURE_WEAK]; /* dead entries become null */
   uint64_t weak_died;
   bool hide_main_stack; /* plants a missing root */

@@ -68,14 +68,14 @@ static void roots_of_all_kinds(void)
   make_garbage(100);
   for (int kind = 0; kind < MM_ROOT_KIND_COUNT; kind++)
     if (kind != MM_ROOT_VREG && kind != MM_ROOT_SCOPE)
-      f.globals[kind] = numbered(kind);
+      f.globals[FIXTURE_OF_KIND + kind] = numbered(kind);
   held[0] = numbered(MM_ROOT_SCOPE);
   size_t vreg = fixture_push(&f.main, numbered(MM_ROOT_VREG));
   collect();
   collect();
   for (int kind = 0; kind < MM_ROOT_KIND_COUNT; kind++)
     if (kind != MM_ROOT_VREG && kind != MM_ROOT_SCOPE)
-      require(fixture_value(f.globals[kind]) == kind);
+      require(fixture_value(f.globals[FIXTURE_OF_KIND + kind]) == kind);
   require(fixture_value(held[0]) == MM_ROOT_SCOPE);
   require(fixture_value(fixture_at(&f.main, vreg)) == MM_ROOT_VREG);
   mm_scope_close(&f.main.mutator, &scope);
