@@ -188,6 +188,15 @@ static bool is_futile(struct mm_heap *heap)
   return futile;
 }
 
+/* What the program sees of a collection: how long this allocation took. */
+static void count_stall(struct mm_heap *heap, uint64_t began_ns)
+{
+  uint64_t ns = mm_stat_now_ns() - began_ns;
+  pthread_mutex_lock(&heap->lock);
+  mm_stat_stall(&heap->stat, ns);
+  pthread_mutex_unlock(&heap->lock);
+}
+
 static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
                                             const struct request *request)
 {
@@ -238,7 +247,10 @@ static struct mm_ref alloc_slow(struct mm_mutator *mutator,
     return ref;
   if (heap->options.gc == MM_GC_EPSILON)
     return refuse(mutator, request);
-  return alloc_after_collecting(mutator, request);
+  uint64_t began_ns = mm_stat_now_ns();
+  ref = alloc_after_collecting(mutator, request);
+  count_stall(heap, began_ns);
+  return ref;
 }
 
 /* A slot from the mutator's cursors: the common case of tenured=freelist. */

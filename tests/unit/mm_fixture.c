@@ -51,11 +51,19 @@ static void layout_name(void *host, const struct mm_layout *layout, char *name,
   snprintf(name, name_bytes, "%s", class->name);
 }
 
+static void where(void *host, struct mm_mutator *mutator, char *text,
+                  size_t text_bytes)
+{
+  (void)host;
+  snprintf(text, text_bytes, "root %zu", thread_of(mutator)->top);
+}
+
 const struct mm_binding fixture_binding = {
     .visit_global_roots = visit_global_roots,
     .visit_mutator_roots = visit_mutator_roots,
     .visit_weak = visit_weak,
     .layout_name = layout_name,
+    .where = where,
 };
 
 struct mm_options fixture_options(void)
