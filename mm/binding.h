@@ -54,6 +54,10 @@ struct mm_binding {
   /* Writes the name of a class, for reports; always zero-terminated. */
   void (*layout_name)(void *host, const struct mm_layout *layout, char *name,
                       size_t name_bytes);
+  /* Writes where a stopped mutator is (method and line), for statistics, as
+     one short line; always zero-terminated.  May be null. */
+  void (*where)(void *host, struct mm_mutator *mutator, char *text,
+                size_t text_bytes);
   /* Writes what a report needs to find the place (frames of the mutator);
      may be null. */
   void (*describe_mutator)(void *host, struct mm_mutator *mutator, FILE *out);

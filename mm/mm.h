@@ -8,6 +8,7 @@
 #define MM_MM_H
 
 #include "mm/binding.h"
+#include "mm/gc/faults.h"
 
 enum mm_status {
   MM_OK,
@@ -62,6 +63,8 @@ struct mm_options {
   uint64_t stress_alloc;        /* collect at each N-th allocation; 0: off */
   uint64_t stress_poll;         /* collect at each N-th poll; 0: off */
   unsigned verify;              /* MM_VERIFY_* */
+  bool object_ids;              /* number objects as they are made */
+  uint64_t faults;              /* set of enum mm_fault; 0: none */
   uint64_t seed;                /* of identity hashes */
   FILE *log;                    /* where gc log lines go; null: no log */
   int log_level;                /* 0 off, 1 error, 2 warning, 3 info, 4 debug,
@@ -140,6 +143,15 @@ void mm_collect(struct mm_mutator *mutator, enum mm_cause cause);
    after it moves.  Does not allocate.  Only for a mark word in the state
    unlocked or hashed: the host looks into its monitor otherwise. */
 uint32_t mm_identity_hash(struct mm_mutator *mutator, struct mm_ref ref);
+
+/*
+ * The id of an object, a number from 1 up: given out when it is first asked
+ * for (with options.object_ids, when the object is made), the same wherever the
+ * object moves, and never given to another.  0 for null, or when there is no
+ * memory to remember it.  Running mutator, or world stopped.  Costs a look-up
+ * in a table, and each collection a visit to each object that has one.
+ */
+uint64_t mm_object_id(struct mm_heap *heap, struct mm_ref ref);
 
 /* Size of an object in bytes. */
 uint64_t mm_object_bytes(struct mm_ref ref);

@@ -55,12 +55,12 @@ void mm_tlab_retire(struct mm_mutator *mutator)
   mutator->tlab_limit = mutator->tlab_end = 0;
 }
 
-/* Under stress, the fast path never succeeds. */
+/* Where each allocation has to be seen, the fast path never succeeds. */
 static void set_limit(struct mm_mutator *mutator)
 {
-  mutator->tlab_limit = mutator->heap->options.stress_alloc
-                            ? mutator->tlab_start
-                            : mutator->tlab_end;
+  const struct mm_options *options = &mutator->heap->options;
+  bool is_slow = options->stress_alloc != 0 || options->object_ids;
+  mutator->tlab_limit = is_slow ? mutator->tlab_start : mutator->tlab_end;
 }
 
 static enum mm_status refill(struct mm_mutator *mutator, size_t bytes,

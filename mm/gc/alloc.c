@@ -194,6 +194,15 @@ static bool is_futile(struct mm_heap *heap)
   return futile;
 }
 
+/* What the program sees of a collection: how long this allocation took. */
+static void count_stall(struct mm_heap *heap, uint64_t began_ns)
+{
+  uint64_t ns = mm_stat_now_ns() - began_ns;
+  pthread_mutex_lock(&heap->lock);
+  mm_stat_stall(&heap->stat, ns);
+  pthread_mutex_unlock(&heap->lock);
+}
+
 static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
                                             const struct request *request)
 {
@@ -244,7 +253,10 @@ static struct mm_ref alloc_slow(struct mm_mutator *mutator,
     return ref;
   if (heap->options.gc == MM_GC_EPSILON)
     return refuse(mutator, request);
-  return alloc_after_collecting(mutator, request);
+  uint64_t began_ns = mm_stat_now_ns();
+  ref = alloc_after_collecting(mutator, request);
+  count_stall(heap, began_ns);
+  return ref;
 }
 
 /* A slot from the mutator's cursors: the common case of tenured=freelist. */
@@ -265,16 +277,16 @@ struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
   if (mutator->slots) {
     struct mm_ref ref = alloc_slot(mutator, &request);
     if (!mm_is_null(ref))
-      return ref;
+      return mm_ids_number(mutator->heap, ref);
   }
-  return alloc_slow(mutator, &request);
+  return mm_ids_number(mutator->heap, alloc_slow(mutator, &request));
 }
 
 struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
                                  struct mm_layout *layout, uint32_t length)
 {
   struct request request = {layout, length, 0, true};
-  return alloc_slow(mutator, &request);
+  return mm_ids_number(mutator->heap, alloc_slow(mutator, &request));
 }
 
 void mm_poll_slow(struct mm_mutator *mutator)

@@ -136,11 +136,19 @@ static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
   return had_room;
 }
 
+static void note_footprint(struct mm_heap *heap)
+{
+  mm_stat_footprint(&heap->stat, mm_stat_now_ns(),
+                    (uint64_t)heap->regions.committed << MM_REGION_LOG2);
+}
+
 static void give_memory_back(struct mm_heap *heap)
 {
+  note_footprint(heap);
   uint32_t trimmed = mm_regions_trim(&heap->regions, heap->sizing.keep_regions);
   mm_stat_count(&heap->stat, MM_COUNT_UNCOMMITTED_BYTES,
                 (uint64_t)trimmed << MM_REGION_LOG2);
+  note_footprint(heap);
   for (unsigned i = 0; i < heap->workers->count; i++)
     mm_trace_stack_shrink(&heap->workers->each[i].stack);
   struct mm_mutator *mutator = heap->mutators;
@@ -154,6 +162,7 @@ static void check(const struct mm_heap *heap)
   mm_regions_check(&heap->regions);
   mm_fixed_check(heap);
   mm_cards_check(heap);
+  MM_ASSERT(mm_ids_check(&heap->ids));
 #else
   (void)heap;
 #endif
@@ -166,6 +175,7 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
   check(heap);
   struct mm_stat_heap before = state_of_heap(heap);
   mm_stat_collection_begin(&heap->stat, cause, forced, &before);
+  note_footprint(heap);
   if (heap->options.verify & MM_VERIFY_BEFORE)
     verify(heap, MM_PHASE_VERIFY_BEFORE, "before");
   bool utmost = effort == MM_EFFORT_UTMOST;

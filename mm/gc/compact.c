@@ -37,6 +37,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/mark_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
@@ -285,7 +286,8 @@ static MM_ALWAYS_INLINE void update_regions(struct mm_worker *worker)
   struct updater updater = updater_for(heap);
   uint32_t index;
   while ((index = mm_worker_claim(worker)) < heap->regions.fresh_from)
-    if (heap->traces[index] != MM_TRACE_NOTHING)
+    if (heap->traces[index] != MM_TRACE_NOTHING &&
+        !mm_breaks(heap, MM_FAULT_UPDATE))
       mm_region_each_marked(heap, index, update_object, &updater);
 }
 
@@ -322,6 +324,8 @@ static void move_run(struct run *run)
     return;
   MM_ASSERT(run->to <= run->from);
   if (run->to != run->from) {
+    if (mm_breaks(run->worker->heap, MM_FAULT_SLIDE))
+      run->to += MM_OBJECT_ALIGN;
     memmove((void *)run->to, (void *)run->from, run->bytes);
     run->worker->moved_bytes += run->bytes;
     run->worker->moved_objects += run->objects;
@@ -407,7 +411,7 @@ static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
 static void visit_weak(struct mm_heap *heap)
 {
   struct weak_visitor visitor = {{keep_weak}, heap};
-  heap->binding.visit_weak(heap->host, &visitor.visitor);
+  mm_weak_visit(heap, &visitor.visitor);
 }
 
 /* What stands above the new tops is of no use to anybody. */

@@ -26,7 +26,9 @@
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/header_internal.h"
+#include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
@@ -104,7 +106,9 @@ static void prepare_region(struct mm_heap *heap, uint32_t index)
   switch ((enum mm_region_kind)region->kind) {
   case MM_REGION_SMALL:
     region->flags = MM_REGION_COMMITTED | MM_REGION_FROM;
-    heap->traces[index] = MM_TRACE_MOVE;
+    heap->traces[index] = mm_breaks(heap, MM_FAULT_REGION_FLAG)
+                              ? MM_TRACE_NOTHING
+                              : MM_TRACE_MOVE;
     return;
   case MM_REGION_LARGE:
   case MM_REGION_SLOTS:
@@ -163,7 +167,7 @@ void mm_evacuate_visit_weak(struct mm_heap *heap, bool young)
 {
   struct weak_visitor visitor = {{keep_weak}, heap, young};
   mm_stat_phase_begin(&heap->stat, MM_PHASE_WEAK);
-  heap->binding.visit_weak(heap->host, &visitor.visitor);
+  mm_weak_visit(heap, &visitor.visitor);
   mm_stat_phase_end(&heap->stat, MM_PHASE_WEAK);
 }
 
@@ -210,7 +214,7 @@ static void free_from_space(struct mm_heap *heap)
     heap->traces[i] = MM_TRACE_NOTHING;
     if (region->kind != MM_REGION_SMALL || !(region->flags & MM_REGION_FROM))
       continue;
-    if (region->flags & MM_REGION_KEPT)
+    if (region->flags & MM_REGION_KEPT && !mm_breaks(heap, MM_FAULT_KEPT_FREED))
       mm_evacuate_restore_kept(heap, i);
     else
       mm_heap_free_region(heap, i);

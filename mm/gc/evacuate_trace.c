@@ -35,6 +35,7 @@
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/card_scan_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/header_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
@@ -135,6 +136,8 @@ static MM_ALWAYS_INLINE void tracer_load(struct tracer *tracer)
     return;
   tracer->cursor = tracer->stack.worker->buffers[tracer->full_age].cursor;
   tracer->limit = tracer->stack.worker->buffers[tracer->full_age].limit;
+  if (mm_breaks_copies(tracer->stack.worker->heap))
+    tracer->limit = tracer->cursor; /* each copy takes the slow path */
 }
 
 static MM_ALWAYS_INLINE void tracer_save(struct tracer *tracer)
@@ -279,7 +282,8 @@ evacuate_slow(struct mm_worker *worker, enum mm_age age, struct mm_ref ref,
       mm_fill(worker->heap, to, to + bytes);
     return mine;
   }
-  if (refill(worker, age, bytes) != MM_OK) {
+  if (bytes > mm_bump_left(&worker->buffers[age]) &&
+      refill(worker, age, bytes) != MM_OK) {
     /* None is freed while this runs: asking again would be in vain. */
     worker->refused_bytes = bytes;
     return keep(worker, ref, header, bytes, place);
@@ -338,6 +342,10 @@ evacuate(struct tracer *tracer, struct mm_ref ref, uint64_t header)
                          &slow_place);
     tracer_load(tracer);
     place = slow_place;
+    if (mine && mm_breaks_copies(tracer->stack.worker->heap)) {
+      push_object(tracer, place, layout);
+      return mm_fault_copied(tracer->stack.worker->heap, ref, place);
+    }
   }
   if (mine)
     push_object(tracer, place, layout);
@@ -427,7 +435,8 @@ static MM_ALWAYS_INLINE void scan_chunk(struct tracer *tracer, uint64_t entry)
   MM_ASSERT(from <= to);
   if (to - from > MM_SCAN_CHUNK) {
     to = from + MM_SCAN_CHUNK;
-    mm_tracer_push(&tracer->stack, mm_trace_entry(ref, chunk + 1));
+    if (!mm_breaks(tracer->stack.worker->heap, MM_FAULT_CHUNK))
+      mm_tracer_push(&tracer->stack, mm_trace_entry(ref, chunk + 1));
   }
   mm_scan_elements(mm_address(ref), from, to, visit_slot, tracer);
 }

@@ -6,6 +6,7 @@
 
 #include "mm/assert_internal.h"
 
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/heap_internal.h"
 
 #include <stdarg.h>
@@ -42,6 +43,7 @@ static void describe_heap(const struct mm_heap *heap)
           mm_cause_name(heap->stat.current.cause),
           mm_collection_kind_name(heap->stat.current.kind), heap->regions.used,
           heap->regions.count);
+  mm_faults_print(heap, stderr);
 }
 
 static void describe_mutators(struct mm_heap *heap)

@@ -166,6 +166,7 @@ static void init_plain(struct mm_heap *heap)
   pthread_cond_init(&heap->stopped, NULL);
   pthread_cond_init(&heap->resumed, NULL);
   mm_cards_init(heap);
+  mm_ids_init(&heap->ids);
   mm_code_space_init(&heap->code);
   mm_compiler_space_init(&heap->compiler);
   mm_stat_init(&heap->stat, heap->options.log, heap->options.log_level);
@@ -256,6 +257,7 @@ void mm_heap_destroy(struct mm_heap *heap)
   mm_compiler_space_destroy(&heap->compiler);
   mm_code_space_destroy(&heap->code);
   mm_metadata_destroy(heap);
+  mm_ids_destroy(&heap->ids);
   pthread_cond_destroy(&heap->resumed);
   pthread_cond_destroy(&heap->stopped);
   pthread_mutex_destroy(&heap->space_lock);

@@ -20,6 +20,7 @@
  *   code.lock         the code space
  *   compiler.lock     the chunks of compilations
  *   workers.lock      goals of the worker threads
+ *   ids.lock          ids of objects
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
  *
@@ -30,6 +31,7 @@
 
 #include "mm/alloc/arena.h"
 #include "mm/alloc/bump_internal.h"
+#include "mm/gc/ids_internal.h"
 #include "mm/mm.h"
 #include "mm/space/code_internal.h"
 #include "mm/space/compiler_internal.h"
@@ -138,6 +140,8 @@ struct mm_heap {
   uint64_t stress_allocations; /* atomic */
   uint64_t stress_polls;       /* atomic */
   struct mm_workers *workers;
+  struct mm_object_ids ids;
+  uint64_t fault_chances[MM_FAULT_COUNT]; /* atomic; see faults_internal.h */
   size_t trace_entries_max; /* a worker's stack never grows beyond; tests
                                lower it */
 

@@ -6,12 +6,16 @@
  *   heap verifier: after GC(3) (Stress, evacuate), seed 7
  *   broken edge: Pair at 0x40000010 + 8 (small region 0) -> 0x40080008
  *     (free region 2): it points into a free region
+ *
+ * Behind an address stands the id of the object there, if it has one: " #7",
+ * or " (once #7)" where it was before the last collection.
  */
 #include "config.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/verifier_internal.h"
 
 static void print_head(struct mm_verifier *verifier)
@@ -30,6 +34,7 @@ static void print_head(struct mm_verifier *verifier)
           mm_collections_forced(verifier->heap), verifier->heap->options.seed,
           verifier->heap->options.workers, verifier->heap->options.stress_alloc,
           verifier->heap->options.stress_poll);
+  mm_faults_print(verifier->heap, verifier->out);
 }
 
 static void count_fault(struct mm_verifier *verifier)
@@ -38,10 +43,25 @@ static void count_fault(struct mm_verifier *verifier)
     print_head(verifier);
 }
 
+/* " #7", of the object that is or was there, if it has an id. */
+static void print_id(struct mm_verifier *verifier, uintptr_t address)
+{
+  const struct mm_object_ids *ids = &verifier->heap->ids;
+  struct mm_ref ref = mm_ref_at((void *)address);
+  uint64_t id = mm_ids_find(ids, ref), before = 0;
+  if (id == 0)
+    before = mm_ids_find_before(ids, ref);
+  if (id != 0)
+    fprintf(verifier->out, " #%" PRIu64, id);
+  else if (before != 0)
+    fprintf(verifier->out, " (once #%" PRIu64 ")", before);
+}
+
 static void print_place(struct mm_verifier *verifier, uintptr_t address)
 {
   const struct mm_regions *regions = &verifier->heap->regions;
   fprintf(verifier->out, "0x%" PRIxPTR, address);
+  print_id(verifier, address);
   if (!mm_regions_contain(regions, address)) {
     fprintf(verifier->out, " (outside of the heap)");
     return;

@@ -23,6 +23,7 @@
 
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/header_internal.h"
 #include "mm/gc/heap_verify_internal.h"
 #include "mm/gc/roots_internal.h"
@@ -76,7 +77,8 @@ static MM_ALWAYS_INLINE void scan_chunk(struct marker *marker, uint64_t entry)
   uint32_t from = chunk * MM_SCAN_CHUNK, to = mm_length_word(ref);
   if (to - from > MM_SCAN_CHUNK) {
     to = from + MM_SCAN_CHUNK;
-    mm_tracer_push(&marker->stack, mm_trace_entry(ref, chunk + 1));
+    if (!mm_breaks(marker->stack.worker->heap, MM_FAULT_CHUNK))
+      mm_tracer_push(&marker->stack, mm_trace_entry(ref, chunk + 1));
   }
   mm_scan_elements(mm_address(ref), from, to, push_slot, marker);
 }
@@ -226,6 +228,7 @@ void mm_mark_phase(struct mm_heap *heap, unsigned active)
 {
   mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
   mark_heap(heap, active);
+  mm_fault_marked(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
   if (heap->options.verify & MM_VERIFY_MARK)
     mm_stat_phase_run(heap, MM_PHASE_VERIFY_MARK, verify_marks);

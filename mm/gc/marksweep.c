@@ -18,6 +18,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/mark_internal.h"
+#include "mm/gc/roots_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
 
@@ -52,7 +53,7 @@ static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
 static void visit_weak(struct mm_heap *heap)
 {
   struct weak_visitor visitor = {{keep_weak}, heap};
-  heap->binding.visit_weak(heap->host, &visitor.visitor);
+  mm_weak_visit(heap, &visitor.visitor);
 }
 
 static void sweep(struct mm_heap *heap)

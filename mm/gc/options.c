@@ -90,6 +90,11 @@ static enum mm_status check_plan(const struct mm_options *options,
                         "choose --generational=off or --gc=stw");
     return MM_UNSUPPORTED;
   }
+  if (options->gc == MM_GC_EPSILON && options->faults) {
+    mm_error_set(error, "--break breaks collections, but --gc=epsilon never "
+                        "collects; choose stw");
+    return MM_UNSUPPORTED;
+  }
   if (options->gc == MM_GC_EPSILON &&
       (options->stress_alloc || options->stress_poll)) {
     mm_error_set(error, "--gc-stress forces collections, but --gc=epsilon "
@@ -141,6 +146,10 @@ static enum mm_status check_sizes(const struct mm_options *options,
       options->nonmoving_max_bytes < NONMOVING_MAX_LEAST) {
     mm_error_set(error, "--nonmoving-max must be at least %uK",
                  (unsigned)(NONMOVING_MAX_LEAST / 1024));
+    return MM_BAD_OPTION;
+  }
+  if (MM_FAULT_COUNT < 64 && options->faults >> MM_FAULT_COUNT != 0) {
+    mm_error_set(error, "--break has no fault beyond %d", MM_FAULT_COUNT - 1);
     return MM_BAD_OPTION;
   }
   if (options->log_level < 0 || options->log_level >= MM_LOG_LEVEL_COUNT) {

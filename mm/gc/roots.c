@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Visiting roots; see roots_internal.h.
+ * Visiting roots and weak tables; see roots_internal.h.  With a fault planted,
+ * a filter stands between the host and the visitor.
  */
 #include "config.h"
 
 #include "mm/gc/roots_internal.h"
 
+#include "mm/gc/faults_internal.h"
 #include "mm/refs/scope_internal.h"
 
-void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
+/* Strong roots ------------------------------------------------------------- */
+
+static void visit_all(struct mm_heap *heap, struct mm_root_visitor *visitor)
 {
   heap->binding.visit_global_roots(heap->host, visitor);
   struct mm_mutator *mutator = heap->mutators;
@@ -16,4 +20,57 @@ void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
     heap->binding.visit_mutator_roots(heap->host, mutator, visitor);
     mm_scopes_visit(mutator, visitor);
   }
+}
+
+struct root_filter {
+  struct mm_root_visitor visitor; /* first */
+  struct mm_heap *heap;
+  struct mm_root_visitor *inner;
+};
+
+_Static_assert((int)MM_FAULT_ROOT_VREG == (int)MM_ROOT_VREG &&
+                   (int)MM_FAULT_ROOT_GLOBAL == (int)MM_ROOT_GLOBAL &&
+                   (int)MM_ROOT_GLOBAL + 1 == (int)MM_ROOT_KIND_COUNT,
+               "a fault for each kind of root, in the same order");
+
+static void visit_unless_broken(struct mm_root_visitor *visitor,
+                                struct mm_ref *slot, enum mm_root_kind kind)
+{
+  struct root_filter *filter = (struct root_filter *)visitor;
+  if (!mm_breaks(filter->heap, (enum mm_fault)kind))
+    filter->inner->slot(filter->inner, slot, kind);
+}
+
+void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
+{
+  struct root_filter filter = {{visit_unless_broken}, heap, visitor};
+  visit_all(heap, heap->options.faults ? &filter.visitor : visitor);
+}
+
+/* Weak tables -------------------------------------------------------------- */
+
+struct weak_filter {
+  struct mm_weak_visitor visitor; /* first */
+  struct mm_heap *heap;
+  struct mm_weak_visitor *inner;
+};
+
+static bool keep_broken(struct mm_weak_visitor *visitor, struct mm_ref *slot)
+{
+  struct weak_filter *filter = (struct weak_filter *)visitor;
+  struct mm_ref before = *slot;
+  bool lives = filter->inner->keep(filter->inner, slot);
+  enum mm_fault fault = lives ? MM_FAULT_WEAK_STALE : MM_FAULT_WEAK_KEPT;
+  if (!mm_breaks(filter->heap, fault))
+    return lives;
+  *slot = before;
+  return true;
+}
+
+void mm_weak_visit(struct mm_heap *heap, struct mm_weak_visitor *visitor)
+{
+  struct weak_filter filter = {{keep_broken}, heap, visitor};
+  heap->binding.visit_weak(heap->host,
+                           heap->options.faults ? &filter.visitor : visitor);
+  mm_ids_follow(&heap->ids, visitor);
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All strong roots, once each: what the host has, and the scopes of the
- * mutators.  World stopped.
+ * mutators; and all weak tables: those of the host, and the ids of objects.
+ * World stopped.  Called by one thread.
  */
 #ifndef MM_ROOTS_INTERNAL_H
 #define MM_ROOTS_INTERNAL_H
 
 #include "mm/gc/heap_internal.h"
 
-/* Called by one thread. */
 void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor);
+
+/* Once everything that the strong roots reach has been found. */
+void mm_weak_visit(struct mm_heap *heap, struct mm_weak_visitor *visitor);
 
 #endif

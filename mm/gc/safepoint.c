@@ -135,23 +135,52 @@ void mm_mutator_detach(struct mm_mutator *mutator)
 
 /* Stopping ----------------------------------------------------------------- */
 
-static bool others_run_locked(const struct mm_heap *heap,
-                              const struct mm_mutator *self)
+/* The id of another mutator that runs; 0: there is none. */
+static uint32_t find_running_locked(const struct mm_heap *heap,
+                                    const struct mm_mutator *self)
 {
   const struct mm_mutator *other = heap->mutators;
   for (; other; other = other->next)
     if (other != self && state_of(other) == MM_MUTATOR_RUNNING)
-      return true;
-  return false;
+      return other->id;
+  return 0;
 }
 
-static void wait_for_others_locked(struct mm_heap *heap,
-                                   const struct mm_mutator *self)
+/* The id of the mutator that stopped last: one of those that were seen running
+   at the last look but one.  0: none had to be waited for. */
+static uint32_t wait_for_others_locked(struct mm_heap *heap,
+                                       const struct mm_mutator *self)
 {
   struct mm_spin spin = {0};
-  while (others_run_locked(heap, self))
+  uint32_t running, last = 0;
+  while ((running = find_running_locked(heap, self)) != 0) {
+    last = running;
     if (!mm_spin_once(&spin))
       pthread_cond_wait(&heap->stopped, &heap->lock);
+  }
+  return last;
+}
+
+/* Where the last one stopped.  It may have ended instead, or gone into native
+   code, where its frames are not to be looked at. */
+static void ask_place_locked(struct mm_heap *heap, uint32_t id)
+{
+  const char *place = "its end";
+  char text[MM_PLACE_BYTES];
+  for (struct mm_mutator *each = heap->mutators; each; each = each->next) {
+    if (each->id != id)
+      continue;
+    place = "native code";
+    if (state_of(each) != MM_MUTATOR_STOPPED)
+      break;
+    place = "";
+    if (heap->binding.where) {
+      heap->binding.where(heap->host, each, text, sizeof text);
+      place = text;
+    }
+    break;
+  }
+  mm_stat_stop_place(&heap->stat, place);
 }
 
 bool mm_stop_world(struct mm_mutator *mutator)
@@ -169,7 +198,9 @@ bool mm_stop_world(struct mm_mutator *mutator)
   for (struct mm_mutator *each = heap->mutators; each; each = each->next)
     set_poll(each, 1);
   set_state(mutator, MM_MUTATOR_STOPPED);
-  wait_for_others_locked(heap, mutator);
+  mm_stat_stop_end(&heap->stat, wait_for_others_locked(heap, mutator));
+  if (mm_stat_wants_place(&heap->stat))
+    ask_place_locked(heap, heap->stat.last_stop.mutator);
   pthread_mutex_unlock(&heap->lock);
   return true;
 }

@@ -14,6 +14,7 @@
 
 #include "mm/native.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/spin_internal.h"
 
 #include <sched.h>
@@ -90,7 +91,7 @@ bool mm_trace_take_overflow(struct mm_workers *workers)
     overflowed |= workers->each[i].stack_overflowed;
     workers->each[i].stack_overflowed = false;
   }
-  return overflowed;
+  return overflowed && !mm_breaks(workers->heap, MM_FAULT_OVERFLOW);
 }
 
 /* Tries the others once, the next one first. */

@@ -53,6 +53,14 @@ uint64_t mm_os_physical_bytes(void)
   return version_1 < bytes ? version_1 : bytes;
 }
 
+/* Linux counts in KiB. */
+uint64_t mm_os_peak_resident_bytes(void)
+{
+  struct rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024
+                                             : 0;
+}
+
 uint64_t mm_os_address_space_bytes(void)
 {
   struct rlimit limit;

@@ -25,6 +25,9 @@ uint64_t mm_os_physical_bytes(void);
 /* Address space that this process may take (ulimit -v); UINT64_MAX: any. */
 uint64_t mm_os_address_space_bytes(void);
 
+/* The most memory that this process ever had at once, all of it. */
+uint64_t mm_os_peak_resident_bytes(void);
+
 /* Processors that this process may use; at least 1. */
 unsigned mm_os_processors(void);
 

@@ -15,6 +15,7 @@
 #include "mm/space/fixed_internal.h"
 
 #include "mm/alloc/filler_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/space/fixed_parts_internal.h"
 
@@ -88,7 +89,7 @@ void mm_gaps_sweep(struct mm_heap *heap, uint32_t index)
   while (at < region->top) {
     struct mm_ref ref = mm_ref_at((void *)at);
     uintptr_t end = at + mm_size_with((void *)at, mm_layout_of(ref));
-    if (mm_is_marked(heap, ref)) {
+    if (mm_is_marked(heap, ref) && !mm_breaks(heap, MM_FAULT_GAP_FREED)) {
       put_gap(heap, space, gap, at);
       gap = end;
     } else {
@@ -136,7 +137,8 @@ enum mm_status mm_gap_alloc(struct mm_heap *heap, struct mm_fixed_space *space,
     got = take_gap(heap, space, bytes);
   }
   MM_ASSERT(got);
-  memset((void *)got, 0, bytes);
+  if (!mm_breaks(heap, MM_FAULT_DIRTY))
+    memset((void *)got, 0, bytes);
   space->claimed_bytes += bytes;
   *at = got;
   return MM_OK;

@@ -6,6 +6,7 @@
 
 #include "mm/space/fixed_internal.h"
 
+#include "mm/gc/faults_internal.h"
 #include "mm/native.h"
 #include "mm/space/fixed_parts_internal.h"
 #include "mm/space/object_internal.h"
@@ -88,7 +89,8 @@ static bool cursor_advance(struct mm_heap *heap, struct mm_slot_cursor *cursor)
     cursor->next_word = word + 1;
     cursor->base = mm_run_start(heap, cursor->run) +
                    ((uintptr_t)word * 64 << MM_REF_SHIFT);
-    zero_slots(cursor->base, free, bytes);
+    if (!mm_breaks(heap, MM_FAULT_DIRTY))
+      zero_slots(cursor->base, free, bytes);
     return true;
   }
   cursor->next_word = MM_RUN_WORDS;

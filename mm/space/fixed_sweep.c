@@ -9,6 +9,7 @@
 
 #include "mm/space/fixed_internal.h"
 
+#include "mm/gc/faults_internal.h"
 #include "mm/space/fixed_parts_internal.h"
 
 #include <string.h>
@@ -27,6 +28,17 @@ static void poison_dead_slots(struct mm_heap *heap, uint32_t run)
     }
 }
 
+/* Planted faults. */
+static void forget_starts(struct mm_heap *heap, uint64_t *starts)
+{
+  for (uint32_t i = 0; i < MM_RUN_WORDS; i++) {
+    if (starts[i] && mm_breaks(heap, MM_FAULT_SLOT_FREED))
+      starts[i] &= starts[i] - 1;
+    if (mm_is_broken(heap, MM_FAULT_SWEEP_BLIND))
+      starts[i] = 0;
+  }
+}
+
 void mm_run_sweep(struct mm_heap *heap, uint32_t run)
 {
   uint64_t *starts = mm_run_starts(heap, run);
@@ -38,6 +50,8 @@ void mm_run_sweep(struct mm_heap *heap, uint32_t run)
     MM_ASSERT((marks[i] & ~starts[i]) == 0);
     starts[i] = marks[i];
   }
+  if (heap->options.faults)
+    forget_starts(heap, starts);
   heap->runs[run].state = MM_RUN_OPEN;
   heap->runs[run].word = 0;
 }

@@ -7,6 +7,7 @@
 #include "mm/space/large_internal.h"
 
 #include "mm/assert_internal.h"
+#include "mm/gc/faults_internal.h"
 
 #include <string.h>
 
@@ -52,7 +53,8 @@ void mm_large_sweep(struct mm_heap *heap)
   for (uint32_t i = 0; i < regions->fresh_from; i++) {
     if (regions->table[i].kind != MM_REGION_LARGE)
       continue;
-    if (mm_is_marked(heap, mm_ref_at((void *)mm_region_start(regions, i))))
+    if (mm_is_marked(heap, mm_ref_at((void *)mm_region_start(regions, i))) &&
+        !mm_breaks(heap, MM_FAULT_LARGE_FREED))
       continue;
     mm_heap_free_region(heap, i);
     mm_stat_count(&heap->stat, MM_COUNT_LARGE_FREED, 1);

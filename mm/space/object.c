@@ -8,6 +8,7 @@
 
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/faults_internal.h"
 
 #include <string.h>
 
@@ -135,7 +136,7 @@ static uintptr_t cut(struct mm_heap *heap, uint32_t index, size_t bytes,
   MM_ASSERT((bytes & (MM_OBJECT_ALIGN - 1)) == 0);
   MM_ASSERT(bytes <= mm_region_end(&heap->regions, index) - at);
   region->top += bytes;
-  if (zeroed)
+  if (zeroed && !mm_breaks(heap, MM_FAULT_DIRTY))
     zero(region, at, region->top);
   if (region->zero_from < region->top)
     region->zero_from = region->top;
@@ -189,7 +190,8 @@ size_t mm_object_chunk_end(struct mm_heap *heap, struct mm_bump *chunk)
     if (region->top == chunk->limit) {
       region->top = chunk->cursor;
     } else {
-      mm_fill(heap, chunk->cursor, chunk->limit);
+      if (!mm_breaks(heap, MM_FAULT_FILLER))
+        mm_fill(heap, chunk->cursor, chunk->limit);
       if (region->age == MM_AGE_TENURED)
         mm_card_note_first(heap, chunk->cursor, chunk->limit);
       filled = mm_bump_left(chunk);

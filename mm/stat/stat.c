@@ -2,9 +2,10 @@
 /*
  * Records of collections; see stat_internal.h for the order of the calls.
  *
- *              stop_begin   collection_begin            collection_end
+ *              stop_begin        stop_end            collection_end
  *   ---run---------|----stopping----|--------pause------------|---run---
  *                   stops histogram     pauses histogram
+ *                  |-------------- utilisation ---------------|
  */
 #include "config.h"
 
@@ -63,12 +64,59 @@ void mm_stat_init(struct mm_stat *stat, FILE *out, int log_level)
   for (int i = 0; i < MM_COLLECTION_KIND_COUNT; i++)
     mm_histogram_init(&stat->pauses[i]);
   mm_histogram_init(&stat->stops);
+  mm_histogram_init(&stat->stalls);
+  mm_utilisation_init(&stat->utilisation);
 }
 
 void mm_stat_stop_begin(struct mm_stat *stat)
 {
   MM_ASSERT(!stat->current.active);
   stat->stop_asked_ns = mm_stat_now_ns();
+  stat->stop_ended_ns = 0;
+  stat->last_stop = (struct mm_stat_stop){0};
+}
+
+void mm_stat_stop_end(struct mm_stat *stat, uint32_t mutator)
+{
+  MM_ASSERT(stat->stop_asked_ns != 0);
+  stat->stop_ended_ns = mm_stat_now_ns();
+  stat->last_stop.ns = stat->stop_ended_ns - stat->stop_asked_ns;
+  stat->last_stop.mutator = mutator;
+}
+
+bool mm_stat_wants_place(const struct mm_stat *stat)
+{
+  return stat->last_stop.mutator != 0 &&
+         (stat->last_stop.ns > stat->longest_stop.ns ||
+          mm_log_enabled(&stat->log, MM_LOG_DEBUG));
+}
+
+void mm_stat_stop_place(struct mm_stat *stat, const char *place)
+{
+  snprintf(stat->last_stop.place, sizeof stat->last_stop.place, "%s", place);
+}
+
+static void note_stop(struct mm_stat *stat)
+{
+  if (stat->stop_ended_ns == 0)
+    mm_stat_stop_end(stat, 0);
+  MM_ASSERT(stat->stop_ended_ns >= stat->stop_asked_ns);
+  mm_histogram_add(&stat->stops, stat->last_stop.ns);
+  if (stat->last_stop.mutator != 0 &&
+      stat->last_stop.ns > stat->longest_stop.ns)
+    stat->longest_stop = stat->last_stop;
+}
+
+static void log_stop(const struct mm_stat *stat)
+{
+  const struct mm_stat_stop *stop = &stat->last_stop;
+  char who[MM_PLACE_BYTES + 40] = "";
+  if (stop->mutator != 0)
+    snprintf(who, sizeof who, ", the last was mutator %" PRIu32 "%s%s",
+             stop->mutator, stop->place[0] ? " at " : "", stop->place);
+  mm_log_write(&stat->log, MM_LOG_DEBUG, "safepoint",
+               "GC(%" PRIu64 ") Stopped in %.3fms%s", stat->current.number,
+               (double)stop->ns / 1e6, who);
 }
 
 void mm_stat_note_used(struct mm_stat *stat, uint64_t used_bytes,
@@ -91,18 +139,16 @@ void mm_stat_collection_begin(struct mm_stat *stat, enum mm_cause cause,
   current->number = __atomic_load_n(&stat->collections, __ATOMIC_RELAXED);
   current->cause = cause;
   current->active = true;
-  current->begin_ns = mm_stat_now_ns();
-  current->stop_ns = current->begin_ns - stat->stop_asked_ns;
+  note_stop(stat);
+  current->begin_ns = stat->stop_ended_ns;
+  current->stop_ns = stat->last_stop.ns;
   current->before = *before;
-  mm_histogram_add(&stat->stops, current->stop_ns);
   mm_stat_note_used(stat, before->used_bytes, before->committed_bytes);
   stat->stop_asked_ns = 0;
   stat->by_cause[cause]++;
   if (forced)
     __atomic_fetch_add(&stat->forced, 1, __ATOMIC_RELAXED);
-  mm_log_write(&stat->log, MM_LOG_DEBUG, "safepoint",
-               "GC(%" PRIu64 ") Stopped in %.3fms", current->number,
-               (double)current->stop_ns / 1e6);
+  log_stop(stat);
 }
 
 void mm_stat_collection_kind(struct mm_stat *stat, enum mm_collection_kind kind)
@@ -179,9 +225,61 @@ void mm_stat_collection_end(struct mm_stat *stat,
   count_freed(stat, after->live_bytes);
   current->after = *after;
   current->active = false;
-  current->pause_ns = mm_stat_now_ns() - current->begin_ns;
+  uint64_t now_ns = mm_stat_now_ns();
+  current->pause_ns = now_ns - current->begin_ns;
+  mm_utilisation_add(&stat->utilisation, current->begin_ns - current->stop_ns,
+                     now_ns);
   mm_histogram_add(&stat->pauses[current->kind], current->pause_ns);
   mm_stat_note_used(stat, after->used_bytes, after->committed_bytes);
   __atomic_fetch_add(&stat->collections, 1, __ATOMIC_RELAXED);
   log_collection(stat);
+}
+
+/* Beside the pauses ---------------------------------------------------------
+ */
+
+void mm_stat_concurrent(struct mm_stat *stat, uint64_t ns)
+{
+  struct mm_stat_phase *sum = &stat->concurrent;
+  __atomic_fetch_add(&sum->count, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&sum->total_ns, ns, __ATOMIC_RELAXED);
+  uint64_t max_ns = __atomic_load_n(&sum->max_ns, __ATOMIC_RELAXED);
+  while (ns > max_ns &&
+         !__atomic_compare_exchange_n(&sum->max_ns, &max_ns, ns, true,
+                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    ;
+}
+
+void mm_stat_survival(struct mm_stat *stat, unsigned age, uint64_t seen_bytes,
+                      uint64_t survived_bytes, uint64_t promoted_bytes)
+{
+  struct mm_stat_age *sum =
+      &stat->ages[age < MM_STAT_AGES ? age : MM_STAT_AGES - 1];
+  MM_ASSERT(survived_bytes + promoted_bytes <= seen_bytes);
+  sum->seen_bytes += seen_bytes;
+  sum->survived_bytes += survived_bytes;
+  sum->promoted_bytes += promoted_bytes;
+}
+
+void mm_stat_footprint(struct mm_stat *stat, uint64_t now_ns, uint64_t bytes)
+{
+  struct mm_footprint *footprint = &stat->footprint;
+  if (footprint->first_ns == 0)
+    footprint->first_ns = footprint->last_ns = now_ns;
+  MM_ASSERT(now_ns >= footprint->last_ns);
+  footprint->byte_ns += ((double)footprint->last_bytes + (double)bytes) / 2 *
+                        (double)(now_ns - footprint->last_ns);
+  footprint->last_ns = now_ns;
+  footprint->last_bytes = bytes;
+  if (bytes > footprint->peak_bytes)
+    footprint->peak_bytes = bytes;
+}
+
+uint64_t mm_stat_footprint_mean(const struct mm_stat *stat)
+{
+  const struct mm_footprint *footprint = &stat->footprint;
+  uint64_t time_ns = footprint->last_ns - footprint->first_ns;
+  if (time_ns == 0)
+    return footprint->last_bytes;
+  return (uint64_t)(footprint->byte_ns / (double)time_ns);
 }

@@ -6,7 +6,8 @@
  * Order of calls in a collection (checked by MM_ASSERT in stat.c):
  *
  *   mm_stat_stop_begin      the collector asks the mutators to stop
- *   mm_stat_collection_begin   all have: the pause proper counts from here
+ *   mm_stat_stop_end        all have, and which of them was the last
+ *   mm_stat_collection_begin   the pause proper, which counts from there
  *     mm_stat_phase_begin, mm_stat_phase_end     for each phase, unnested
  *     mm_stat_collection_kind    as soon as it is chosen; again if it changes
  *   mm_stat_collection_end     before the mutators run on: writes the log line
@@ -26,6 +27,7 @@
 #include "mm/mm.h"
 #include "mm/stat/histogram.h"
 #include "mm/stat/log.h"
+#include "mm/stat/utilisation_internal.h"
 
 enum mm_counter {
 #define MM_COUNTER(NAME, key, unit, text) MM_COUNT_##NAME,
@@ -75,6 +77,30 @@ struct mm_stat_phase {
   uint64_t count, total_ns, max_ns;
 };
 
+/* How long the mutators took to stop, and who kept the others waiting. */
+enum { MM_PLACE_BYTES = 96 };
+struct mm_stat_stop {
+  uint64_t ns;
+  uint32_t mutator;           /* the id of the last one; 0: nobody had to be
+                                 waited for */
+  char place[MM_PLACE_BYTES]; /* where it stopped; "" when it is not known */
+};
+
+/* What young collections did with objects of one age: those that survived so
+   many of them. */
+enum { MM_STAT_AGES = 16 };
+struct mm_stat_age {
+  uint64_t seen_bytes;     /* that the collections found in its regions */
+  uint64_t survived_bytes; /* of them, as young ones one older */
+  uint64_t promoted_bytes; /* of them, as old ones */
+};
+
+/* Memory over time: between two looks it is taken to change evenly. */
+struct mm_footprint {
+  uint64_t first_ns, last_ns, last_bytes, peak_bytes;
+  double byte_ns; /* the integral */
+};
+
 struct mm_stat {
   struct mm_log log;
   uint64_t start_ns;
@@ -86,13 +112,21 @@ struct mm_stat {
   uint64_t live_then_bytes;      /* and alive */
   uint64_t peak_used_bytes;      /* highest at a collection's begin or end */
   uint64_t peak_committed_bytes;
-  uint64_t stop_asked_ns;
+  uint64_t stop_asked_ns, stop_ended_ns;
   uint64_t phase_began_ns;
   int phase; /* running enum mm_phase, or -1 */
   struct mm_stat_collection current;
   struct mm_stat_phase phases[MM_PHASE_COUNT];
   struct mm_histogram pauses[MM_COLLECTION_KIND_COUNT];
-  struct mm_histogram stops; /* times to safepoint */
+  struct mm_histogram stops;  /* times to safepoint */
+  struct mm_histogram stalls; /* under the heap lock: allocations that waited
+                                 for room */
+  struct mm_stat_stop last_stop, longest_stop;
+  struct mm_utilisation utilisation; /* pauses, and the times to stop */
+  struct mm_stat_phase concurrent;   /* relaxed atomics: work of the collector
+                                        beside the mutators */
+  struct mm_stat_age ages[MM_STAT_AGES];
+  struct mm_footprint footprint;
 };
 
 /* Nanoseconds of the monotonic clock. */
@@ -115,6 +149,34 @@ static inline uint64_t mm_stat_counter(const struct mm_stat *stat,
 
 /* The collector begins to stop the mutators. */
 void mm_stat_stop_begin(struct mm_stat *stat);
+
+/* All have stopped, `mutator' (an id) last; 0: none had to. */
+void mm_stat_stop_end(struct mm_stat *stat, uint32_t mutator);
+
+/* Is it worth asking where it stopped?  Then say so, after mm_stat_stop_end. */
+bool mm_stat_wants_place(const struct mm_stat *stat);
+void mm_stat_stop_place(struct mm_stat *stat, const char *place);
+
+/* An allocation found no room and waited.  Under the heap lock. */
+static inline void mm_stat_stall(struct mm_stat *stat, uint64_t ns)
+{
+  mm_histogram_add(&stat->stalls, ns);
+}
+
+/* The collector did something beside the mutators.  Any thread. */
+void mm_stat_concurrent(struct mm_stat *stat, uint64_t ns);
+
+/* A young collection found `seen' bytes in regions of this age (those above
+   the last are counted as it); so many lived and stayed young, or became
+   old. */
+void mm_stat_survival(struct mm_stat *stat, unsigned age, uint64_t seen_bytes,
+                      uint64_t survived_bytes, uint64_t promoted_bytes);
+
+/* So much memory is committed to objects now. */
+void mm_stat_footprint(struct mm_stat *stat, uint64_t now_ns, uint64_t bytes);
+
+/* Its mean over time, so far. */
+uint64_t mm_stat_footprint_mean(const struct mm_stat *stat);
 
 /*
  * All mutators have stopped.  `forced`: by stress, and counted as such.  The

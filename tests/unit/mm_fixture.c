@@ -18,8 +18,9 @@ static struct fixture_thread *thread_of(struct mm_mutator *mutator)
 static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
 {
   struct fixture *f = host;
-  for (size_t i = 0; i < FIXTURE_GLOBALS; i++)
-    visitor->slot(visitor, &f->globals[i], MM_ROOT_GLOBAL);
+  for (int i = 0; i < FIXTURE_GLOBALS; i++)
+    visitor->slot(visitor, &f->globals[i],
+                  i < FIXTURE_OF_KIND ? MM_ROOT_GLOBAL : i - FIXTURE_OF_KIND);
 }
 
 static void visit_mutator_roots(void *host, struct mm_mutator *mutator,
@@ -52,11 +53,19 @@ static void layout_name(void *host, const struct mm_layout *layout, char *name,
   snprintf(name, name_bytes, "%s", class->name);
 }
 
+static void where(void *host, struct mm_mutator *mutator, char *text,
+                  size_t text_bytes)
+{
+  (void)host;
+  snprintf(text, text_bytes, "root %zu", thread_of(mutator)->top);
+}
+
 const struct mm_binding fixture_binding = {
     .visit_global_roots = visit_global_roots,
     .visit_mutator_roots = visit_mutator_roots,
     .visit_weak = visit_weak,
     .layout_name = layout_name,
+    .where = where,
 };
 
 struct mm_options fixture_options(void)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "vm/core/core_internal.h"
 #include "vm/core/object.h"
 
 /* What a hook saw. */
@@ -309,6 +310,37 @@ START_TEST(a_walk_passes_over_the_borders_to_c)
 }
 END_TEST
 
+static char places[3][80];
+
+/* Of the native, of what called it, of a thread that has no frame. */
+static bool tell_places(struct vm_thread *thread)
+{
+  struct vm_frame *top = thread->top;
+  struct vm_frame *const tops[] = {top, top->caller, NULL};
+  for (int i = 0; i < 3; i++) {
+    thread->top = tops[i];
+    vm_binding.where(thread->vm, &thread->mutator, places[i], sizeof places[i]);
+  }
+  thread->top = top;
+  seen.calls++;
+  return true;
+}
+
+START_TEST(the_memory_manager_is_told_where_a_thread_stands)
+{
+  watch(tell_places);
+  core_load("some/dir/t.pa", ".record Test <external>\n"
+                             ".function void Test.hook() <external>\n"
+                             ".function i32 main() {\ncall Test.hook\n"
+                             "ldai 0\nreturn\n}\n");
+  core_run();
+  ck_assert_uint_eq(seen.calls, 1);
+  ck_assert_str_eq(places[0], "Test.hook (native)");
+  ck_assert_str_eq(places[1], "main (t.pa:4)");
+  ck_assert_str_eq(places[2], "");
+}
+END_TEST
+
 int main(void)
 {
   TCase *tests = tcase_create("walk");
@@ -323,5 +355,6 @@ int main(void)
   tcase_add_test(tests, what_would_break_the_verifiers_proof_is_refused);
   tcase_add_test(tests, a_frame_knows_its_line);
   tcase_add_test(tests, a_walk_passes_over_the_borders_to_c);
+  tcase_add_test(tests, the_memory_manager_is_told_where_a_thread_stands);
   return machine_main("walk", tests);
 }

@@ -3,8 +3,11 @@
 #include "config.h"
 
 #include <ctype.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
@@ -13,6 +16,7 @@ enum { LABEL_COLUMNS = 34 };
 
 static struct fixture f;
 static struct fixture_text text, json;
+static uint64_t rounds; /* atomic; of the other thread */
 static uint64_t leaves; /* numbers that the JSON reader saw */
 
 static void setup(void)
@@ -22,6 +26,7 @@ static void setup(void)
   fixture_text_open(&text);
   fixture_text_open(&json);
   leaves = 0;
+  rounds = 0;
 }
 
 static void teardown(void)
@@ -48,7 +53,8 @@ static void print(void)
   fixture_text_read(&json);
 }
 
-/* A JSON reader that knows objects of numbers and objects. ----------------- */
+/* A JSON reader that knows objects of numbers, texts and objects.
+ * ----------------- */
 
 static const char *skip(const char *at, char wanted)
 {
@@ -66,6 +72,8 @@ static const char *read_value(const char *at)
     at++;
   if (*at == '{')
     return read_object(at);
+  if (*at == '"')
+    return skip(strchr(at + 1, '"'), '"');
   char *end;
   strtod(at, &end);
   ck_assert_msg(end != at, "a number wanted at: %.40s", at);
@@ -211,6 +219,153 @@ START_TEST(copied_and_moved_objects_are_counted)
 }
 END_TEST
 
+/* Another thread that goes round and round, and stops a while after it was
+   asked to. */
+static void *go_round(void *argument)
+{
+  struct fixture_thread thread;
+  fixture_attach(&f, &thread);
+  fixture_push(&thread, fixture_pair(&thread));
+  fixture_push(&thread, fixture_pair(&thread));
+  while (!__atomic_load_n((bool *)argument, __ATOMIC_ACQUIRE)) {
+    if (mm_should_poll(&thread.mutator)) {
+      usleep(2000);
+      mm_poll(&thread.mutator);
+    }
+    __atomic_fetch_add(&rounds, 1, __ATOMIC_RELAXED);
+  }
+  fixture_pop(&thread, 2);
+  fixture_detach(&thread);
+  return NULL;
+}
+
+START_TEST(the_thread_that_stopped_last_is_told_with_its_place)
+{
+  bool done = false;
+  pthread_t other;
+  ck_assert_int_eq(pthread_create(&other, NULL, go_round, &done), 0);
+  while (__atomic_load_n(&rounds, __ATOMIC_RELAXED) == 0)
+    sched_yield();
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  const struct mm_stat_stop *stop = &f.heap->stat.longest_stop;
+  ck_assert_uint_eq(stop->mutator, 2);
+  ck_assert_str_eq(stop->place, "root 2");
+  ck_assert_uint_ge(stop->ns, 2000000);
+  ck_assert_uint_eq(f.heap->stat.stops.max_ns, stop->ns);
+  __atomic_store_n(&done, true, __ATOMIC_RELEASE);
+  mm_enter_native(&f.main.mutator);
+  pthread_join(other, NULL);
+  mm_leave_native(&f.main.mutator);
+  uint64_t before = stop->ns;
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT); /* alone */
+  ck_assert_uint_eq(f.heap->stat.last_stop.mutator, 0);
+  ck_assert_uint_eq(stop->ns, before);
+  print();
+  ck_assert(number("longest_stop", NULL, "mutator") == 2);
+  ck_assert(number("longest_stop", NULL, "ns") == (double)before);
+  ck_assert_ptr_nonnull(strstr(json.text, "\"place\": \"root 2\""));
+  ck_assert_ptr_nonnull(strstr(text.text, "  root 2\n"));
+}
+END_TEST
+
+START_TEST(pauses_leave_the_program_less_of_short_windows_than_of_long_ones)
+{
+  work();
+  print();
+  double one = number("utilisation", NULL, "mmu_1ms_percent");
+  double ten = number("utilisation", NULL, "mmu_10ms_percent");
+  double hundred = number("utilisation", NULL, "mmu_100ms_percent");
+  ck_assert(one < 100 && one <= ten && ten <= hundred && hundred < 100);
+  double left = 100 - number("pauses", "all", "max_ns") / 1e6;
+  ck_assert(hundred <= (left > 0 ? left : 0) + 0.001);
+}
+END_TEST
+
+START_TEST(an_allocation_that_waits_for_room_is_a_stall)
+{
+  for (int i = 0; i < 100; i++)
+    fixture_new(&f.main, FIXTURE_BYTES, 1000000);
+  print();
+  double stalls = number("pauses", "stall", "count");
+  ck_assert(stalls > 0);
+  ck_assert(stalls == number("pauses", "all", "count"));
+  ck_assert(number("pauses", "stall", "total_ns") >=
+            number("pauses", "all", "total_ns"));
+}
+END_TEST
+
+START_TEST(survival_is_told_by_age)
+{
+  mm_stat_survival(&f.heap->stat, 0, 1000, 200, 50);
+  mm_stat_survival(&f.heap->stat, 0, 1000, 100, 50);
+  mm_stat_survival(&f.heap->stat, 3, 600, 0, 300);
+  mm_stat_survival(&f.heap->stat, 4000, 10, 0, 10); /* the last one */
+  print();
+  ck_assert(number("survival", "age_0", "seen_bytes") == 2000);
+  ck_assert(number("survival", "age_0", "survived_bytes") == 300);
+  ck_assert(number("survival", "age_0", "promoted_bytes") == 100);
+  ck_assert(number("survival", "age_0", "lived_percent") == 20);
+  ck_assert(number("survival", "age_3", "lived_percent") == 50);
+  ck_assert(number("survival", "age_15", "promoted_bytes") == 10);
+  ck_assert(number("survival", "all", "seen_bytes") == 2610);
+  ck_assert_ptr_null(strstr(json.text, "age_1\""));
+  ck_assert_str_eq(read_object(json.text), "\n");
+}
+END_TEST
+
+START_TEST(work_beside_the_program_is_added_up)
+{
+  mm_stat_concurrent(&f.heap->stat, 500);
+  mm_stat_concurrent(&f.heap->stat, 700);
+  mm_stat_concurrent(&f.heap->stat, 100);
+  print();
+  ck_assert(number("time", NULL, "concurrent_ns") == 1300);
+  ck_assert_uint_eq(f.heap->stat.concurrent.count, 3);
+  ck_assert_uint_eq(f.heap->stat.concurrent.max_ns, 700);
+}
+END_TEST
+
+START_TEST(footprint_is_a_mean_over_time)
+{
+  static struct mm_stat stat;
+  mm_stat_init(&stat, NULL, MM_LOG_OFF);
+  ck_assert_uint_eq(mm_stat_footprint_mean(&stat), 0);
+  mm_stat_footprint(&stat, 1000, 100);
+  ck_assert_uint_eq(mm_stat_footprint_mean(&stat), 100);
+  mm_stat_footprint(&stat, 2000, 300); /* grew evenly: 200 on average */
+  ck_assert_uint_eq(mm_stat_footprint_mean(&stat), 200);
+  mm_stat_footprint(&stat, 2000, 100); /* and fell at once */
+  ck_assert_uint_eq(mm_stat_footprint_mean(&stat), 200);
+  mm_stat_footprint(&stat, 5000, 100);
+  ck_assert_uint_eq(mm_stat_footprint_mean(&stat), 125);
+  ck_assert_uint_eq(stat.footprint.peak_bytes, 300);
+}
+END_TEST
+
+START_TEST(footprint_follows_the_heap)
+{
+  for (int i = 0; i < 20; i++)
+    fixture_push(&f.main, fixture_new(&f.main, FIXTURE_BYTES, 1000000));
+  fixture_collect(&f, MM_COLLECTION_EVACUATE);
+  print();
+  double peak = number("footprint", NULL, "peak_bytes");
+  double mean = number("footprint", NULL, "mean_bytes");
+  ck_assert(peak >= 20000000 && peak <= 32 * FIXTURE_MIB);
+  ck_assert(mean > 0 && mean <= peak);
+  ck_assert(number("footprint", NULL, "process_peak_bytes") > 0);
+}
+END_TEST
+
+/* Whatever bytes a place has, the summary is JSON. */
+START_TEST(a_place_of_any_name_is_a_text_of_json)
+{
+  f.heap->stat.longest_stop.mutator = 1;
+  strcpy(f.heap->stat.longest_stop.place, "a\x01\\b\"c");
+  print();
+  ck_assert_ptr_nonnull(strstr(json.text, "\"a\\u0001\\\\b\\\"c\""));
+}
+END_TEST
+
 START_TEST(a_summary_of_an_unused_heap_has_no_nonsense)
 {
   print();
@@ -249,6 +404,15 @@ int main(void)
   tcase_add_test(tests, the_summary_tells_what_happened);
   tcase_add_test(tests, the_numbers_of_the_summary_agree_with_each_other);
   tcase_add_test(tests, copied_and_moved_objects_are_counted);
+  tcase_add_test(tests, the_thread_that_stopped_last_is_told_with_its_place);
+  tcase_add_test(
+      tests, pauses_leave_the_program_less_of_short_windows_than_of_long_ones);
+  tcase_add_test(tests, an_allocation_that_waits_for_room_is_a_stall);
+  tcase_add_test(tests, survival_is_told_by_age);
+  tcase_add_test(tests, work_beside_the_program_is_added_up);
+  tcase_add_test(tests, footprint_is_a_mean_over_time);
+  tcase_add_test(tests, footprint_follows_the_heap);
+  tcase_add_test(tests, a_place_of_any_name_is_a_text_of_json);
   tcase_add_test(tests, a_summary_of_an_unused_heap_has_no_nonsense);
   tcase_add_test(tests, the_summary_is_aligned);
   return fixture_main("mm_stat", (TCase *[]){tests, NULL});

@@ -62,6 +62,7 @@ struct cli_settings {
   enum cli_stats stats;
   const char *stats_file, *log_file; /* null: standard error */
   struct cli_fail_alloc fail_alloc;
+  bool list_faults; /* --break=help */
   uint32_t slot_bytes[CLI_SLOT_SIZES_MOST]; /* vm.mm.slot_count of them */
   const char *entry;
   char *const *files; /* operands before `--' */
@@ -76,7 +77,7 @@ struct cli_settings {
 struct cli_problem {
   const char *file; /* null: none */
   unsigned line, column;
-  char text[512];
+  char text[1536];
 };
 
 /* Sets the text; returns false. */

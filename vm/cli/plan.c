@@ -42,6 +42,7 @@ static const struct {
     {"gc-workers", never_collects, "gc", "--gc=stw"},
     {"young", has_no_young, "generational", "--generational=on"},
     {"pause-goal", has_no_young, "generational", "--generational=on"},
+    {"break", never_collects, "gc", "--gc=stw"},
 };
 
 enum { IDLE_COUNT = sizeof idle_options / sizeof idle_options[0] };

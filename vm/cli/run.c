@@ -19,6 +19,7 @@
 #include "vm/cli/crash.h"
 #include "vm/cli/show.h"
 #include "vm/cli/sources.h"
+#include "vm/cli/special.h"
 #include "vm/lib/output.h"
 
 enum { OUTPUT_BUFFER_BYTES = 64 * 1024 };
@@ -194,6 +195,10 @@ static int run(struct session *session)
   int status = CLI_OK;
   if (settings->help)
     return cli_finish(cli_help(CLI_RUN));
+  if (settings->list_faults) {
+    cli_faults_print(stdout);
+    return cli_finish(CLI_OK);
+  }
   if (settings->print_options)
     status = print_options(settings);
   if (status == CLI_OK && settings->file_count == 0)

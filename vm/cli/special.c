@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "mm/stat/log.h"
+#include "vm/asm/nearest.h"
 #include "vm/cli/values.h"
 
 const struct cli_choice cli_gc_choices[] = {
@@ -408,3 +409,75 @@ static void write_fail_alloc(const struct cli_settings *settings,
 
 const struct cli_special cli_fail_alloc = {read_fail_alloc, write_fail_alloc,
                                            NULL};
+
+/* --- Planted faults --- */
+
+/* All names as one list: what --print-options may have to show. */
+static const char all_faults[] =
+#define MM_FAULT(NAME, key, every, text) #key ","
+#include "mm/gc/faults.def"
+    ;
+
+_Static_assert(sizeof all_faults <= CLI_VALUE_BYTES, "a set of all faults");
+_Static_assert(sizeof all_faults + 256 <= sizeof((struct cli_problem *)0)->text,
+               "a message that lists all faults");
+
+static bool wrong_fault(const char *item, size_t length,
+                        struct cli_problem *problem)
+{
+  char list[sizeof all_faults], word[64], meant[64] = "";
+  const char *names[MM_FAULT_COUNT];
+  for (int i = 0; i < MM_FAULT_COUNT; i++)
+    names[i] = mm_fault_name((enum mm_fault)i);
+  snprintf(word, sizeof word, "%.*s", (int)length, item);
+  const char *near = vm_nearest(word, names, MM_FAULT_COUNT);
+  if (near)
+    snprintf(meant, sizeof meant, "did you mean `%s'? or ", near);
+  memcpy(list, all_faults, sizeof list);
+  list[sizeof list - 2] = 0; /* the last comma */
+  return cli_wrong(problem, "there is no fault `%s'; %schoose of %s", word,
+                   meant, list);
+}
+
+static bool read_faults(struct cli_settings *settings, const char *value,
+                        struct cli_problem *problem)
+{
+  uint64_t faults = 0;
+  size_t length = 0;
+  const char *item;
+  settings->list_faults = strcmp(value, "help") == 0;
+  if (settings->list_faults || strcmp(value, "off") == 0)
+    value = NULL;
+  while ((item = cli_next_item(&value, &length))) {
+    int i = 0;
+    while (i < MM_FAULT_COUNT &&
+           !cli_is_item(item, length, mm_fault_name((enum mm_fault)i)))
+      i++;
+    if (i == MM_FAULT_COUNT)
+      return wrong_fault(item, length, problem);
+    faults |= mm_fault_bit((enum mm_fault)i);
+  }
+  settings->vm.mm.faults = faults;
+  return true;
+}
+
+static void write_faults(const struct cli_settings *settings,
+                         char text[CLI_VALUE_BYTES])
+{
+  size_t used = 0;
+  strcpy(text, "off");
+  for (int i = 0; i < MM_FAULT_COUNT; i++)
+    if (settings->vm.mm.faults & mm_fault_bit((enum mm_fault)i))
+      used +=
+          (size_t)snprintf(text + used, CLI_VALUE_BYTES - used, "%s%s",
+                           used ? "," : "", mm_fault_name((enum mm_fault)i));
+}
+
+const struct cli_special cli_faults = {read_faults, write_faults, NULL};
+
+void cli_faults_print(FILE *out)
+{
+  for (int i = 0; i < MM_FAULT_COUNT; i++)
+    fprintf(out, "%-14s %s\n", mm_fault_name((enum mm_fault)i),
+            mm_fault_text((enum mm_fault)i));
+}

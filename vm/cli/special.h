@@ -43,5 +43,10 @@ extern const struct cli_special cli_stats_format;
 extern const struct cli_special cli_stress;
 extern const struct cli_special cli_verify;
 extern const struct cli_special cli_fail_alloc;
+extern const struct cli_special cli_faults;
+
+/* Prints the faults that --break knows, one a line: its name and what it
+   leaves out. */
+void cli_faults_print(FILE *out);
 
 #endif

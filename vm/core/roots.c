@@ -123,6 +123,13 @@ static void layout_name(void *host, const struct mm_layout *layout, char *name,
   snprintf(name, name_bytes, "%s", ((const struct vm_class *)layout)->name);
 }
 
+static void where(void *host, struct mm_mutator *mutator, char *text,
+                  size_t text_bytes)
+{
+  (void)host;
+  vm_trace_where(vm_thread_of(mutator), text, text_bytes);
+}
+
 static void describe_mutator(void *host, struct mm_mutator *mutator, FILE *out)
 {
   struct vm_trace trace;
@@ -136,5 +143,6 @@ const struct mm_binding vm_binding = {
     .visit_mutator_roots = visit_mutator_roots,
     .visit_weak = visit_weak,
     .layout_name = layout_name,
+    .where = where,
     .describe_mutator = describe_mutator,
 };

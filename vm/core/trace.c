@@ -194,3 +194,23 @@ void vm_trace_report(struct vm_thread *thread, FILE *out)
   if (!mm_is_null(cause))
     fputs("... more causes left out ...\n", out);
 }
+
+void vm_trace_where(struct vm_thread *thread, char *text, size_t text_bytes)
+{
+  struct vm_frame *frame = thread->top;
+  struct vm_frame_info info;
+  while (frame && vm_frame_is_boundary(frame))
+    frame = frame->caller;
+  text[0] = 0;
+  if (!frame)
+    return;
+  const struct vm_method *method = frame->method;
+  vm_frame_info_of(thread, frame, &info);
+  if (method->function)
+    snprintf(text, text_bytes, "%s (%s:%" PRIu32 ")",
+             method->function->text_name, base_name(method->module->file),
+             info.line);
+  else
+    snprintf(text, text_bytes, "%s.%s (native)", method->owner->name,
+             method->name);
+}

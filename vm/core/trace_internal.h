@@ -41,4 +41,8 @@ void vm_trace_report(struct vm_thread *thread, FILE *out);
 /* Prints a trace, one line per frame, long ones with a gap in the middle. */
 void vm_trace_print(const struct vm_trace *trace, FILE *out);
 
+/* Writes where a stopped thread stands, "R.foo (file.pa:12)"; "" when it has
+   no frame.  Never a safepoint. */
+void vm_trace_where(struct vm_thread *thread, char *text, size_t text_bytes);
+
 #endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Planted faults: the set in mm_options.faults says which of them are on.
+ * For tests of what is to find them; a heap with a fault is broken for good.
+ */
+#ifndef MM_GC_FAULTS_H
+#define MM_GC_FAULTS_H
+
+#include <stdint.h>
+
+enum mm_fault {
+#define MM_FAULT(NAME, key, every, text) MM_FAULT_##NAME,
+#include "mm/gc/faults.def"
+  MM_FAULT_COUNT
+};
+
+_Static_assert(MM_FAULT_COUNT <= 64, "a set of faults is one word");
+
+/* The set of one fault. */
+static inline uint64_t mm_fault_bit(enum mm_fault fault)
+{
+  return (uint64_t)1 << fault;
+}
+
+/* As --break names it, and what it leaves out.  Static text. */
+const char *mm_fault_name(enum mm_fault fault);
+const char *mm_fault_text(enum mm_fault fault);
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Planted faults (mm/gc/faults.def): each is caught, by a report of the
+ * verifier, by a result that is wrong, or in a crash; and what catches it is
+ * silent without it.  A fault without an entry in the table below fails.
+ *
+ * A scenario runs in a process of its own, this program again with the number
+ * of the scenario and the faults as its words, since a heap with a fault is
+ * beyond use.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/mm_fixture.h"
+
+/* Plans and kinds of collection. */
+enum {
+  EVACUATE = 1 << 0,
+  COMPACT = 1 << 1,
+  MOVING = EVACUATE | COMPACT,
+  SLOTS = 1 << 2, /* tenured=freelist */
+  GAPS = 1 << 3,  /* the same with fit `freelist' */
+  FIXED = SLOTS | GAPS,
+  ALL = MOVING | FIXED,
+};
+
+enum { WRONG_RESULT = 1, RIGHT_RESULT = 0, REPORT_BYTES = 1 << 12 };
+
+static struct fixture f;
+static int way; /* one of the above */
+
+static void require(bool holds)
+{
+  if (!holds)
+    _exit(WRONG_RESULT);
+}
+
+static void collect(void)
+{
+  fixture_collect(&f, way == COMPACT ? MM_COLLECTION_COMPACT
+                                     : MM_COLLECTION_EVACUATE);
+}
+
+static void make_garbage(unsigned count)
+{
+  for (unsigned i = 0; i < count; i++)
+    fixture_pair(&f.main);
+}
+
+static struct mm_ref numbered(int64_t number)
+{
+  struct mm_ref pair = fixture_pair(&f.main);
+  fixture_set_value(pair, number);
+  return pair;
+}
+
+/* Scenarios ---------------------------------------------------------------- */
+
+static void roots_of_all_kinds(void)
+{
+  struct mm_ref held[1];
+  struct mm_scope scope;
+  mm_scope_open(&f.main.mutator, &scope, held, 1);
+  make_garbage(100);
+  for (int kind = 0; kind < MM_ROOT_KIND_COUNT; kind++)
+    if (kind != MM_ROOT_VREG && kind != MM_ROOT_SCOPE)
+      f.globals[FIXTURE_OF_KIND + kind] = numbered(kind);
+  held[0] = numbered(MM_ROOT_SCOPE);
+  size_t vreg = fixture_push(&f.main, numbered(MM_ROOT_VREG));
+  collect();
+  collect();
+  for (int kind = 0; kind < MM_ROOT_KIND_COUNT; kind++)
+    if (kind != MM_ROOT_VREG && kind != MM_ROOT_SCOPE)
+      require(fixture_value(f.globals[FIXTURE_OF_KIND + kind]) == kind);
+  require(fixture_value(held[0]) == MM_ROOT_SCOPE);
+  require(fixture_value(fixture_at(&f.main, vreg)) == MM_ROOT_VREG);
+  mm_scope_close(&f.main.mutator, &scope);
+}
+
+static void weak_entries(void)
+{
+  make_garbage(100);
+  for (int i = 0; i < 10; i++) {
+    f.weak[i] = numbered(i);
+    if (i % 2)
+      fixture_push(&f.main, f.weak[i]);
+  }
+  collect();
+  require(f.weak_died == 5);
+  for (int i = 1; i < 10; i += 2)
+    require(mm_same(f.weak[i], fixture_at(&f.main, (size_t)i / 2)));
+}
+
+static void large_arrays(void)
+{
+  enum { LENGTH = 5000 };
+  make_garbage(100);
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, LENGTH));
+  for (int i = 0; i < LENGTH; i++) {
+    struct mm_ref pair = numbered(i);
+    fixture_set_element(fixture_at(&f.main, array), (size_t)i, pair);
+  }
+  collect();
+  for (int i = 0; i < LENGTH; i++)
+    require(fixture_value(
+                fixture_element(fixture_at(&f.main, array), (size_t)i)) == i);
+}
+
+/* Arrays in arrays, the next one always the last element: tracing goes down
+   before it comes to the others, which wait. */
+static void full_stacks(void)
+{
+  enum { DEPTH = 8, LENGTH = 1000 };
+  f.heap->trace_entries_max = 1; /* stacks stay as they are */
+  size_t outer = fixture_push(&f.main, MM_NULL);
+  for (int i = 0; i < DEPTH; i++) {
+    struct mm_ref array = fixture_new(&f.main, FIXTURE_REFS, LENGTH);
+    fixture_set_element(array, LENGTH - 1, fixture_at(&f.main, outer));
+    fixture_put(&f.main, outer, array);
+    for (size_t j = 0; j + 1 < LENGTH; j++) {
+      struct mm_ref pair = fixture_pair(&f.main);
+      fixture_set_element(fixture_at(&f.main, outer), j, pair);
+    }
+  }
+  collect();
+  require(fixture_census(&f).objects == DEPTH * LENGTH);
+}
+
+static void lists(void)
+{
+  make_garbage(1000);
+  fixture_push_list(&f.main, 50000);
+  make_garbage(1000);
+  fixture_push_list(&f.main, 50000);
+  for (int i = 0; i < 2; i++) {
+    collect();
+    struct mm_ref head = fixture_at(&f.main, (size_t)i);
+    for (int64_t n = 50000; n-- > 0; head = fixture_get(head, FIXTURE_LEFT))
+      require(!mm_is_null(head) && fixture_value(head) == n);
+  }
+}
+
+static void objects_without_references(void)
+{
+  for (int i = 0; i < 1000; i++)
+    fixture_push(&f.main, fixture_new(&f.main, FIXTURE_BYTES, 100));
+  collect();
+  collect();
+  require(fixture_census(&f).objects == 1000);
+}
+
+static void identity_hashes(void)
+{
+  make_garbage(100);
+  size_t root = fixture_push(&f.main, fixture_pair(&f.main));
+  uint32_t hash = mm_identity_hash(&f.main.mutator, fixture_at(&f.main, root));
+  collect();
+  require(mm_identity_hash(&f.main.mutator, fixture_at(&f.main, root)) == hash);
+}
+
+static void too_little_room(void)
+{
+  size_t list = fixture_push_list(&f.main, 900000);
+  collect();
+  require(mm_stat_counter(&f.heap->stat, MM_COUNT_KEPT_OBJECTS) > 0);
+  require(fixture_value(fixture_at(&f.main, list)) == 899999);
+}
+
+static void holes(void)
+{
+  for (int i = 0; i < 20000; i++) {
+    fixture_push(&f.main, numbered(i));
+    make_garbage((unsigned)i % 3);
+  }
+  collect();
+  for (int i = 0; i < 20000; i++)
+    require(fixture_value(fixture_at(&f.main, (size_t)i)) == i);
+}
+
+static void objects_that_stay(void)
+{
+  for (int i = 0; i < 200; i++) {
+    struct mm_ref small = fixture_nonmoving(&f.main, FIXTURE_PAIR, 0);
+    fixture_set_value(small, i);
+    fixture_push(&f.main, small);
+    fixture_nonmoving(&f.main, FIXTURE_PAIR, 0);
+    fixture_push(&f.main, fixture_nonmoving(&f.main, FIXTURE_LONGS, 500));
+  }
+  collect();
+  collect();
+  for (int i = 0; i < 200; i++)
+    require(fixture_value(fixture_at(&f.main, 2 * (size_t)i)) == i);
+}
+
+static void large_objects(void)
+{
+  for (int i = 0; i < 5; i++)
+    fixture_push(&f.main, fixture_new(&f.main, FIXTURE_BYTES, 500000));
+  collect();
+  require(fixture_census(&f).objects == 5);
+}
+
+/* Two TLABs beside each other: the first one's end is a gap. */
+static void gaps_between_buffers(void)
+{
+  struct fixture_thread other;
+  make_garbage(10);
+  fixture_attach(&f, &other);
+  fixture_push(&other, fixture_pair(&other));
+  mm_enter_native(&other.mutator);
+  collect();
+  require(fixture_census(&f).objects == 1);
+  fixture_pop(&other, 1);
+  mm_leave_native(&other.mutator);
+  fixture_detach(&other);
+}
+
+static void memory_that_was_used_before(void)
+{
+  enum { LENGTH = 120 };
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 5000; i++) {
+      struct mm_ref array = fixture_new(&f.main, FIXTURE_BYTES, LENGTH);
+      char *data = fixture_data(array, MM_ARRAY_BASE);
+      for (int j = 0; j < LENGTH; j++)
+        require(data[j] == 0);
+      memset(data, 0x5a, LENGTH);
+    }
+    collect();
+  }
+}
+
+/* The table -----------------------------------------------------------------
+ */
+
+static const struct scenario {
+  void (*run)(void);
+  int ways;         /* each of them catches it */
+  const char *sign; /* in the report; null: none, or a crash */
+} scenarios[MM_FAULT_COUNT] = {
+    [MM_FAULT_ROOT_VREG] = {roots_of_all_kinds, ALL, "VReg root"},
+    [MM_FAULT_ROOT_SCOPE] = {roots_of_all_kinds, ALL, "scope root"},
+    [MM_FAULT_ROOT_STATIC] = {roots_of_all_kinds, ALL, "static root"},
+    [MM_FAULT_ROOT_MIRROR] = {roots_of_all_kinds, ALL, "mirror root"},
+    [MM_FAULT_ROOT_CONSTANT] = {roots_of_all_kinds, ALL, "constant root"},
+    [MM_FAULT_ROOT_THREAD] = {roots_of_all_kinds, ALL, "thread root"},
+    [MM_FAULT_ROOT_GLOBAL] = {roots_of_all_kinds, ALL, "global root"},
+    [MM_FAULT_WEAK_KEPT] = {weak_entries, ALL, "weak root"},
+    [MM_FAULT_WEAK_STALE] = {weak_entries, MOVING, "weak root"},
+    [MM_FAULT_CHUNK] = {large_arrays, ALL, "Pair"},
+    [MM_FAULT_OVERFLOW] = {full_stacks, ALL, "Pair"},
+    [MM_FAULT_MARK_BIT] = {lists, COMPACT | FIXED, "reachable and not marked"},
+    [MM_FAULT_FORWARD] = {lists, EVACUATE, "it points into a free region"},
+    [MM_FAULT_COPY_CLASS] = {objects_without_references, EVACUATE,
+                             "its class is not in the metadata"},
+    [MM_FAULT_COPY_HASH] = {identity_hashes, EVACUATE, NULL},
+    [MM_FAULT_REGION_FLAG] = {lists, EVACUATE, "it points into a free region"},
+    [MM_FAULT_KEPT_FREED] = {too_little_room, EVACUATE,
+                             "it points into a free region"},
+    [MM_FAULT_UPDATE] = {lists, COMPACT, "broken edge"},
+    [MM_FAULT_SLIDE] = {holes, COMPACT, "broken"},
+    [MM_FAULT_SLOT_FREED] = {objects_that_stay, MOVING | SLOTS,
+                             "does not point at the start of an object"},
+    [MM_FAULT_GAP_FREED] = {objects_that_stay, ALL,
+                            "does not point at the start of an object"},
+    [MM_FAULT_LARGE_FREED] = {large_objects, ALL,
+                              "it points into a free region"},
+    [MM_FAULT_SWEEP_BLIND] = {objects_that_stay, MOVING | SLOTS,
+                              "does not point at the start of an object"},
+    [MM_FAULT_FILLER] = {gaps_between_buffers, MOVING, "it has no class"},
+    [MM_FAULT_DIRTY] = {memory_that_was_used_before, EVACUATE | FIXED, NULL},
+};
+
+static enum mm_fault which;
+static uint64_t faults;
+
+START_TEST(one_scenario)
+{
+  struct mm_options options = fixture_options();
+  options.faults = faults;
+  fixture_choose_plan(&options, way == SLOTS ? 1 : way == GAPS ? 2 : 0);
+  if (way & MOVING) /* what does not move has slots and gaps */
+    options.nonmoving_fit = MM_FIT_SLOTS;
+  fixture_open(&f, &options);
+  scenarios[which].run();
+  fixture_pop(&f.main, f.main.top);
+  fixture_close(&f);
+}
+END_TEST
+
+/* As a test of Check, since the fixture's functions are for tests. */
+static int run_scenario(void)
+{
+  Suite *suite = suite_create("scenario");
+  TCase *tests = tcase_create("scenario");
+  tcase_add_test(tests, one_scenario);
+  suite_add_tcase(suite, tests);
+  SRunner *runner = srunner_create(suite);
+  srunner_set_fork_status(runner, CK_NOFORK);
+  srunner_run_all(runner, CK_SILENT);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? RIGHT_RESULT : WRONG_RESULT;
+}
+
+/* Another process -----------------------------------------------------------
+ */
+
+static void become_scenario(enum mm_fault fault, int chosen, bool is_broken)
+{
+  char self[4096], words[3][24];
+  ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (length < 0)
+    _exit(127);
+  self[length] = 0;
+  snprintf(words[0], sizeof words[0], "%d", (int)fault);
+  snprintf(words[1], sizeof words[1], "%d", chosen);
+  snprintf(words[2], sizeof words[2], "%d", is_broken);
+  execl(self, self, words[0], words[1], words[2], (char *)NULL);
+  _exit(127);
+}
+
+static char report[REPORT_BYTES];
+
+/* Runs one; what it wrote to standard error goes to `report'. */
+static int run_apart(enum mm_fault fault, int chosen, bool is_broken)
+{
+  int ends[2], status;
+  ck_assert_int_eq(pipe(ends), 0);
+  pid_t child = fork();
+  ck_assert_int_ge(child, 0);
+  if (child == 0) {
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    become_scenario(fault, chosen, is_broken);
+  }
+  close(ends[1]);
+  size_t used = 0;
+  char rest[4096];
+  ssize_t got;
+  while ((got = read(ends[0], rest, sizeof rest)) > 0) {
+    size_t fits = REPORT_BYTES - 1 - used;
+    if ((size_t)got < fits)
+      fits = (size_t)got;
+    memcpy(report + used, rest, fits);
+    used += fits;
+  }
+  report[used] = 0;
+  close(ends[0]);
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  return status;
+}
+
+/* Marks are compared before references can be found broken; and a build with
+   assertions may notice before either. */
+static bool has_sign(int chosen, const char *sign)
+{
+#if defined BAMBOO_DEBUG || defined BAMBOO_ASAN
+  (void)chosen;
+  (void)sign;
+  return true;
+#else
+  return !sign || strstr(report, sign) ||
+         (chosen != EVACUATE && strstr(report, "reachable and not marked"));
+#endif
+}
+
+START_TEST(every_fault_is_caught_and_nothing_else)
+{
+  const struct scenario *scenario = &scenarios[_i];
+  const char *name = mm_fault_name((enum mm_fault)_i);
+  ck_assert_msg(scenario->run, "no scenario for %s", name);
+  for (int chosen = 1; chosen < ALL + 1; chosen *= 2) {
+    if (!(scenario->ways & chosen))
+      continue;
+    int status = run_apart((enum mm_fault)_i, chosen, false);
+    ck_assert_msg(status == 0,
+                  "without %s, way %d: status %x, and it says:\n%s", name,
+                  chosen, (unsigned)status, report);
+    status = run_apart((enum mm_fault)_i, chosen, true);
+    ck_assert_msg(status != 0, "%s is not caught, way %d", name, chosen);
+    ck_assert_msg(has_sign(chosen, scenario->sign),
+                  "%s, way %d: no \"%s\" in:\n%s", name, chosen, scenario->sign,
+                  report);
+  }
+}
+END_TEST
+
+START_TEST(reports_name_the_faults_that_are_on)
+{
+  run_apart(MM_FAULT_ROOT_GLOBAL, EVACUATE, true);
+  ck_assert_ptr_nonnull(strstr(report, "broken on purpose: root-global"));
+  run_apart(MM_FAULT_ROOT_GLOBAL, EVACUATE, false);
+  ck_assert_str_eq(report, "");
+}
+END_TEST
+
+START_TEST(every_fault_has_a_name_and_a_text_of_its_own)
+{
+  for (int i = 0; i < MM_FAULT_COUNT; i++) {
+    const char *name = mm_fault_name((enum mm_fault)i);
+    ck_assert_uint_eq(strspn(name, "abcdefghijklmnopqrstuvwxyz-"),
+                      strlen(name));
+    ck_assert_uint_le(strlen(mm_fault_text((enum mm_fault)i)), 50);
+    for (int j = 0; j < i; j++) {
+      ck_assert_str_ne(name, mm_fault_name((enum mm_fault)j));
+      ck_assert_str_ne(mm_fault_text((enum mm_fault)i),
+                       mm_fault_text((enum mm_fault)j));
+    }
+  }
+}
+END_TEST
+
+START_TEST(faults_that_there_are_not_or_that_cannot_strike_are_refused)
+{
+  struct mm_options options = fixture_options();
+  struct mm_error error;
+  options.faults = (uint64_t)1 << 63;
+  ck_assert_int_eq(mm_options_complete(&options, &error), MM_BAD_OPTION);
+  ck_assert_ptr_nonnull(strstr(error.text, "--break"));
+  options.faults = mm_fault_bit(MM_FAULT_CHUNK);
+  options.gc = MM_GC_EPSILON;
+  ck_assert_int_eq(mm_options_complete(&options, &error), MM_UNSUPPORTED);
+  ck_assert_ptr_nonnull(strstr(error.text, "--break"));
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+  if (argc == 4) {
+    which = (enum mm_fault)atoi(argv[1]);
+    way = atoi(argv[2]);
+    faults = atoi(argv[3]) ? mm_fault_bit(which) : 0;
+    return run_scenario();
+  }
+  TCase *tests = tcase_create("faults");
+  tcase_add_loop_test(tests, every_fault_is_caught_and_nothing_else, 0,
+                      MM_FAULT_COUNT);
+  tcase_add_test(tests, reports_name_the_faults_that_are_on);
+  tcase_add_test(tests, every_fault_has_a_name_and_a_text_of_its_own);
+  tcase_add_test(tests,
+                 faults_that_there_are_not_or_that_cannot_strike_are_refused);
+  return fixture_main("mm_faults", (TCase *[]){tests, NULL});
+}
