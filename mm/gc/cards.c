@@ -8,6 +8,7 @@
 
 #include "mm/assert_internal.h"
 #include "mm/barrier_inline.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/native.h"
 
 #include <string.h>
@@ -172,7 +173,8 @@ void mm_card_dirty(struct mm_heap *heap, struct mm_card_log **log,
                    uint32_t card)
 {
   __atomic_store_n(&heap->cards.bytes[card], MM_CARD_DIRTY, __ATOMIC_RELAXED);
-  put_on_log(heap, log, card);
+  if (!mm_breaks(heap, MM_FAULT_CARD_LOG))
+    put_on_log(heap, log, card);
 }
 
 /* Null and old objects need no card. */
@@ -186,7 +188,7 @@ void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
                      struct mm_ref value)
 {
   struct mm_heap *heap = mutator->heap;
-  if (is_young(heap, value))
+  if (is_young(heap, value) && !mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
     mm_card_dirty(heap, &mutator->card_log, mm_card_of(heap, (uintptr_t)slot));
 }
 
@@ -208,7 +210,8 @@ void mm_card_remember(struct mm_heap *heap, struct mm_card_log **log,
                       uintptr_t slot, bool parallel)
 {
   uint32_t card = mm_card_of(heap, slot);
-  if (!claim_again(&heap->cards.bytes[card], parallel))
+  if (mm_breaks(heap, MM_FAULT_CARD_AGAIN) ||
+      !claim_again(&heap->cards.bytes[card], parallel))
     return;
   if (!*log || (*log)->count == MM_CARD_LOG_ENTRIES) {
     struct mm_card_log *fresh = take_log(heap);
@@ -256,7 +259,7 @@ void mm_card_note_first(struct mm_heap *heap, uintptr_t at, uintptr_t end)
   uint8_t *firsts = heap->cards.firsts;
   uint32_t first = mm_card_of(heap, at + MM_CARD_BYTES - 1);
   uint32_t last = mm_card_of(heap, end - 1);
-  if (first > last)
+  if (first > last || mm_breaks(heap, MM_FAULT_CARD_FIRST))
     return;
   uintptr_t back = mm_card_start(heap, first) - at;
   MM_ASSERT(back < MM_CARD_BYTES);

@@ -93,6 +93,19 @@ static uint64_t aged_bytes(const struct mm_heap *heap, enum mm_age age)
   return bytes;
 }
 
+/* What became old was of the age that is due, or above it. */
+static void note_survival(struct mm_heap *heap)
+{
+  uint64_t promoted_bytes = aged_bytes(heap, MM_AGE_TENURED);
+  enum mm_age due = heap->tenure_age - 1;
+  for (enum mm_age age = 0; age < MM_AGE_TENURED; age++) {
+    enum mm_age next = age + 1;
+    uint64_t survived = next < MM_AGE_TENURED ? aged_bytes(heap, next) : 0;
+    mm_stat_survival(&heap->stat, age, heap->seen_bytes[age], survived,
+                     age == due ? promoted_bytes : 0);
+  }
+}
+
 /* A young collection counts what lives of the young objects; all old ones are
    taken to live. */
 static void count_young(struct mm_heap *heap, enum mm_collection_kind kind,
@@ -107,6 +120,7 @@ static void count_young(struct mm_heap *heap, enum mm_collection_kind kind,
     after->live_objects = 0;
     mm_stat_count(&heap->stat, MM_COUNT_PROMOTED_BYTES,
                   aged_bytes(heap, MM_AGE_TENURED));
+    note_survival(heap);
   }
   heap->young_live_bytes = kind == MM_COLLECTION_YOUNG ? young_bytes : 0;
   heap->old_allocated_bytes = 0;

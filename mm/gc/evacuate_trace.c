@@ -553,7 +553,8 @@ void mm_evacuate_goal(struct mm_worker *worker)
 static MM_ALWAYS_INLINE void visit_card(struct tracer *tracer, uint32_t card)
 {
   struct mm_heap *heap = tracer->stack.worker->heap;
-  if (mm_card_claim(heap, card, tracer->stack.parallel))
+  if (mm_card_claim(heap, card, tracer->stack.parallel) &&
+      !mm_breaks(heap, MM_FAULT_CARD_SKIPPED))
     mm_card_visit(heap, card, visit_slot, tracer);
 }
 

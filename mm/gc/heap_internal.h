@@ -121,6 +121,7 @@ struct mm_heap {
   uint32_t from_count; /* of them, the first: from-space of the collection */
   uint32_t *targets;   /* tenured regions copied to by a young collection */
   uint32_t target_count;
+  uint64_t seen_bytes[MM_AGE_TENURED]; /* young, when the collection began */
   uint64_t young_live_bytes;    /* of what the last collection left young */
   uint64_t old_allocated_bytes; /* objects born old since then */
   bool searches_cards;    /* the running collection goes by the card table */

@@ -44,6 +44,8 @@ static void set_trace(struct mm_heap *heap, uint32_t index, enum mm_trace trace)
 static void prepare_region(struct mm_heap *heap, uint32_t index)
 {
   struct mm_region *region = &heap->regions.table[index];
+  heap->seen_bytes[region->age] +=
+      region->top - mm_region_start(&heap->regions, index);
   MM_ASSERT(region->age < MM_AGE_TENURED);
   if (region->kind == MM_REGION_LARGE) {
     region->flags &= (uint8_t)~MM_REGION_REACHED;
@@ -57,6 +59,8 @@ static void prepare_region(struct mm_heap *heap, uint32_t index)
 
 static void prepare(struct mm_heap *heap)
 {
+  for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
+    heap->seen_bytes[age] = 0;
   for (uint32_t i = 0; i < heap->young_count; i++)
     prepare_region(heap, heap->young[i]);
   for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)

@@ -26,6 +26,8 @@ enum {
   GAPS = 1 << 3,  /* the same with fit `freelist' */
   FIXED = SLOTS | GAPS,
   ALL = MOVING | FIXED,
+  YOUNG = 1 << 4, /* young objects alone */
+  WAYS = ALL | YOUNG,
 };
 
 enum { WRONG_RESULT = 1, RIGHT_RESULT = 0, REPORT_BYTES = 1 << 12 };
@@ -42,6 +44,7 @@ static void require(bool holds)
 static void collect(void)
 {
   fixture_collect(&f, way == COMPACT ? MM_COLLECTION_COMPACT
+                      : way == YOUNG ? MM_COLLECTION_YOUNG
                                      : MM_COLLECTION_EVACUATE);
 }
 
@@ -235,6 +238,28 @@ static void memory_that_was_used_before(void)
   }
 }
 
+/* Old arrays of several sizes get young elements, again and again, between the
+   words of old objects of all sizes. */
+static void old_arrays_with_young_elements(void)
+{
+  enum { ARRAYS = 40, ROUNDS = 6 };
+  for (uint32_t i = 0; i < ARRAYS; i++) {
+    fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 1 + i * i));
+    fixture_push(&f.main, fixture_new(&f.main, FIXTURE_BYTES, i * 7));
+  }
+  for (int i = 0; i < MM_AGE_TENURED; i++)
+    collect();
+  for (int round = 0; round < ROUNDS; round++) {
+    for (uint32_t i = 0; i < ARRAYS; i++)
+      fixture_set_element(fixture_at(&f.main, 2 * i), i * i, numbered(i));
+    make_garbage(1000);
+    collect();
+    for (uint32_t i = 0; i < ARRAYS; i++)
+      require(fixture_value(
+                  fixture_element(fixture_at(&f.main, 2 * i), i * i)) == i);
+  }
+}
+
 /* The table -----------------------------------------------------------------
  */
 
@@ -243,17 +268,17 @@ static const struct scenario {
   int ways;         /* each of them catches it */
   const char *sign; /* in the report; null: none, or a crash */
 } scenarios[MM_FAULT_COUNT] = {
-    [MM_FAULT_ROOT_VREG] = {roots_of_all_kinds, ALL, "VReg root"},
-    [MM_FAULT_ROOT_SCOPE] = {roots_of_all_kinds, ALL, "scope root"},
-    [MM_FAULT_ROOT_STATIC] = {roots_of_all_kinds, ALL, "static root"},
-    [MM_FAULT_ROOT_MIRROR] = {roots_of_all_kinds, ALL, "mirror root"},
-    [MM_FAULT_ROOT_CONSTANT] = {roots_of_all_kinds, ALL, "constant root"},
-    [MM_FAULT_ROOT_THREAD] = {roots_of_all_kinds, ALL, "thread root"},
-    [MM_FAULT_ROOT_GLOBAL] = {roots_of_all_kinds, ALL, "global root"},
-    [MM_FAULT_WEAK_KEPT] = {weak_entries, ALL, "weak root"},
-    [MM_FAULT_WEAK_STALE] = {weak_entries, MOVING, "weak root"},
-    [MM_FAULT_CHUNK] = {large_arrays, ALL, "Pair"},
-    [MM_FAULT_OVERFLOW] = {full_stacks, ALL, "Pair"},
+    [MM_FAULT_ROOT_VREG] = {roots_of_all_kinds, WAYS, "VReg root"},
+    [MM_FAULT_ROOT_SCOPE] = {roots_of_all_kinds, WAYS, "scope root"},
+    [MM_FAULT_ROOT_STATIC] = {roots_of_all_kinds, WAYS, "static root"},
+    [MM_FAULT_ROOT_MIRROR] = {roots_of_all_kinds, WAYS, "mirror root"},
+    [MM_FAULT_ROOT_CONSTANT] = {roots_of_all_kinds, WAYS, "constant root"},
+    [MM_FAULT_ROOT_THREAD] = {roots_of_all_kinds, WAYS, "thread root"},
+    [MM_FAULT_ROOT_GLOBAL] = {roots_of_all_kinds, WAYS, "global root"},
+    [MM_FAULT_WEAK_KEPT] = {weak_entries, WAYS, "weak root"},
+    [MM_FAULT_WEAK_STALE] = {weak_entries, MOVING | YOUNG, "weak root"},
+    [MM_FAULT_CHUNK] = {large_arrays, WAYS, "Pair"},
+    [MM_FAULT_OVERFLOW] = {full_stacks, WAYS, "Pair"},
     [MM_FAULT_MARK_BIT] = {lists, COMPACT | FIXED, "reachable and not marked"},
     [MM_FAULT_FORWARD] = {lists, EVACUATE, "it points into a free region"},
     [MM_FAULT_COPY_CLASS] = {objects_without_references, EVACUATE,
@@ -274,6 +299,15 @@ static const struct scenario {
                               "does not point at the start of an object"},
     [MM_FAULT_FILLER] = {gaps_between_buffers, MOVING, "it has no class"},
     [MM_FAULT_DIRTY] = {memory_that_was_used_before, EVACUATE | FIXED, NULL},
+    [MM_FAULT_BARRIER_AFTER] = {old_arrays_with_young_elements, YOUNG,
+                                "card is not dirty"},
+    [MM_FAULT_CARD_LOG] = {old_arrays_with_young_elements, YOUNG,
+                           "card is on no log"},
+    [MM_FAULT_CARD_AGAIN] = {old_arrays_with_young_elements, YOUNG,
+                             "card is not dirty"},
+    [MM_FAULT_CARD_FIRST] = {old_arrays_with_young_elements, YOUNG, NULL},
+    [MM_FAULT_CARD_SKIPPED] = {old_arrays_with_young_elements, YOUNG,
+                               "points into a free region"},
 };
 
 static enum mm_fault which;
@@ -283,8 +317,11 @@ START_TEST(one_scenario)
 {
   struct mm_options options = fixture_options();
   options.faults = faults;
-  fixture_choose_plan(&options, way == SLOTS ? 1 : way == GAPS ? 2 : 0);
-  if (way & MOVING) /* what does not move has slots and gaps */
+  fixture_choose_plan(&options, way == SLOTS   ? 1
+                                : way == GAPS  ? 2
+                                : way == YOUNG ? FIXTURE_PLAN_YOUNG
+                                               : 0);
+  if (way & (MOVING | YOUNG)) /* what does not move has slots and gaps */
     options.nonmoving_fit = MM_FIT_SLOTS;
   fixture_open(&f, &options);
   scenarios[which].run();
@@ -376,7 +413,7 @@ START_TEST(every_fault_is_caught_and_nothing_else)
   const struct scenario *scenario = &scenarios[_i];
   const char *name = mm_fault_name((enum mm_fault)_i);
   ck_assert_msg(scenario->run, "no scenario for %s", name);
-  for (int chosen = 1; chosen < ALL + 1; chosen *= 2) {
+  for (int chosen = 1; chosen < WAYS + 1; chosen *= 2) {
     if (!(scenario->ways & chosen))
       continue;
     int status = run_apart((enum mm_fault)_i, chosen, false);
