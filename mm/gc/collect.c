@@ -93,16 +93,19 @@ static uint64_t aged_bytes(const struct mm_heap *heap, enum mm_age age)
   return bytes;
 }
 
-/* What became old was of the age that is due, or above it. */
+/* What became old was of the age that was due, or above it: it is counted as
+   the oldest that there were so many of. */
 static void note_survival(struct mm_heap *heap)
 {
-  uint64_t promoted_bytes = aged_bytes(heap, MM_AGE_TENURED);
-  enum mm_age due = heap->tenure_age - 1;
-  for (enum mm_age age = 0; age < MM_AGE_TENURED; age++) {
+  uint64_t left_bytes = aged_bytes(heap, MM_AGE_TENURED);
+  for (enum mm_age age = MM_AGE_TENURED; age-- > 0;) {
     enum mm_age next = age + 1;
+    uint64_t seen = heap->seen_bytes[age], promoted = 0;
     uint64_t survived = next < MM_AGE_TENURED ? aged_bytes(heap, next) : 0;
-    mm_stat_survival(&heap->stat, age, heap->seen_bytes[age], survived,
-                     age == due ? promoted_bytes : 0);
+    if (next >= heap->tenure_age)
+      promoted = left_bytes < seen - survived ? left_bytes : seen - survived;
+    left_bytes -= promoted;
+    mm_stat_survival(&heap->stat, age, seen, survived, promoted);
   }
 }
 

@@ -116,8 +116,29 @@ static void fill_class(struct fixture_class *class, enum fixture_kind kind)
   class->layout.wide_ref_map = class->wide_ref_map;
 }
 
-/* The calling thread's, for stores. */
-static __thread struct mm_mutator *current;
+/* What the calling thread is attached as, for stores: one for each heap. */
+enum { HEAPS_MOST = 8 };
+static __thread struct mm_mutator *attached[HEAPS_MOST];
+
+static void set_attached(const struct mm_mutator *old, struct mm_mutator *new)
+{
+  size_t i = 0;
+  while (i < HEAPS_MOST && attached[i] != old)
+    i++;
+  fixture_require(i < HEAPS_MOST);
+  attached[i] = new;
+}
+
+static struct mm_mutator *mutator_for(const void *slot)
+{
+  size_t i = 0;
+  while (i < HEAPS_MOST &&
+         (!attached[i] || !mm_regions_contain(&attached[i]->heap->regions,
+                                              (uintptr_t)slot)))
+    i++;
+  fixture_require(i < HEAPS_MOST);
+  return attached[i];
+}
 
 void fixture_attach(struct fixture *f, struct fixture_thread *thread)
 {
@@ -126,11 +147,12 @@ void fixture_attach(struct fixture *f, struct fixture_thread *thread)
   thread->stack = calloc(FIXTURE_STACK, sizeof *thread->stack);
   ck_assert_ptr_nonnull(thread->stack);
   ck_assert_int_eq(mm_mutator_attach(f->heap, &thread->mutator), MM_OK);
-  current = &thread->mutator;
+  set_attached(NULL, &thread->mutator);
 }
 
 void fixture_detach(struct fixture_thread *thread)
 {
+  set_attached(&thread->mutator, NULL);
   mm_mutator_detach(&thread->mutator);
   free(thread->stack);
 }
@@ -246,7 +268,8 @@ struct mm_ref fixture_get(struct mm_ref ref, size_t offset)
 
 void fixture_set(struct mm_ref ref, size_t offset, struct mm_ref value)
 {
-  mm_store_ref(current, fixture_data(ref, offset), value);
+  char *slot = fixture_data(ref, offset);
+  mm_store_ref(mutator_for(slot), slot, value);
 }
 
 struct mm_ref fixture_element(struct mm_ref array, size_t index)
