@@ -43,8 +43,8 @@
     frame_of(next)->caller = frame_of(fp);                                     \
     frame_of(next)->method = callee;                                           \
     fp = next;                                                                 \
-    pc = (union interp_word *)callee->entry;                                   \
-    goto * pc->handler;                                                        \
+    pc = interp_entry_of(callee);                                              \
+    DISPATCH();                                                                \
   } while (0)
 
 #define METHOD ((struct vm_method *)pc[2].ptr)
@@ -182,8 +182,8 @@ OP(translate)
   thread->top = frame_of(fp)->caller;
   if (!interp_translate(thread, method))
     goto unwind;
-  pc = (union interp_word *)method->entry;
-  goto * pc->handler;
+  pc = interp_entry_of(method);
+  DISPATCH();
 }
 OP(native)
 {

@@ -9,7 +9,7 @@
 
 OP(lda_str)
 {
-  acc = ((struct mm_ref *)pc[1].ptr)->bits;
+  acc = vm_string_const_ref(pc[1].ptr).bits;
   NEXT(2);
 }
 OP(lda_const)

@@ -210,12 +210,12 @@ START_TEST(what_a_program_wrote_into_the_preallocated_is_forgotten)
   struct mm_ref error = vm_thread_take_exception(machine.thread);
   struct mm_ref text = machine_string("mine");
   error = machine.vm->out_of_memory;
-  vm_object_set_ref(error, VM_EXCEPTION_MESSAGE_OFFSET, text);
-  vm_object_set_ref(error, VM_EXCEPTION_CAUSE_OFFSET, error);
+  vm_object_set_ref(machine.thread, error, VM_EXCEPTION_MESSAGE_OFFSET, text);
+  vm_object_set_ref(machine.thread, error, VM_EXCEPTION_CAUSE_OFFSET, error);
   vm_throw_object(machine.thread, error); /* takes a trace */
   vm_throw_out_of_memory(machine.thread);
-  ck_assert(mm_is_null(vm_object_ref(machine.thread->exception,
-                                     VM_EXCEPTION_TRACE_OFFSET)));
+  ck_assert(mm_is_null(
+      vm_object_ref(machine.thread->exception, VM_EXCEPTION_TRACE_OFFSET)));
   ck_assert(mm_is_null(
       vm_object_ref(machine.thread->exception, VM_EXCEPTION_CAUSE_OFFSET)));
   machine_expect("panda.OutOfMemoryError", "memory of its own");

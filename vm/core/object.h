@@ -34,11 +34,38 @@ static inline struct mm_ref vm_object_ref(struct mm_ref object, size_t offset)
   return (struct mm_ref){__atomic_load_n(slot, __ATOMIC_RELAXED)};
 }
 
-static inline void vm_object_set_ref(struct mm_ref object, size_t offset,
+/* Every store of a reference into an object that C code of the machine makes
+   goes through here or the two below: this is where a write barrier stands. */
+static inline void vm_object_set_ref(struct vm_thread *thread,
+                                     struct mm_ref object, size_t offset,
                                      struct mm_ref value)
 {
+  (void)thread;
   uint32_t *slot = vm_object_at(object, offset);
   __atomic_store_n(slot, value.bits, __ATOMIC_RELAXED);
+}
+
+/* The same at once with reading what was there before; `slot` is a field or an
+   element of the object. */
+static inline struct mm_ref vm_object_exchange_ref(struct vm_thread *thread,
+                                                   struct mm_ref object,
+                                                   uint32_t *slot,
+                                                   struct mm_ref value)
+{
+  (void)thread, (void)object;
+  return (struct mm_ref){
+      __atomic_exchange_n(slot, value.bits, __ATOMIC_SEQ_CST)};
+}
+
+/* Stores if `expected` is there; was it? */
+static inline bool vm_object_change_ref(struct vm_thread *thread,
+                                        struct mm_ref object, uint32_t *slot,
+                                        struct mm_ref expected,
+                                        struct mm_ref value)
+{
+  (void)thread, (void)object;
+  return __atomic_compare_exchange_n(slot, &expected.bits, value.bits, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 static inline struct mm_ref vm_array_ref(struct mm_ref array, uint32_t index)
@@ -46,10 +73,11 @@ static inline struct mm_ref vm_array_ref(struct mm_ref array, uint32_t index)
   return vm_object_ref(array, MM_ARRAY_BASE + (size_t)index * 4);
 }
 
-static inline void vm_array_set_ref(struct mm_ref array, uint32_t index,
+static inline void vm_array_set_ref(struct vm_thread *thread,
+                                    struct mm_ref array, uint32_t index,
                                     struct mm_ref value)
 {
-  vm_object_set_ref(array, MM_ARRAY_BASE + (size_t)index * 4, value);
+  vm_object_set_ref(thread, array, MM_ARRAY_BASE + (size_t)index * 4, value);
 }
 
 /* Has this class the fields of the library's exceptions?  True of them and of

@@ -38,8 +38,8 @@ struct mm_ref vm_make_error(struct vm_thread *thread, enum vm_error_kind kind,
   if (mm_is_null(error)) {
     vm_throw_refused(thread);
   } else {
-    vm_object_set_ref(error, VM_EXCEPTION_MESSAGE_OFFSET, held[0]);
-    vm_object_set_ref(error, VM_EXCEPTION_CAUSE_OFFSET, held[1]);
+    vm_object_set_ref(thread, error, VM_EXCEPTION_MESSAGE_OFFSET, held[0]);
+    vm_object_set_ref(thread, error, VM_EXCEPTION_CAUSE_OFFSET, held[1]);
   }
   mm_scope_close(&thread->mutator, &scope);
   return error;
@@ -184,9 +184,9 @@ bool vm_throw_class_not_found(struct vm_thread *thread, const char *name,
 static bool throw_preallocated(struct vm_thread *thread, struct mm_ref object,
                                struct mm_ref message)
 {
-  vm_object_set_ref(object, VM_EXCEPTION_MESSAGE_OFFSET, message);
-  vm_object_set_ref(object, VM_EXCEPTION_CAUSE_OFFSET, MM_NULL);
-  vm_object_set_ref(object, VM_EXCEPTION_TRACE_OFFSET, MM_NULL);
+  vm_object_set_ref(thread, object, VM_EXCEPTION_MESSAGE_OFFSET, message);
+  vm_object_set_ref(thread, object, VM_EXCEPTION_CAUSE_OFFSET, MM_NULL);
+  vm_object_set_ref(thread, object, VM_EXCEPTION_TRACE_OFFSET, MM_NULL);
   thread->exception = object;
   vm_trace_attach(thread, false);
   return false;
@@ -291,7 +291,7 @@ uint32_t vm_find_handler(struct vm_thread *thread, const struct vm_frame *frame,
 {
   const struct vm_method *method = frame->method;
   const struct vm_function_def *function = method->function;
-  if (thread->vm->exiting || !function)
+  if (vm_is_exiting(thread->vm) || !function)
     return UINT32_MAX;
   for (uint32_t i = 0; i < function->catch_count; i++)
     if (catches(thread, method->module, &function->catches[i], fault))

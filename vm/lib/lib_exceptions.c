@@ -15,8 +15,8 @@ static bool construct(struct vm_thread *thread, union vm_slot *args,
   struct mm_ref self = args[0].ref;
   if (mm_is_null(self))
     return vm_throw_null(thread);
-  vm_object_set_ref(self, VM_EXCEPTION_MESSAGE_OFFSET, args[1].ref);
-  vm_object_set_ref(self, VM_EXCEPTION_CAUSE_OFFSET, args[2].ref);
+  vm_object_set_ref(thread, self, VM_EXCEPTION_MESSAGE_OFFSET, args[1].ref);
+  vm_object_set_ref(thread, self, VM_EXCEPTION_CAUSE_OFFSET, args[2].ref);
   return vm_lib_return_void(result);
 }
 
