@@ -54,6 +54,8 @@ enum {
   INTERP_CALL_RANGE = 10,    /* first register and number */
   INTERP_CALL_ACC = 12,      /* one argument, the accumulator */
   INTERP_NEEDS_INIT = 1,     /* WITH_INIT */
+  /* fields: from an access to that of a volatile one */
+  INTERP_VOLATILE = INTERP_vldobj_i8_a - INTERP_ldobj_i8_a,
 };
 
 enum interp_condition {
@@ -64,6 +66,10 @@ enum interp_condition {
   INTERP_LE,
   INTERP_GE
 };
+
+_Static_assert(INTERP_vststatic_ref_init - INTERP_ststatic_ref_init ==
+                   (int)INTERP_VOLATILE,
+               "volatile accesses stand in the order of the others");
 
 union interp_word {
   const void *handler;

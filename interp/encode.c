@@ -136,6 +136,11 @@ static const struct {
                      INTERP_ststatic_ref},
 };
 
+static unsigned volatile_step(const struct vm_field *field)
+{
+  return field->flags & VM_FLAG_VOLATILE ? INTERP_VOLATILE : 0;
+}
+
 static void encode_static(const struct vm_field *field, unsigned op,
                           union interp_word *out)
 {
@@ -144,7 +149,7 @@ static void encode_static(const struct vm_field *field, unsigned op,
       load ? (unsigned)INTERP_ldstatic : field_ops[field->prim].static_store;
   if (!vm_class_is_initialised(field->owner))
     quick += INTERP_NEEDS_INIT;
-  set_op(out, quick);
+  set_op(out, quick + volatile_step(field));
   out[1].ptr = &field->owner->statics[field->offset];
   out[2].ptr = field->owner;
 }
@@ -164,7 +169,7 @@ static bool encode_field(struct vm *vm, struct vm_module *module,
               (insn->op >= VM_OP_LDOBJ_V && insn->op <= VM_OP_LDOBJ_V_OBJ);
   unsigned op =
       load ? field_ops[field->prim].load : field_ops[field->prim].store;
-  set_op(out, op + in_registers);
+  set_op(out, op + in_registers + volatile_step(field));
   out[1].i.a = insn->regs[0];
   out[1].i.b = insn->regs[in_registers];
   out[1].i.x = (int32_t)field->offset;

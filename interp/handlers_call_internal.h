@@ -150,6 +150,7 @@ OP(initobj_acc_init)
     } else {                                                                   \
       thread->mutator.tlab_cursor = end;                                       \
       mm_write_header(at, &class->layout);                                     \
+      vm_object_made();                                                        \
       frame_of(fp)->acc.u64 = mm_ref_at((void *)at).bits;                      \
     }                                                                          \
     ENTER(METHOD, fp + pc[3].call.args, INITOBJ_ARGS(n));                      \

@@ -20,6 +20,7 @@
 #include "interp/arith_inline.h"
 #include "interp/code_internal.h"
 #include "mm/mm_inline.h"
+#include "vm/core/object.h"
 #include "vm/core/purposes.h"
 
 const void *const *interp_handlers;

@@ -2,7 +2,7 @@
 /*
  * The report of a deadlock:
  *
- *   Deadlock: each thread waits for another one
+ *   Deadlock: every thread waits for ever
  *   Thread "main" waits for the end of thread "left"
  *       at panda.Thread.join (native)
  *       at main (two-locks.pa:40)
@@ -106,7 +106,7 @@ void vm_deadlock_report_locked(struct vm *vm)
   struct vm_thread *thread = vm->threads;
   fflush(vm->options.out); /* that it failed is found at the end */
   flockfile(err);
-  fputs("Deadlock: each thread waits for another one\n", err);
+  fputs("Deadlock: every thread waits for ever\n", err);
   while (thread->next)
     thread = thread->next;
   for (; thread; thread = thread->previous)

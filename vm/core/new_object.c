@@ -16,6 +16,7 @@ static struct mm_ref made(struct vm_thread *thread, struct mm_ref object)
 {
   if (mm_is_null(object))
     vm_throw_refused(thread);
+  vm_object_made();
   return object;
 }
 
