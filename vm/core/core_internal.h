@@ -51,7 +51,7 @@ struct thread_private {
   char *map;
   size_t map_bytes;
   struct vm_trace trace; /* of what was thrown last */
-  pthread_t handle;      /* of a started thread */
+  pthread_t handle;      /* set by the thread itself */
   struct thread_private *next_finished;
   bool daemon;
 };
@@ -160,8 +160,9 @@ enum mm_status vm_thread_make(struct vm *vm, size_t stack_bytes,
 void vm_thread_drop_stack(struct vm_thread *thread);
 void vm_thread_free(struct vm_thread *thread);
 
-/* Finds out how far the calling thread may use its C stack. */
-void vm_thread_find_c_stack(struct vm_thread *thread);
+/* The calling thread is this one: its handle, and how far it may use its C
+   stack. */
+void vm_thread_settle(struct vm_thread *thread);
 
 /* Puts it on the list of threads, and takes it off. */
 void vm_thread_link_locked(struct vm_thread *thread);

@@ -111,9 +111,19 @@ static void unmap_stack(struct thread_private *private)
   mm_native_charge(VM_PURPOSE_STACKS, -(int64_t) private->map_bytes);
 }
 
-void vm_thread_find_c_stack(struct vm_thread *thread)
+void vm_thread_settle(struct vm_thread *thread)
 {
+  vm_thread_private(thread)->handle = pthread_self();
   thread->c_stack_limit = find_c_stack_limit();
+}
+
+const struct vm_thread *vm_thread_here(const struct vm *vm)
+{
+  struct vm_thread *thread = vm->threads;
+  while (thread &&
+         !pthread_equal(vm_thread_private(thread)->handle, pthread_self()))
+    thread = thread->next;
+  return thread;
 }
 
 enum mm_status vm_thread_make(struct vm *vm, size_t stack_bytes,
@@ -189,7 +199,7 @@ enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
   enum mm_status status = vm_thread_make(vm, stack_bytes, &new, error);
   if (status != MM_OK)
     return status;
-  vm_thread_find_c_stack(new);
+  vm_thread_settle(new);
   status = mm_mutator_attach(vm->heap, &new->mutator);
   if (status != MM_OK) {
     snprintf(error->text, sizeof error->text, "the heap takes no more threads");

@@ -91,4 +91,8 @@ enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
                                 struct mm_error *error);
 void vm_thread_destroy(struct vm_thread *thread);
 
+/* The calling thread, or null: none of the machine.  For reports of crashes:
+   takes no lock, though it should. */
+const struct vm_thread *vm_thread_here(const struct vm *vm);
+
 #endif

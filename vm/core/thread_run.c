@@ -265,7 +265,9 @@ static void run_object(struct vm_thread *thread)
   if (vm_is_exiting(vm) || vm->engine.invoke(thread, run, &self, &result) ||
       vm_is_exiting(vm))
     return;
+  mm_enter_native(&thread->mutator);
   vm_output_flush(vm);
+  mm_leave_native(&thread->mutator);
   vm_trace_report(thread, vm->options.err);
 }
 
@@ -273,8 +275,7 @@ static void *thread_main(void *argument)
 {
   struct thread_private *private = argument;
   struct vm_thread *thread = &private->thread;
-  private->handle = pthread_self();
-  vm_thread_find_c_stack(thread);
+  vm_thread_settle(thread);
   mm_leave_native(&thread->mutator);
   run_object(thread);
   thread->exception = MM_NULL;
