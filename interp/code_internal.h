@@ -14,6 +14,15 @@
  * first, is rewritten in place when it first runs ("quickening", Brunthaler
  * 2010).
  *
+ * Note [Rewriting operations that others run]
+ *
+ * Word 0 says what the other words mean.  It is stored last, with release
+ * order, and loaded first, with acquire order, so whoever sees the new handler
+ * sees its operands.  A thread that still has the old handler must not look at
+ * the operands any more: `resolve' finds its instruction by its place in the
+ * code (interp_origin_of), and each `_init' form has the operands of what it
+ * turns into.  `resolve' is rewritten under the lock CODE, once.
+ *
  * struct interp_code keeps, beside the words, which instruction each
  * operation came from: `insn` the first of a fused sequence, whose map of
  * live references holds as long as the operation has not changed anything;
@@ -45,6 +54,8 @@ enum {
   INTERP_CALL_RANGE = 10,    /* first register and number */
   INTERP_CALL_ACC = 12,      /* one argument, the accumulator */
   INTERP_NEEDS_INIT = 1,     /* WITH_INIT */
+  /* fields: from an access to that of a volatile one */
+  INTERP_VOLATILE = INTERP_vldobj_i8_a - INTERP_ldobj_i8_a,
 };
 
 enum interp_condition {
@@ -55,6 +66,10 @@ enum interp_condition {
   INTERP_LE,
   INTERP_GE
 };
+
+_Static_assert(INTERP_vststatic_ref_init - INTERP_ststatic_ref_init ==
+                   (int)INTERP_VOLATILE,
+               "volatile accesses stand in the order of the others");
 
 union interp_word {
   const void *handler;
@@ -102,6 +117,29 @@ struct interp_code {
                                     sequences and where nothing can run */
 };
 
+/*
+ * Loads with acquire order.  On x86-64 each load has it, and the compiler can
+ * move nothing that follows above a jump to where it was loaded from; a plain
+ * load is one instruction less, because it is part of the jump.
+ */
+#if defined __x86_64__ && !defined BAMBOO_TSAN
+#define INTERP_LOAD_CODE(word) (word)
+#else
+#define INTERP_LOAD_CODE(word) __atomic_load_n(&(word), __ATOMIC_ACQUIRE)
+#endif
+
+/* What the operation at `pc` jumps to, and what a call of a method does. */
+#define interp_handler_of(pc) INTERP_LOAD_CODE((pc)->handler)
+#define interp_entry_of(method)                                                \
+  ((union interp_word *)INTERP_LOAD_CODE((method)->entry))
+
+/* See Note [Rewriting operations that others run]. */
+static inline void interp_set_handler(union interp_word *pc,
+                                      const void *handler)
+{
+  __atomic_store_n(&pc->handler, handler, __ATOMIC_RELEASE);
+}
+
 /* Addresses of the handlers, by enum interp_op. */
 extern const void *const *interp_handlers;
 
@@ -116,8 +154,8 @@ bool interp_run(struct vm_thread *thread, struct vm_frame *frame,
 /* Fills in interp_handlers. */
 void interp_run_init(void);
 
-/* Translates a method; its entry and translated are set.  False: no memory,
-   OutOfMemoryError is pending. */
+/* Translates a method, once, whoever asks; its entry and translated are set.
+   False: no memory, OutOfMemoryError is pending. */
 bool interp_translate(struct vm_thread *thread, struct vm_method *method);
 
 /* Frees what a translation made. */

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "vm/core/lock.h"
+
 static bool is_static_access(unsigned op)
 {
   return op >= VM_OP_LDSTATIC && op <= VM_OP_STSTATIC_OBJ;
@@ -50,10 +52,10 @@ static bool encode_string(struct vm_module *module, const struct vm_insn *insn,
                           union interp_word *out)
 {
   struct vm_string_const *string = &module->strings[insn->operand.index];
-  if (mm_is_null(string->resolved))
+  if (mm_is_null(vm_string_const_ref(string)))
     return false;
   set_op(out, INTERP_lda_str);
-  out[1].ptr = &string->resolved;
+  out[1].ptr = string;
   return true;
 }
 
@@ -134,6 +136,11 @@ static const struct {
                      INTERP_ststatic_ref},
 };
 
+static unsigned volatile_step(const struct vm_field *field)
+{
+  return field->flags & VM_FLAG_VOLATILE ? INTERP_VOLATILE : 0;
+}
+
 static void encode_static(const struct vm_field *field, unsigned op,
                           union interp_word *out)
 {
@@ -142,7 +149,7 @@ static void encode_static(const struct vm_field *field, unsigned op,
       load ? (unsigned)INTERP_ldstatic : field_ops[field->prim].static_store;
   if (!vm_class_is_initialised(field->owner))
     quick += INTERP_NEEDS_INIT;
-  set_op(out, quick);
+  set_op(out, quick + volatile_step(field));
   out[1].ptr = &field->owner->statics[field->offset];
   out[2].ptr = field->owner;
 }
@@ -162,7 +169,7 @@ static bool encode_field(struct vm *vm, struct vm_module *module,
               (insn->op >= VM_OP_LDOBJ_V && insn->op <= VM_OP_LDOBJ_V_OBJ);
   unsigned op =
       load ? field_ops[field->prim].load : field_ops[field->prim].store;
-  set_op(out, op + in_registers);
+  set_op(out, op + in_registers + volatile_step(field));
   out[1].i.a = insn->regs[0];
   out[1].i.b = insn->regs[in_registers];
   out[1].i.x = (int32_t)field->offset;
@@ -334,11 +341,23 @@ static bool newarr_size_is_bad(struct vm_thread *thread,
   return size < 0;
 }
 
+/* See Note [Rewriting operations that others run]. */
+static void become(struct vm *vm, union interp_word *pc,
+                   const union interp_word *encoded, uint32_t words)
+{
+  vm_lock(vm, VM_LOCK_CODE);
+  if (interp_handler_of(pc) == interp_handlers[INTERP_resolve]) {
+    memcpy(pc + 1, encoded + 1, (words - 1) * sizeof *pc);
+    interp_set_handler(pc, encoded[0].handler);
+  }
+  vm_unlock(vm, VM_LOCK_CODE);
+}
+
 bool interp_resolve(struct vm_thread *thread, struct vm_frame *frame,
                     union interp_word *pc)
 {
-  uint32_t index = (uint32_t)pc[1].u64;
   const struct vm_method *method = frame->method;
+  uint32_t index = interp_origin_of(method->translated, pc)->insn;
   const struct vm_insn *insn = &method->function->insns[index];
   if (newarr_size_is_bad(thread, frame, insn) ||
       !resolve_names(thread, method->module, insn))
@@ -346,8 +365,6 @@ bool interp_resolve(struct vm_thread *thread, struct vm_frame *frame,
   union interp_word encoded[INTERP_CALL_WORDS];
   if (!interp_encode(thread->vm, method, index, encoded))
     return vm_throw_verify(thread, method, index);
-  uint32_t words = interp_encoded_words(insn);
-  memcpy(pc + 1, encoded + 1, (words - 1) * sizeof *pc);
-  __atomic_store_n(&pc[0].handler, encoded[0].handler, __ATOMIC_RELEASE);
+  become(thread->vm, pc, encoded, interp_encoded_words(insn));
   return true;
 }

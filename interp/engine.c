@@ -98,7 +98,7 @@ bool interp_unwind(struct vm_thread *thread, struct vm_frame *frame,
     uint32_t insn, fault;
     bool in_call;
     position(frame, &insn, &fault, &in_call);
-    if (fault == UINT32_MAX || thread->vm->exiting)
+    if (fault == UINT32_MAX || vm_is_exiting(thread->vm))
       continue;
     uint32_t handler = vm_find_handler(thread, frame, fault);
     if (handler == UINT32_MAX)

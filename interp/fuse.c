@@ -497,6 +497,8 @@ static uint32_t fuse_field(struct interp_translator *t, uint32_t i)
   unsigned quick = 0;
   while (interp_handlers[quick] != encoded[0].handler)
     quick++;
+  if (quick >= INTERP_vldobj_i8_a)
+    return 0; /* volatile */
   union interp_word *out = interp_emit(t, quick + 1, i, access);
   out[1].i.a = t->insns[store ? i : access + 1].regs[0];
   out[1].i.b = t->insns[access].regs[0];

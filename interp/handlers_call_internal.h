@@ -43,8 +43,8 @@
     frame_of(next)->caller = frame_of(fp);                                     \
     frame_of(next)->method = callee;                                           \
     fp = next;                                                                 \
-    pc = (union interp_word *)callee->entry;                                   \
-    goto * pc->handler;                                                        \
+    pc = interp_entry_of(callee);                                              \
+    DISPATCH();                                                                \
   } while (0)
 
 #define METHOD ((struct vm_method *)pc[2].ptr)
@@ -150,6 +150,7 @@ OP(initobj_acc_init)
     } else {                                                                   \
       thread->mutator.tlab_cursor = end;                                       \
       mm_write_header(at, &class->layout);                                     \
+      vm_object_made();                                                        \
       frame_of(fp)->acc.u64 = mm_ref_at((void *)at).bits;                      \
     }                                                                          \
     ENTER(METHOD, fp + pc[3].call.args, INITOBJ_ARGS(n));                      \
@@ -182,8 +183,8 @@ OP(translate)
   thread->top = frame_of(fp)->caller;
   if (!interp_translate(thread, method))
     goto unwind;
-  pc = (union interp_word *)method->entry;
-  goto * pc->handler;
+  pc = interp_entry_of(method);
+  DISPATCH();
 }
 OP(native)
 {

@@ -9,7 +9,7 @@
 
 OP(lda_str)
 {
-  acc = ((struct mm_ref *)pc[1].ptr)->bits;
+  acc = vm_string_const_ref(pc[1].ptr).bits;
   NEXT(2);
 }
 OP(lda_const)
@@ -49,6 +49,7 @@ OP(newarr)
       thread->mutator.tlab_cursor = at + bytes;
       mm_write_header(at, &class->layout);
       *(uint32_t *)(at + MM_ARRAY_LENGTH_OFFSET) = (uint32_t)length;
+      vm_object_made();
       R(a).u64 = mm_ref_at((void *)at).bits;
       NEXT(3);
     }
@@ -220,6 +221,7 @@ OP(newobj)
   if (LIKELY(end <= thread->mutator.tlab_limit)) {
     thread->mutator.tlab_cursor = end;
     mm_write_header(at, &class->layout);
+    vm_object_made();
     RI(a).u64 = mm_ref_at((void *)at).bits;
     NEXT(3);
   }
@@ -244,19 +246,29 @@ OP(newobj_slow)
   if (UNLIKELY(mm_is_null(object)))                                            \
     goto throw_null;
 
-#define FIELD_LOAD(name, type, E)                                              \
+/* Volatile accesses are sequentially consistent, as in Java.  Others are
+   plain, also for ThreadSanitizer: when a program races it says so. */
+#define PLAIN_LOAD(at) (*(at))
+#define VOLATILE_LOAD(at) __atomic_load_n(at, __ATOMIC_SEQ_CST)
+#define PLAIN_STORE(at, value) (*(at) = (value))
+#define VOLATILE_STORE(at, value) __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
+
+#define FIELD_LOAD_AS(name, type, E, LOAD)                                     \
   OP(name##_a)                                                                 \
   {                                                                            \
     OBJECT                                                                     \
-    acc = E(*(type *)FIELD(object));                                           \
+    acc = E(LOAD((type *)FIELD(object)));                                      \
     NEXT(2);                                                                   \
   }                                                                            \
   OP(name##_r)                                                                 \
   {                                                                            \
     OBJECT                                                                     \
-    RI(a).u64 = E(*(type *)FIELD(object));                                     \
+    RI(a).u64 = E(LOAD((type *)FIELD(object)));                                \
     NEXT(2);                                                                   \
   }
+#define FIELD_LOAD(name, type, E)                                              \
+  FIELD_LOAD_AS(name, type, E, PLAIN_LOAD)                                     \
+  FIELD_LOAD_AS(v##name, type, E, VOLATILE_LOAD)
 
 FIELD_LOAD(ldobj_i8, int8_t, SIGNED)
 FIELD_LOAD(ldobj_u8, uint8_t, UNSIGNED)
@@ -266,19 +278,22 @@ FIELD_LOAD(ldobj_i32, int32_t, SIGNED)
 FIELD_LOAD(ldobj_64, uint64_t, UNSIGNED)
 FIELD_LOAD(ldobj_ref, uint32_t, UNSIGNED)
 
-#define FIELD_STORE(name, type)                                                \
+#define FIELD_STORE_AS(name, type, STORE)                                      \
   OP(name##_a)                                                                 \
   {                                                                            \
     OBJECT                                                                     \
-    *(type *)FIELD(object) = (type)acc;                                        \
+    STORE((type *)FIELD(object), (type)acc);                                   \
     NEXT(2);                                                                   \
   }                                                                            \
   OP(name##_r)                                                                 \
   {                                                                            \
     OBJECT                                                                     \
-    *(type *)FIELD(object) = (type)RI(a).u64;                                  \
+    STORE((type *)FIELD(object), (type)RI(a).u64);                             \
     NEXT(2);                                                                   \
   }
+#define FIELD_STORE(name, type)                                                \
+  FIELD_STORE_AS(name, type, PLAIN_STORE)                                      \
+  FIELD_STORE_AS(v##name, type, VOLATILE_STORE)
 
 FIELD_STORE(stobj_8, uint8_t)
 FIELD_STORE(stobj_16, uint16_t)
@@ -297,6 +312,19 @@ OP(stobj_ref_r)
   STORE_REF(object, IMM, RI(a).ref);
   NEXT(2);
 }
+OP(vstobj_ref_a)
+{
+  OBJECT
+  vm_object_set_volatile_ref(thread, object, (uint32_t)IMM,
+                             (struct mm_ref){(uint32_t)acc});
+  NEXT(2);
+}
+OP(vstobj_ref_r)
+{
+  OBJECT
+  vm_object_set_volatile_ref(thread, object, (uint32_t)IMM, RI(a).ref);
+  NEXT(2);
+}
 
 /* --- Static fields: the slot, then its class --- */
 
@@ -311,18 +339,30 @@ OP(ldstatic)
   acc = STATIC_SLOT->u64;
   NEXT(3);
 }
+OP(vldstatic_init)
+{
+  INITIALISE(pc[2].ptr, INTERP_vldstatic);
+}
+OP(vldstatic)
+{
+  acc = VOLATILE_LOAD(&STATIC_SLOT->u64);
+  NEXT(3);
+}
 
 /* A slot holds its value as a load would leave it in the accumulator. */
-#define STATIC_STORE(name, E)                                                  \
+#define STATIC_STORE_AS(name, E, STORE)                                        \
   OP(name##_init)                                                              \
   {                                                                            \
     INITIALISE(pc[2].ptr, INTERP_##name);                                      \
   }                                                                            \
   OP(name)                                                                     \
   {                                                                            \
-    STATIC_SLOT->u64 = (E);                                                    \
+    STORE(&STATIC_SLOT->u64, (uint64_t)(E));                                   \
     NEXT(3);                                                                   \
   }
+#define STATIC_STORE(name, E)                                                  \
+  STATIC_STORE_AS(name, E, PLAIN_STORE)                                        \
+  STATIC_STORE_AS(v##name, E, VOLATILE_STORE)
 
 STATIC_STORE(ststatic_i8, SIGNED((int8_t)acc))
 STATIC_STORE(ststatic_u8, (uint8_t)acc)
@@ -370,7 +410,14 @@ OP(isinstance)
 #undef UNSIGNED
 #undef FIELD
 #undef OBJECT
+#undef PLAIN_LOAD
+#undef VOLATILE_LOAD
+#undef PLAIN_STORE
+#undef VOLATILE_STORE
+#undef FIELD_LOAD_AS
 #undef FIELD_LOAD
+#undef FIELD_STORE_AS
 #undef FIELD_STORE
 #undef STATIC_SLOT
+#undef STATIC_STORE_AS
 #undef STATIC_STORE

@@ -21,6 +21,7 @@
 #include "interp/code_internal.h"
 #include "mm/barrier_inline.h"
 #include "mm/mm_inline.h"
+#include "vm/core/object.h"
 #include "vm/core/purposes.h"
 
 const void *const *interp_handlers;
@@ -29,15 +30,16 @@ const void *const *interp_handlers;
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 #define OP(name) L_##name:
+#define DISPATCH() goto *interp_handler_of(pc)
 #define NEXT(words)                                                            \
   do {                                                                         \
     pc += (words);                                                             \
-    goto * pc->handler;                                                        \
+    DISPATCH();                                                                \
   } while (0)
 #define JUMP()                                                                 \
   do {                                                                         \
     pc = (union interp_word *)((char *)pc + IMM);                              \
-    goto * pc->handler;                                                        \
+    DISPATCH();                                                                \
   } while (0)
 #define RETURN()                                                               \
   do {                                                                         \
@@ -45,7 +47,7 @@ const void *const *interp_handlers;
     pc = (union interp_word *)(caller->position - VM_FRAME_IN_CALL) +          \
          INTERP_CALL_WORDS;                                                    \
     fp = caller->vregs;                                                        \
-    goto * pc->handler;                                                        \
+    DISPATCH();                                                                \
   } while (0)
 
 /* A register named in word 1, in either of its forms; its immediate. */
@@ -65,6 +67,8 @@ const void *const *interp_handlers;
     if (mm_should_poll(&thread->mutator)) {                                    \
       SAVE();                                                                  \
       mm_poll_slow(&thread->mutator);                                          \
+      if (vm_is_exiting(thread->vm))                                           \
+        goto unwind;                                                           \
       RELOAD();                                                                \
     }                                                                          \
   } while (0)
@@ -78,7 +82,7 @@ const void *const *interp_handlers;
       goto unwind;                                                             \
     RELOAD();                                                                  \
     if (vm_class_is_initialised(to_initialise))                                \
-      pc->handler = handlers[op_];                                             \
+      interp_set_handler(pc, handlers[op_]);                                   \
     goto *handlers[op_];                                                       \
   } while (0)
 
@@ -167,10 +171,10 @@ bool interp_run(struct vm_thread *thread, struct vm_frame *frame,
     return true;
   }
 
-  union interp_word *pc = (union interp_word *)frame->method->entry;
+  union interp_word *pc = interp_entry_of(frame->method);
   union vm_slot *fp = frame->vregs;
   uint64_t acc = 0;
-  goto * pc->handler;
+  DISPATCH();
 
 #include "interp/handlers_arith_internal.h"
 #include "interp/handlers_call_internal.h"
@@ -183,7 +187,7 @@ bool interp_run(struct vm_thread *thread, struct vm_frame *frame,
     if (!interp_resolve(thread, frame_of(fp), pc))
       goto unwind;
     RELOAD();
-    goto * pc->handler;
+    DISPATCH();
   }
   OP(bad)
   {
@@ -230,7 +234,7 @@ unwind : {
   pc = handler;
   fp = thread->top->vregs;
   acc = exception.bits;
-  goto * pc->handler;
+  DISPATCH();
 }
 }
 

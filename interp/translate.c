@@ -17,6 +17,7 @@
 
 #include "mm/compiler_space.h"
 #include "mm/native.h"
+#include "vm/core/lock.h"
 #include "vm/core/purposes.h"
 
 #include <string.h>
@@ -208,10 +209,11 @@ static struct interp_code *keep_code(const struct interp_code *made,
   return code;
 }
 
-bool interp_translate(struct vm_thread *thread, struct vm_method *method)
+static struct interp_code *translated(struct vm *vm,
+                                      const struct vm_method *method)
 {
-  struct mm_heap *heap = thread->vm->heap;
-  struct interp_translator t = {.vm = thread->vm,
+  struct mm_heap *heap = vm->heap;
+  struct interp_translator t = {.vm = vm,
                                 .method = method,
                                 .function = method->function,
                                 .verified = method->function->verified,
@@ -221,11 +223,20 @@ bool interp_translate(struct vm_thread *thread, struct vm_method *method)
   if (t.arena != NULL && translate(&t))
     code = keep_code(t.code, t.function->insn_count);
   mm_compilation_end(heap, t.arena);
-  if (code == NULL)
-    return vm_throw_out_of_memory(thread);
-  method->translated = code;
-  __atomic_store_n(&method->entry, code->words, __ATOMIC_RELEASE);
-  return true;
+  return code;
+}
+
+bool interp_translate(struct vm_thread *thread, struct vm_method *method)
+{
+  struct vm *vm = thread->vm;
+  vm_lock(vm, VM_LOCK_CODE);
+  struct interp_code *code = method->translated;
+  if (code == NULL && (code = translated(vm, method)) != NULL) {
+    method->translated = code;
+    __atomic_store_n(&method->entry, code->words, __ATOMIC_RELEASE);
+  }
+  vm_unlock(vm, VM_LOCK_CODE);
+  return code != NULL || vm_throw_out_of_memory(thread);
 }
 
 void interp_forget_method(struct vm_method *method)

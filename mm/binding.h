@@ -51,6 +51,9 @@ struct mm_binding {
                               struct mm_root_visitor *visitor);
   /* Weak tables (interned strings). */
   void (*visit_weak)(void *host, struct mm_weak_visitor *visitor);
+  /* The world has just been stopped, and no object has moved: the host may
+     change mark words that no lock needs any more.  May be null. */
+  void (*world_stopped)(void *host);
   /* Writes the name of a class, for reports; always zero-terminated. */
   void (*layout_name)(void *host, const struct mm_layout *layout, char *name,
                       size_t name_bytes);

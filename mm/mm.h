@@ -127,6 +127,16 @@ const char *mm_refusal_text(enum mm_refusal refusal);
 /* Called when the poll word is set.  Safepoint: may collect. */
 void mm_poll_slow(struct mm_mutator *mutator);
 
+/* From now on each poll of every mutator takes the slow path, or no longer.
+   For a host whose threads have to look at something.  Any thread; never a
+   safepoint. */
+void mm_poll_always(struct mm_heap *heap, bool always);
+
+/* Calls `run` with all other mutators stopped.  It neither allocates in the
+   heap nor reaches a safepoint; objects stay where they are.  Safepoint. */
+void mm_with_world_stopped(struct mm_mutator *mutator,
+                           void (*run)(void *context), void *context);
+
 /* Why a collection runs; the text appears in the log. */
 enum mm_cause {
   MM_CAUSE_ALLOCATION, /* Allocation Failure */
@@ -140,9 +150,12 @@ enum mm_cause {
 void mm_collect(struct mm_mutator *mutator, enum mm_cause cause);
 
 /* The identity hash of an object, 29 bits, never 0.  The same before and
-   after it moves.  Does not allocate.  Only for a mark word in the state
-   unlocked or hashed: the host looks into its monitor otherwise. */
+   after it moves.  Does not allocate.  0 when the mark word holds a lock: the
+   host looks into its monitor then. */
 uint32_t mm_identity_hash(struct mm_mutator *mutator, struct mm_ref ref);
+
+/* A new hash, for one that the host keeps elsewhere than in the mark word. */
+uint32_t mm_draw_hash(struct mm_mutator *mutator);
 
 /*
  * The id of an object, a number from 1 up: given out when it is first asked

@@ -4,7 +4,8 @@
  *
  * The hash is drawn from the mutator's generator when it is first asked for
  * and then stands in the mark word, so it moves with the object.  Two threads
- * that ask at once agree by compare and exchange.
+ * that ask at once agree by compare and exchange.  While the mark word holds a
+ * lock the host keeps the hash, and draws one here if it has none.
  */
 #include "config.h"
 
@@ -24,7 +25,7 @@ uint64_t mm_object_bytes(struct mm_ref ref)
 }
 
 /* The next hash, never 0 (Marsaglia, "Xorshift RNGs", 2003). */
-static uint32_t next_hash(struct mm_mutator *mutator)
+uint32_t mm_draw_hash(struct mm_mutator *mutator)
 {
   uint64_t state = mutator->hash_seed;
   uint32_t hash;
@@ -46,11 +47,12 @@ uint32_t mm_identity_hash(struct mm_mutator *mutator, struct mm_ref ref)
   uint32_t mark = __atomic_load_n(word, __ATOMIC_RELAXED);
   while (mark == MM_MARK_UNLOCKED) {
     uint32_t hashed =
-        next_hash(mutator) << MM_MARK_PAYLOAD_SHIFT | MM_MARK_HASHED;
+        mm_draw_hash(mutator) << MM_MARK_PAYLOAD_SHIFT | MM_MARK_HASHED;
     if (__atomic_compare_exchange_n(word, &mark, hashed, false,
                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
       mark = hashed;
   }
-  MM_ASSERT((mark & MM_MARK_STATE_MASK) == MM_MARK_HASHED);
+  if ((mark & MM_MARK_STATE_MASK) != MM_MARK_HASHED)
+    return 0;
   return mark >> MM_MARK_PAYLOAD_SHIFT;
 }

@@ -35,7 +35,7 @@ static void set_poll(struct mm_mutator *mutator, uint32_t value)
 /* The poll word of a mutator that need not stop. */
 static uint32_t calm_poll(const struct mm_heap *heap)
 {
-  return heap->options.stress_poll != 0;
+  return heap->options.stress_poll != 0 || heap->polls_always;
 }
 
 /* Attaching ---------------------------------------------------------------- */
@@ -202,6 +202,8 @@ bool mm_stop_world(struct mm_mutator *mutator)
   if (mm_stat_wants_place(&heap->stat))
     ask_place_locked(heap, heap->stat.last_stop.mutator);
   pthread_mutex_unlock(&heap->lock);
+  if (heap->binding.world_stopped)
+    heap->binding.world_stopped(heap->host);
   return true;
 }
 
@@ -255,4 +257,25 @@ void mm_leave_native(struct mm_mutator *mutator)
   set_state(mutator, MM_MUTATOR_RUNNING);
   if (mm_is_stopping(mutator->heap))
     mm_safepoint_wait(mutator);
+}
+
+/* For the host ------------------------------------------------------------- */
+
+void mm_poll_always(struct mm_heap *heap, bool always)
+{
+  pthread_mutex_lock(&heap->lock);
+  heap->polls_always = always;
+  if (!mm_is_stopping(heap)) /* mm_resume_world does it otherwise */
+    for (struct mm_mutator *each = heap->mutators; each; each = each->next)
+      set_poll(each, calm_poll(heap));
+  pthread_mutex_unlock(&heap->lock);
+}
+
+void mm_with_world_stopped(struct mm_mutator *mutator,
+                           void (*run)(void *context), void *context)
+{
+  while (!mm_stop_world(mutator))
+    ;
+  run(context);
+  mm_resume_world(mutator);
 }

@@ -206,8 +206,8 @@ static bool live(const struct life *life, uint64_t fail_at, bool and_after,
   mm_native_fail_at(0, false);
   fclose(s.out);
   fclose(s.err);
-  if (ending->outcome == VM_UNCAUGHT &&
-      strstr(ending->err, "Unhandled exception: panda.OutOfMemoryError"))
+  if (strstr(ending->err, "Unhandled exception") && /* of whatever thread */
+      strstr(ending->err, ": panda.OutOfMemoryError"))
     ending->out_of_memory = true;
   return failed;
 }
@@ -337,6 +337,9 @@ static const struct life programs[] = {
     {.files = {PROGRAM "deep-recursion.pa"}},
     {.files = {PROGRAM "two-files/main.pa", PROGRAM "two-files/lib.pa"}},
     {.files = {PROGRAM "uncaught.pa"}, .outcome = VM_UNCAUGHT},
+    {.files = {PROGRAM "threads.pa"}},
+    {.files = {PROGRAM "thread-uncaught.pa"}},
+    {.files = {PROGRAM "deadlock.pa"}, .outcome = VM_DEADLOCKED},
     {.files = {CONFORMANCE "uncaught-own.pa"}, .outcome = VM_UNCAUGHT},
     {.files = {CONFORMANCE "exit-call.pa"},
      .outcome = VM_EXITED,

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
@@ -250,6 +251,88 @@ START_TEST(each_mutator_has_an_id_of_its_own_and_ids_are_used_again)
 }
 END_TEST
 
+/* --- What a host with threads asks for --- */
+
+static uint64_t steps[THREADS]; /* each written by one thread, without a lock */
+static atomic_int next_number;
+
+static void *step(void *argument)
+{
+  struct fixture_thread thread;
+  int number = atomic_fetch_add(&next_number, 1);
+  (void)argument;
+  fixture_attach(&f, &thread);
+  while (!atomic_load(&done)) {
+    steps[number]++;
+    mm_poll(&thread.mutator);
+  }
+  fixture_detach(&thread);
+  return NULL;
+}
+
+static uint64_t sum_of_steps(void)
+{
+  uint64_t sum = 0;
+  for (int i = 0; i < THREADS; i++)
+    sum += steps[i];
+  return sum;
+}
+
+static void look_twice(void *context)
+{
+  static const struct timespec moment = {.tv_nsec = 1000000};
+  uint64_t before = sum_of_steps();
+  nanosleep(&moment, NULL);
+  *(uint64_t *)context = sum_of_steps() - before;
+}
+
+START_TEST(a_function_of_the_host_runs_while_no_other_thread_does)
+{
+  pthread_t threads[THREADS];
+  start(threads, THREADS, step, NULL);
+  for (int i = 0; i < 20; i++) {
+    uint64_t steps_meanwhile = 1;
+    mm_with_world_stopped(&f.main.mutator, look_twice, &steps_meanwhile);
+    ck_assert_uint_eq(steps_meanwhile, 0);
+  }
+  atomic_store(&done, true);
+  join(threads, THREADS);
+  ck_assert_uint_eq(mm_collections(f.heap), 0);
+}
+END_TEST
+
+START_TEST(polls_are_slow_as_long_as_the_host_wants_it)
+{
+  struct fixture_thread late;
+  ck_assert(!mm_should_poll(&f.main.mutator));
+  mm_poll_always(f.heap, true);
+  ck_assert(mm_should_poll(&f.main.mutator));
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  ck_assert(mm_should_poll(&f.main.mutator));
+  mm_enter_native(&f.main.mutator);
+  fixture_attach(&f, &late);
+  ck_assert(mm_should_poll(&late.mutator));
+  fixture_detach(&late);
+  mm_leave_native(&f.main.mutator);
+  mm_poll_always(f.heap, false);
+  ck_assert(!mm_should_poll(&f.main.mutator));
+}
+END_TEST
+
+START_TEST(the_hash_of_a_locked_object_is_the_hosts_to_keep)
+{
+  struct mm_ref pair = fixture_pair(&f.main);
+  uint32_t light = 1u << MM_MARK_LIGHT_OWNER_SHIFT |
+                   1u << MM_MARK_PAYLOAD_SHIFT | MM_MARK_LIGHT;
+  *mm_mark_word(pair) = light;
+  ck_assert_uint_eq(mm_identity_hash(&f.main.mutator, pair), 0);
+  ck_assert_uint_eq(*mm_mark_word(pair), light);
+  uint32_t hash = mm_draw_hash(&f.main.mutator);
+  ck_assert_uint_ne(hash, 0);
+  ck_assert_uint_lt(hash, 1u << 29);
+}
+END_TEST
+
 int main(void)
 {
   TCase *tests = tcase_create("threads");
@@ -264,5 +347,8 @@ int main(void)
   tcase_add_test(tests, threads_run_out_of_memory_together);
   tcase_add_test(tests,
                  each_mutator_has_an_id_of_its_own_and_ids_are_used_again);
+  tcase_add_test(tests, a_function_of_the_host_runs_while_no_other_thread_does);
+  tcase_add_test(tests, polls_are_slow_as_long_as_the_host_wants_it);
+  tcase_add_test(tests, the_hash_of_a_locked_object_is_the_hosts_to_keep);
   return fixture_main("mm_threads", (TCase *[]){tests, NULL});
 }

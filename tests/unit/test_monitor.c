@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "tests/unit/vm_fixture.h"
@@ -56,14 +57,18 @@ START_TEST(a_monitor_is_entered_and_left_as_often)
 }
 END_TEST
 
-START_TEST(deep_locking_inflates_and_the_last_exit_deflates)
+START_TEST(deep_locking_inflates_and_a_collection_deflates)
 {
   hold_new_object();
   enter(DEEP);
   ck_assert_uint_eq(state(), MM_MARK_INFLATED);
   ck_assert_uint_eq(vm_monitor_depth(machine.thread, held[0]), DEEP);
   ck_assert_uint_eq(vm_monitor_count(machine.vm->monitors), 1);
+  machine_collect();
+  ck_assert_uint_eq(state(), MM_MARK_INFLATED);
   leave(DEEP);
+  ck_assert_uint_eq(state(), MM_MARK_INFLATED);
+  machine_collect();
   ck_assert_uint_eq(*mm_mark_word(held[0]), MM_MARK_UNLOCKED);
   ck_assert_uint_eq(vm_monitor_count(machine.vm->monitors), 0);
   release();
@@ -82,8 +87,8 @@ START_TEST(a_hashed_object_keeps_its_hash_through_locks_and_moves)
   ck_assert_uint_eq(vm_object_hash(machine.thread, held[0]), hash);
   ck_assert_uint_eq(vm_monitor_depth(machine.thread, held[0]), 2);
   leave(2);
-  ck_assert_uint_eq(state(), MM_MARK_HASHED);
   machine_collect();
+  ck_assert_uint_eq(state(), MM_MARK_HASHED);
   ck_assert_uint_eq(vm_object_hash(machine.thread, held[0]), hash);
   release();
 }
@@ -160,7 +165,7 @@ START_TEST(who_does_not_own_a_monitor_cannot_use_it)
   hold_new_object();
   ck_assert(!vm_monitor_exit(machine.thread, held[0]));
   machine_expect("panda.IllegalMonitorStateException", "panda.Object@");
-  ck_assert(!vm_monitor_notify(machine.thread, held[0]));
+  ck_assert(!vm_monitor_notify(machine.thread, held[0], true));
   machine_expect("panda.IllegalMonitorStateException", "not held");
   ck_assert(!vm_monitor_wait(machine.thread, held[0], 0));
   machine_expect("panda.IllegalMonitorStateException", "not held");
@@ -180,7 +185,7 @@ START_TEST(null_has_no_monitor)
   machine_expect("panda.NullPointerException", NULL);
   ck_assert(!vm_monitor_wait(machine.thread, MM_NULL, 0));
   machine_expect("panda.NullPointerException", NULL);
-  ck_assert(!vm_monitor_notify(machine.thread, MM_NULL));
+  ck_assert(!vm_monitor_notify(machine.thread, MM_NULL, false));
   machine_expect("panda.NullPointerException", NULL);
 }
 END_TEST
@@ -204,13 +209,19 @@ START_TEST(a_timed_wait_takes_its_time_and_keeps_the_lock)
 }
 END_TEST
 
-START_TEST(waiting_for_ever_is_refused_where_nobody_can_notify)
+START_TEST(waiting_for_ever_where_nobody_can_notify_is_a_deadlock)
 {
   hold_new_object();
   enter(1);
+  ck_assert(vm_monitor_notify(machine.thread, held[0], false));
   ck_assert(!vm_monitor_wait(machine.thread, held[0], UINT64_MAX));
-  machine_expect("panda.IllegalStateException", "no other thread can notify");
-  ck_assert(vm_monitor_notify(machine.thread, held[0]));
+  ck_assert(mm_is_null(machine.thread->exception));
+  ck_assert(vm_is_exiting(machine.vm));
+  machine_flush();
+  ck_assert_ptr_nonnull(strstr(machine.err_text, "Deadlock"));
+  ck_assert_ptr_nonnull(
+      strstr(machine.err_text,
+             "Thread \"main\" waits for a notification of panda.Object@"));
   release();
 }
 END_TEST
@@ -219,7 +230,7 @@ int main(void)
 {
   TCase *tests = tcase_create("monitors");
   tcase_add_test(tests, a_monitor_is_entered_and_left_as_often);
-  tcase_add_test(tests, deep_locking_inflates_and_the_last_exit_deflates);
+  tcase_add_test(tests, deep_locking_inflates_and_a_collection_deflates);
   tcase_add_test(tests, a_hashed_object_keeps_its_hash_through_locks_and_moves);
   tcase_add_test(tests, hashing_a_locked_object_leaves_it_locked);
   tcase_add_test(tests, a_light_lock_survives_a_move);
@@ -228,6 +239,6 @@ int main(void)
   tcase_add_test(tests, who_does_not_own_a_monitor_cannot_use_it);
   tcase_add_test(tests, null_has_no_monitor);
   tcase_add_test(tests, a_timed_wait_takes_its_time_and_keeps_the_lock);
-  tcase_add_test(tests, waiting_for_ever_is_refused_where_nobody_can_notify);
+  tcase_add_test(tests, waiting_for_ever_where_nobody_can_notify_is_a_deadlock);
   return machine_main("monitor", tests);
 }

@@ -92,7 +92,8 @@ static void put_command(void)
 
 static void put_method(const struct vm *vm)
 {
-  const struct vm_frame *frame = vm->main_thread ? vm->main_thread->top : NULL;
+  const struct vm_thread *thread = vm_thread_here(vm);
+  const struct vm_frame *frame = thread ? thread->top : NULL;
   while (frame && !frame->method)
     frame = frame->caller;
   if (!frame)

@@ -99,6 +99,7 @@ static int exit_status(enum vm_outcome outcome, int status,
   case VM_EXITED:
     return status & 0xff;
   case VM_UNCAUGHT:
+  case VM_DEADLOCKED:
     return CLI_FAILED;
   case VM_NO_ENTRY:
     fprintf(stderr, "bamboo run: %s\n", error->text);

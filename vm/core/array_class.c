@@ -7,7 +7,8 @@
  *   "i32[]"  --element_prim-->  VM_PRIM_I32
  *
  * Every array class is a direct subclass of panda.Object and needs no
- * initialisation.  One thread at a time.
+ * initialisation.  The lock LINK is held while one is looked for and made, so
+ * that there is one of each.
  */
 #include "config.h"
 
@@ -60,7 +61,7 @@ static void lay_out_data(struct vm_class *class, enum vm_prim prim)
   class->layout.base_bytes = log2 == 3 ? MM_ARRAY_BASE_WIDE : MM_ARRAY_BASE;
 }
 
-struct vm_class *vm_class_array_of(struct vm *vm, struct vm_class *element)
+static struct vm_class *array_of_locked(struct vm *vm, struct vm_class *element)
 {
   struct vm_class *class = __atomic_load_n(&element->array, __ATOMIC_ACQUIRE);
   if (class || !element->has_instances)
@@ -75,7 +76,7 @@ struct vm_class *vm_class_array_of(struct vm *vm, struct vm_class *element)
   return class;
 }
 
-struct vm_class *vm_class_array_of_prim(struct vm *vm, enum vm_prim prim)
+static struct vm_class *array_of_prim_locked(struct vm *vm, enum vm_prim prim)
 {
   const char *element = vm_prim_table[prim].name;
   char name[16];
@@ -109,8 +110,8 @@ static uint32_t count_dims(const char *name, size_t *length)
 }
 
 /* The class of the first dimension, or the record itself; false: no memory. */
-static bool find_element(struct vm *vm, const char *name, size_t length,
-                         uint32_t *dims, struct vm_class **class)
+static bool find_element_locked(struct vm *vm, const char *name, size_t length,
+                                uint32_t *dims, struct vm_class **class)
 {
   enum vm_prim prim = vm_prim_find(name, length);
   *class = NULL;
@@ -118,12 +119,13 @@ static bool find_element(struct vm *vm, const char *name, size_t length,
     *class = vm_class_table_find(vm->class_table, name, length);
   if (prim == VM_PRIM_REF || prim == VM_PRIM_VOID)
     return true;
-  *class = vm_class_array_of_prim(vm, prim);
+  *class = array_of_prim_locked(vm, prim);
   --*dims;
   return *class != NULL;
 }
 
-bool vm_class_look_up(struct vm *vm, const char *name, struct vm_class **found)
+static bool look_up_locked(struct vm *vm, const char *name,
+                           struct vm_class **found)
 {
   size_t length = strlen(name);
   struct vm_class *class = vm_class_table_find(vm->class_table, name, length);
@@ -131,15 +133,39 @@ bool vm_class_look_up(struct vm *vm, const char *name, struct vm_class **found)
   *found = class;
   if (dims == 0 || dims > MAX_DIMS)
     return true;
-  if (!find_element(vm, name, length, &dims, &class))
+  if (!find_element_locked(vm, name, length, &dims, &class))
     return false;
   for (; class && class->has_instances && dims > 0; dims--) {
-    class = vm_class_array_of(vm, class);
+    class = array_of_locked(vm, class);
     if (!class)
       return false;
   }
   *found = dims == 0 ? class : NULL;
   return true;
+}
+
+bool vm_class_look_up(struct vm *vm, const char *name, struct vm_class **found)
+{
+  vm_lock(vm, VM_LOCK_LINK);
+  bool ok = look_up_locked(vm, name, found);
+  vm_unlock(vm, VM_LOCK_LINK);
+  return ok;
+}
+
+struct vm_class *vm_class_array_of(struct vm *vm, struct vm_class *element)
+{
+  vm_lock(vm, VM_LOCK_LINK);
+  struct vm_class *class = array_of_locked(vm, element);
+  vm_unlock(vm, VM_LOCK_LINK);
+  return class;
+}
+
+struct vm_class *vm_class_array_of_prim(struct vm *vm, enum vm_prim prim)
+{
+  vm_lock(vm, VM_LOCK_LINK);
+  struct vm_class *class = array_of_prim_locked(vm, prim);
+  vm_unlock(vm, VM_LOCK_LINK);
+  return class;
 }
 
 struct vm_class *vm_class_find(struct vm *vm, const char *name)

@@ -14,6 +14,9 @@
 
 #include "vm/core/core_internal.h"
 #include "vm/core/define.h"
+#include "vm/core/threads.h"
+
+#include <string.h>
 
 static bool object_ctor(struct vm_thread *thread, union vm_slot *args,
                         union vm_slot *result)
@@ -69,6 +72,20 @@ bool vm_define_base_classes(struct vm *vm)
   return true;
 }
 
+/* Its fields as vm/core/threads.h has them, and what a thread runs. */
+static void know_thread_class(struct vm *vm)
+{
+  const struct vm_class *class = vm->known.thread;
+  uint32_t run = 0;
+  VM_ASSERT(class->fields[0].offset == VM_THREAD_ID_OFFSET);
+  VM_ASSERT(class->fields[1].offset == VM_THREAD_NAME_OFFSET);
+  VM_ASSERT(class->fields[2].offset == VM_THREAD_STATE_OFFSET);
+  VM_ASSERT(class->fields[3].offset == VM_THREAD_DAEMON_OFFSET);
+  while (strcmp(class->methods[run].name, "run") != 0)
+    run++;
+  vm_core_of(vm)->run_index = class->methods[run].vtable_index;
+}
+
 bool vm_find_known_classes(struct vm *vm)
 {
   bool found = true;
@@ -79,5 +96,7 @@ bool vm_find_known_classes(struct vm *vm)
   VM_KNOWN_CLASSES(FIND)
 #include "vm/core/errors.def"
 #undef FIND
+  if (found)
+    know_thread_class(vm);
   return found;
 }

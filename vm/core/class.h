@@ -105,9 +105,9 @@ struct vm_class {
   union vm_slot *statics;
   uint64_t *static_refs;         /* bit i: statics[i] is a reference */
   struct vm_method *initialiser; /* .cctor, or null */
-  struct vm_thread *init_thread; /* while initialising */
-  struct mm_ref mirror;     /* class object, a root; null until asked for */
-  struct vm_module *module; /* null for the library */
+  struct vm_thread *init_thread; /* while initialising; lock SYNC */
+  struct mm_ref mirror; /* atomic; class object, a root; null until asked for */
+  struct vm_module *module;           /* null for the library */
   const struct vm_record_def *record; /* null for the library and arrays */
   struct vm_class *next;              /* all classes, in load order */
   struct vm_class *hash_next;         /* same bucket of the class table */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table of classes by name: chained through vm_class.hash_next, doubled
- * when it holds as many classes as buckets.  One thread at a time.
+ * when it holds as many classes as buckets.  Under the lock LINK.
  */
 #ifndef VM_CORE_CLASS_TABLE_INTERNAL_H
 #define VM_CORE_CLASS_TABLE_INTERNAL_H

@@ -14,6 +14,7 @@
 #include "mm/alloc/arena.h"
 #include "vm/core/assert.h"
 #include "vm/core/class_table_internal.h"
+#include "vm/core/lock.h"
 #include "vm/core/object.h"
 #include "vm/core/trace_internal.h"
 
@@ -29,7 +30,20 @@ struct core {
   struct vm vm;
   struct mm_arena *arena;     /* names, parameter lists; lives as long as vm */
   struct vm_pending *pending; /* records whose base is not loaded yet */
-  struct mm_ref refusal_texts[MM_REFUSAL_COUNT], stack_overflow_text; /* roots */
+  pthread_mutex_t locks[VM_LOCK_COUNT]; /* see vm/core/lock.h */
+  struct {                              /* see thread_run.c; lock SYNC */
+    uint32_t alive;                     /* threads of vm->threads */
+    uint32_t blocked; /* of those, the ones that wait without a time limit */
+    uint32_t counted; /* of those, started ones that are no daemons */
+    uint32_t running; /* threads of the system that have not finished */
+    uint64_t last_id; /* of a thread's object */
+    bool deadlocked;
+    struct thread_private *finished; /* to be joined */
+    pthread_cond_t finish;           /* `running' has become less */
+  } threads;
+  uint32_t run_index; /* of panda.Thread.run in tables of virtual methods */
+  struct mm_ref refusal_texts[MM_REFUSAL_COUNT],
+      stack_overflow_text; /* roots */
 };
 
 struct thread_private {
@@ -37,6 +51,9 @@ struct thread_private {
   char *map;
   size_t map_bytes;
   struct vm_trace trace; /* of what was thrown last */
+  pthread_t handle;      /* set by the thread itself */
+  struct thread_private *next_finished;
+  bool daemon;
 };
 
 static inline struct core *vm_core_of(struct vm *vm)
@@ -132,6 +149,36 @@ void vm_frame_info_of(struct vm_thread *thread, struct vm_frame *frame,
 /* The map of live references at the place where an interpreted frame
    stands. */
 const uint64_t *vm_frame_map(const struct vm_frame_info *info);
+
+/* --- thread.c --- */
+
+/* A thread with its VM stack, not attached and in no list. */
+enum mm_status vm_thread_make(struct vm *vm, size_t stack_bytes,
+                              struct vm_thread **thread,
+                              struct mm_error *error);
+/* The stack first, which may be long before the rest. */
+void vm_thread_drop_stack(struct vm_thread *thread);
+void vm_thread_free(struct vm_thread *thread);
+
+/* The calling thread is this one: its handle, and how far it may use its C
+   stack. */
+void vm_thread_settle(struct vm_thread *thread);
+
+/* Puts it on the list of threads, and takes it off. */
+void vm_thread_link_locked(struct vm_thread *thread);
+void vm_thread_unlink_locked(struct vm_thread *thread);
+
+/* --- thread_run.c --- */
+
+bool vm_threads_init(struct vm *vm);
+void vm_threads_destroy(struct vm *vm);
+
+/* The main thread has nothing more to run: waits until all that are no
+   daemons have ended, or the machine is exiting, then ends the others. */
+void vm_threads_finish(struct vm_thread *main);
+
+/* Ends all threads but the main one, which calls, and waits for that. */
+void vm_threads_stop(struct vm_thread *main);
 
 /* --- roots.c --- */
 

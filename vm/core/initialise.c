@@ -7,13 +7,20 @@
  *     |             \--throws--> broken --use--> NoClassDefFoundError
  *     \--base is final, VerifyError--> broken
  *
- * A thread that meets a class it is initialising itself goes on with it.
+ * A thread that meets a class it is initialising itself goes on with it; one
+ * that meets a class which another thread initialises parks until that has
+ * ended.  (Gosling et al., "The Java Language Specification", 12.4.2.  Two
+ * threads that need each other's class wait for ever there; here that is a
+ * deadlock like others and is reported.)
+ *
+ * Lock SYNC guards changes of `state` and `init_thread`; that a class is
+ * initialised is seen without it.
  * What the initialiser throws is wrapped in ExceptionInInitializerError,
  * unless it is a panda.Error.
  */
 #include "config.h"
 
-#include "vm/core/core_internal.h"
+#include "vm/core/park_internal.h"
 
 static void set_state(struct vm_class *class, enum vm_class_state state)
 {
@@ -60,7 +67,7 @@ static bool run_initialiser(struct vm_thread *thread, struct vm_class *class)
 static bool wrap_exception(struct vm_thread *thread)
 {
   struct vm *vm = thread->vm;
-  if (vm->exiting)
+  if (vm_is_exiting(vm))
     return false;
   struct vm_class *class = vm_class_of(thread->exception);
   if (vm_class_is_subclass(class, vm->known.error[VM_ERROR_ERROR]))
@@ -82,35 +89,80 @@ static bool is_c_stack_low(const struct vm_thread *thread)
   return (uintptr_t)__builtin_frame_address(0) < thread->c_stack_limit;
 }
 
+static void wake_waiters_locked(struct vm *vm, const struct vm_class *class)
+{
+  for (struct vm_thread *t = vm->threads; t; t = t->next)
+    if (t->wait.kind == VM_WAIT_CLASS && t->wait.class == class)
+      vm_unpark_locked(t);
+}
+
+static void settle(struct vm *vm, struct vm_class *class,
+                   enum vm_class_state state)
+{
+  vm_lock(vm, VM_LOCK_SYNC);
+  class->init_thread = NULL;
+  set_state(class, state);
+  wake_waiters_locked(vm, class);
+  vm_unlock(vm, VM_LOCK_SYNC);
+}
+
+/* The class is this thread's. */
 static bool initialise_now(struct vm_thread *thread, struct vm_class *class)
 {
-  if (is_c_stack_low(thread))
+  if (is_c_stack_low(thread)) {
+    settle(thread->vm, class, VM_CLASS_LOADED); /* may be tried again */
     return vm_throw_stack_overflow(thread);
-  class->init_thread = thread;
-  set_state(class, VM_CLASS_INITIALISING);
+  }
+  if (extends_final(class)) {
+    settle(thread->vm, class, VM_CLASS_BROKEN);
+    return vm_throw(thread, VM_ERROR_VERIFY, "%s", class->name);
+  }
   bool ok = (!class->base || vm_class_initialise(thread, class->base)) &&
             initialise_own(thread, class);
-  class->init_thread = NULL;
-  set_state(class, ok ? VM_CLASS_INITIALISED : VM_CLASS_BROKEN);
+  settle(thread->vm, class, ok ? VM_CLASS_INITIALISED : VM_CLASS_BROKEN);
   return ok;
+}
+
+/* Takes the class for this thread, or parks it; the state that was found. */
+static enum vm_class_state claim(struct vm_thread *thread,
+                                 struct vm_class *class, bool *parked)
+{
+  struct vm *vm = thread->vm;
+  struct vm_wait wait = {
+      .kind = VM_WAIT_CLASS, .for_ever = true, .class = class};
+  vm_lock(vm, VM_LOCK_SYNC);
+  enum vm_class_state state =
+      (enum vm_class_state)__atomic_load_n(&class->state, __ATOMIC_ACQUIRE);
+  *parked = false;
+  if (state == VM_CLASS_LOADED) {
+    class->init_thread = thread;
+    set_state(class, VM_CLASS_INITIALISING);
+  } else if (state == VM_CLASS_INITIALISING && class->init_thread != thread) {
+    *parked = vm_park_locked(thread, &wait);
+  }
+  vm_unlock(vm, VM_LOCK_SYNC);
+  return state;
 }
 
 bool vm_class_initialise(struct vm_thread *thread, struct vm_class *class)
 {
-  switch (
-      (enum vm_class_state)__atomic_load_n(&class->state, __ATOMIC_ACQUIRE)) {
-  case VM_CLASS_INITIALISED:
-    return true;
-  case VM_CLASS_INITIALISING:
-    VM_ASSERT(class->init_thread == thread);
-    return true;
-  case VM_CLASS_BROKEN:
-    return vm_throw(thread, VM_ERROR_NO_CLASS_DEF, "%s", class->name);
-  case VM_CLASS_LOADED:
-    break;
+  bool parked;
+  while (!vm_class_is_initialised(class)) {
+    switch (claim(thread, class, &parked)) {
+    case VM_CLASS_INITIALISED:
+      return true;
+    case VM_CLASS_LOADED:
+      return initialise_now(thread, class);
+    case VM_CLASS_BROKEN:
+      return vm_throw(thread, VM_ERROR_NO_CLASS_DEF, "%s", class->name);
+    case VM_CLASS_INITIALISING:
+      if (parked)
+        vm_park(thread, UINT64_MAX);
+      else if (!vm_is_exiting(thread->vm))
+        return true; /* its own */
+      if (vm_is_exiting(thread->vm))
+        return false;
+    }
   }
-  if (!extends_final(class))
-    return initialise_now(thread, class);
-  set_state(class, VM_CLASS_BROKEN);
-  return vm_throw(thread, VM_ERROR_VERIFY, "%s", class->name);
+  return true;
 }

@@ -66,8 +66,16 @@ struct vm_type_ref {
 struct vm_string_const {
   const char *bytes;
   uint32_t length_bytes;
-  struct mm_ref resolved; /* the interned string, a root; null until used */
+  struct mm_ref resolved; /* atomic, release; the interned string, a root;
+                             null until used */
 };
+
+static inline struct mm_ref
+vm_string_const_ref(const struct vm_string_const *string)
+{
+  return (struct mm_ref){
+      __atomic_load_n(&string->resolved.bits, __ATOMIC_ACQUIRE)};
+}
 
 /* A literal array: `.array name type count { ... }`. */
 struct vm_array_const {
@@ -77,7 +85,7 @@ struct vm_array_const {
   const void *data; /* primitives: count elements as they lie in the heap;
                        strings: count uint32_t indices into strings */
   uint32_t line;
-  struct vm_class *resolved; /* the array class */
+  struct vm_class *resolved; /* atomic, release; the array class */
 };
 
 /* A field as an instruction names it. */

@@ -1,237 +1,238 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Monitors, for the machine's one thread.
+ * The operations on monitors; see monitor.h for the states, monitor_internal.h
+ * for the table.
  *
- *   mark word           who has it
- *   unlocked, hashed    nobody
- *   light               the thread; the count is in the word
- *   inflated            the thread; monitors[index] has count and hash
+ * An owner's enter and exit take no lock, light or inflated.  Who finds the
+ * monitor taken inflates it, stands in its queue and parks; who gives it up
+ * wakes the first of the queue, which tries again and may be overtaken by a
+ * thread that runs (waking costs far more than a section takes, so handing
+ * over would leave the monitor idle meanwhile).
  *
- * A slot of the table is either in use (its object not null) or on the free
- * list, which goes through `next_free`.
+ * No wake-up is lost (Dekker): one thread joins the queue and then tries to
+ * become owner, the other gives the monitor up and then looks at the queue's
+ * count; all four are sequentially consistent, so at least one sees the other.
  *
- * Invariants: a slot in use has depth >= 1, its object's mark word names it,
- * and no other slot has that object.  A collection keeps the mark word with
- * the object, so only the slot's reference has to follow.
+ * Light locks in the header: Bacon, Konuru, Murthy, Serrano, "Thin Locks:
+ * Featherweight Synchronization for Java", 1998.  Theirs never deflate; here
+ * the collector does it, when the world is stopped anyway.
  */
 #include "config.h"
 
-#include "vm/core/monitor.h"
+#include "vm/core/monitor_internal.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <time.h>
 
-#include "vm/core/assert.h"
-#include "vm/core/purposes.h"
-#include "vm/core/runtime.h"
+/* How often a taken monitor is looked at again before the thread parks; about
+   a microsecond, so that it need not poll meanwhile. */
+enum { SPINS = 40 };
 
-enum {
-  NO_SLOT = 0, /* slot 0 is never used */
-  FIRST_CAPACITY = 16,
-  LIGHT_COUNT_MAX = (1 << MM_MARK_LIGHT_COUNT_BITS) - 1,
-  NS_PER_S = 1000000000,
-};
-
-struct monitor {
-  struct mm_ref object;
-  uint32_t hash; /* 0: none was asked for */
-  uint64_t depth;
-  uint32_t next_free;
-};
-
-struct vm_monitor_table {
-  struct monitor *monitors;
-  uint32_t capacity, free;
-  size_t used;
-};
-
-/* --- Mark words --- */
-
-static uint32_t load_mark(struct mm_ref object)
+static struct vm_monitor *monitor_of(const struct vm_thread *thread,
+                                     uint32_t mark)
 {
-  return __atomic_load_n(mm_mark_word(object), __ATOMIC_RELAXED);
+  return vm_monitor_at(thread->vm->monitors, vm_mark_payload(mark));
 }
 
-static void store_mark(struct mm_ref object, uint32_t mark)
-{
-  __atomic_store_n(mm_mark_word(object), mark, __ATOMIC_RELAXED);
-}
+/* --- Inflating --- */
 
-static uint32_t state_of(uint32_t mark)
+/* What the mark word says of the lock moves into the monitor. */
+static void describe(struct vm_monitor *monitor, struct mm_ref object,
+                     uint32_t mark)
 {
-  return mark & MM_MARK_STATE_MASK;
-}
-
-static uint32_t light_count(uint32_t mark)
-{
-  return mark >> MM_MARK_PAYLOAD_SHIFT & LIGHT_COUNT_MAX;
-}
-
-static uint32_t light_mark(const struct vm_thread *thread, uint32_t count)
-{
-  return thread->mutator.id << MM_MARK_LIGHT_OWNER_SHIFT |
-         count << MM_MARK_PAYLOAD_SHIFT | MM_MARK_LIGHT;
-}
-
-static uint32_t payload_mark(uint32_t state, uint32_t payload)
-{
-  return payload << MM_MARK_PAYLOAD_SHIFT | state;
-}
-
-/* --- The table --- */
-
-struct vm_monitor_table *vm_monitor_create(void)
-{
-  return mm_native_alloc(VM_PURPOSE_MONITORS, sizeof(struct vm_monitor_table));
-}
-
-void vm_monitor_destroy(struct vm_monitor_table *table)
-{
-  if (!table)
+  monitor->object = object;
+  monitor->hash = 0;
+  monitor->owner = 0;
+  monitor->depth = 0;
+  if (vm_mark_state(mark) == MM_MARK_HASHED)
+    monitor->hash = vm_mark_payload(mark);
+  if (vm_mark_state(mark) != MM_MARK_LIGHT)
     return;
-  mm_native_free(VM_PURPOSE_MONITORS, table->monitors,
-                 table->capacity * sizeof *table->monitors);
-  mm_native_free(VM_PURPOSE_MONITORS, table, sizeof *table);
+  monitor->owner = vm_light_owner(mark);
+  monitor->depth = vm_light_count(mark);
 }
 
-size_t vm_monitor_count(const struct vm_monitor_table *table)
+/* Tries to inflate from `mark`; somebody may have changed it: look again.
+   False: no memory, OutOfMemoryError is pending. */
+static bool inflate(struct vm_thread *thread, struct mm_ref object,
+                    uint32_t mark)
 {
-  return table->used;
-}
-
-static void free_slot(struct vm_monitor_table *table, uint32_t slot)
-{
-  table->monitors[slot] = (struct monitor){.next_free = table->free};
-  table->free = slot;
-  table->used--;
-}
-
-static bool grow(struct vm_monitor_table *table)
-{
-  uint32_t old = table->capacity;
-  uint32_t capacity = old ? old * 2 : FIRST_CAPACITY;
-  if (capacity > UINT32_MAX >> MM_MARK_PAYLOAD_SHIFT)
-    return false;
-  struct monitor *monitors =
-      mm_native_resize(VM_PURPOSE_MONITORS, table->monitors,
-                       old * sizeof *monitors, capacity * sizeof *monitors);
-  if (!monitors)
-    return false;
-  for (uint32_t i = capacity; i-- > old;) {
-    monitors[i] = (struct monitor){.next_free = table->free};
-    if (i != NO_SLOT)
-      table->free = i;
+  struct vm_monitor_table *table = thread->vm->monitors;
+  uint32_t index;
+  vm_lock(thread->vm, VM_LOCK_SYNC);
+  struct vm_monitor *monitor = vm_monitor_take_locked(table, &index);
+  if (monitor) {
+    describe(monitor, object, mark);
+    if (!vm_mark_change(object, &mark,
+                        vm_mark_of_payload(MM_MARK_INFLATED, index)))
+      vm_monitor_give_locked(table, index);
   }
-  table->monitors = monitors;
-  table->capacity = capacity;
+  vm_unlock(thread->vm, VM_LOCK_SYNC);
+  return monitor || vm_throw_out_of_memory(thread);
+}
+
+/* The object's monitor, made if need be; null: OutOfMemoryError is pending.
+   Valid until the next safepoint. */
+static struct vm_monitor *inflated(struct vm_thread *thread,
+                                   struct mm_ref object)
+{
+  uint32_t mark;
+  while (vm_mark_state(mark = vm_mark_load(object)) != MM_MARK_INFLATED)
+    if (!inflate(thread, object, mark))
+      return NULL;
+  return monitor_of(thread, mark);
+}
+
+/* --- Entering --- */
+
+enum attempt { ENTERED, TAKEN, FAILED };
+
+static bool become_owner(struct vm_thread *thread, struct vm_monitor *monitor)
+{
+  uint32_t nobody = 0;
+  if (!__atomic_compare_exchange_n(&monitor->owner, &nobody, thread->mutator.id,
+                                   false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+    return false;
+  monitor->depth = 1;
+  thread->monitors_held++;
   return true;
 }
 
-static struct vm_monitor_table *table_of(struct vm_thread *thread)
+static bool enter_inflated(struct vm_thread *thread, struct vm_monitor *monitor)
 {
-  return thread->vm->monitors;
-}
-
-static struct monitor *monitor_of(struct vm_thread *thread, uint32_t mark)
-{
-  return &table_of(thread)->monitors[mark >> MM_MARK_PAYLOAD_SHIFT];
-}
-
-/* Sees to it that the next inflation finds a slot. */
-static bool reserve(struct vm_thread *thread)
-{
-  struct vm_monitor_table *table = table_of(thread);
-  return table->free != NO_SLOT || grow(table) ||
-         vm_throw_out_of_memory(thread);
-}
-
-/* Moves an object's lock and hash into a slot of the table; `reserve` has
-   succeeded. */
-static void inflate(struct vm_thread *thread, struct mm_ref object,
-                    uint64_t depth, uint32_t hash)
-{
-  struct vm_monitor_table *table = table_of(thread);
-  uint32_t slot = table->free;
-  VM_ASSERT(slot != NO_SLOT);
-  struct monitor *monitor = &table->monitors[slot];
-  table->free = monitor->next_free;
-  table->used++;
-  *monitor = (struct monitor){.object = object, .hash = hash, .depth = depth};
-  store_mark(object, payload_mark(MM_MARK_INFLATED, slot));
-}
-
-static bool inflate_entered(struct vm_thread *thread, struct mm_ref object,
-                            uint64_t depth, uint32_t hash)
-{
-  if (!reserve(thread))
-    return false;
-  inflate(thread, object, depth, hash);
+  if (vm_monitor_owner(monitor) != thread->mutator.id)
+    return become_owner(thread, monitor);
+  monitor->depth++;
   return true;
 }
 
-/* The last exit: the mark word alone says the rest. */
-static void deflate(struct vm_thread *thread, struct mm_ref object)
+/* A light lock of this thread, once more; false: look at the word again. */
+static bool enter_again(struct vm_thread *thread, struct mm_ref object,
+                        uint32_t mark, enum attempt *result)
 {
-  uint32_t mark = load_mark(object);
-  uint32_t hash = monitor_of(thread, mark)->hash;
-  store_mark(object,
-             hash ? payload_mark(MM_MARK_HASHED, hash) : MM_MARK_UNLOCKED);
-  free_slot(table_of(thread), mark >> MM_MARK_PAYLOAD_SHIFT);
+  uint32_t count = vm_light_count(mark);
+  if (count == VM_LIGHT_COUNT_MAX) {
+    *result = FAILED;
+    return !inflate(thread, object, mark);
+  }
+  *result = ENTERED;
+  return vm_mark_change(object, &mark, vm_light_mark(thread, count + 1));
 }
 
-void vm_monitor_visit_weak(struct vm_monitor_table *table,
-                           struct mm_weak_visitor *visitor)
+static enum attempt try_enter(struct vm_thread *thread, struct mm_ref object)
 {
-  for (uint32_t i = 0; i < table->capacity; i++) {
-    struct mm_ref *object = &table->monitors[i].object;
-    if (!mm_is_null(*object) && !visitor->keep(visitor, object))
-      free_slot(table, i);
+  for (;;) {
+    uint32_t mark = vm_mark_load(object);
+    enum attempt result;
+    switch (vm_mark_state(mark)) {
+    case MM_MARK_UNLOCKED:
+      if (!vm_mark_change(object, &mark, vm_light_mark(thread, 1)))
+        continue;
+      thread->monitors_held++;
+      return ENTERED;
+    case MM_MARK_LIGHT:
+      if (vm_light_owner(mark) != thread->mutator.id)
+        return TAKEN;
+      if (enter_again(thread, object, mark, &result))
+        return result;
+      continue;
+    case MM_MARK_INFLATED:
+      return enter_inflated(thread, monitor_of(thread, mark)) ? ENTERED : TAKEN;
+    default:
+      if (!inflate(thread, object, mark))
+        return FAILED;
+    }
   }
 }
 
-/* --- Operations --- */
-
-uint64_t vm_monitor_depth(struct vm_thread *thread, struct mm_ref object)
+static void pause_briefly(void)
 {
-  uint32_t mark = load_mark(object);
-  switch (state_of(mark)) {
-  case MM_MARK_LIGHT:
-    return light_count(mark);
-  case MM_MARK_INFLATED:
-    return monitor_of(thread, mark)->depth;
-  default:
-    return 0;
+#if defined __x86_64__ || defined __i386__
+  __builtin_ia32_pause();
+#elif defined __aarch64__
+  __asm__ volatile("yield");
+#endif
+}
+
+static enum attempt try_for_a_while(struct vm_thread *thread,
+                                    struct mm_ref object)
+{
+  enum attempt result = TAKEN;
+  for (int i = 0; i < SPINS && result == TAKEN; i++) {
+    pause_briefly();
+    result = try_enter(thread, object);
   }
+  return result;
+}
+
+/* Stands in the queue unless the monitor has become free: then it is taken.
+   ENTERED, TAKEN (and parked), FAILED: the machine is exiting. */
+static enum attempt queue_up(struct vm_thread *thread,
+                             struct vm_monitor *monitor,
+                             const struct mm_ref *object)
+{
+  struct vm_wait wait = {
+      .kind = VM_WAIT_ENTER, .for_ever = true, .object = object};
+  enum attempt result = TAKEN;
+  vm_lock(thread->vm, VM_LOCK_SYNC);
+  vm_queue_add_locked(&monitor->entry, thread);
+  if (become_owner(thread, monitor))
+    result = ENTERED;
+  else if (!vm_park_locked(thread, &wait))
+    result = FAILED;
+  if (result != TAKEN)
+    vm_queue_leave_locked(thread);
+  vm_unlock(thread->vm, VM_LOCK_SYNC);
+  return result;
+}
+
+/* The object may move while the thread is parked. */
+static bool enter_parking(struct vm_thread *thread, struct mm_ref object)
+{
+  struct mm_ref held[1];
+  struct mm_scope scope;
+  enum attempt result;
+  mm_scope_open(&thread->mutator, &scope, held, 1);
+  held[0] = object;
+  while ((result = try_for_a_while(thread, held[0])) == TAKEN) {
+    struct vm_monitor *monitor = inflated(thread, held[0]);
+    result = monitor ? queue_up(thread, monitor, &held[0]) : FAILED;
+    if (result != TAKEN ||
+        (!vm_park(thread, UINT64_MAX) && vm_is_exiting(thread->vm)))
+      break;
+  }
+  mm_scope_close(&thread->mutator, &scope);
+  return result == ENTERED;
 }
 
 bool vm_monitor_enter(struct vm_thread *thread, struct mm_ref object)
 {
   if (mm_is_null(object))
     return vm_throw_null(thread);
-  uint32_t mark = load_mark(object);
-  switch (state_of(mark)) {
-  case MM_MARK_LIGHT:
-    if (light_count(mark) == LIGHT_COUNT_MAX)
-      return inflate_entered(thread, object, LIGHT_COUNT_MAX + 1, 0);
-    store_mark(object, light_mark(thread, light_count(mark) + 1));
-    return true;
-  case MM_MARK_INFLATED:
-    monitor_of(thread, mark)->depth++;
-    return true;
-  case MM_MARK_HASHED:
-    return inflate_entered(thread, object, 1, mark >> MM_MARK_PAYLOAD_SHIFT);
-  default:
-    store_mark(object, light_mark(thread, 1));
-    return true;
-  }
+  enum attempt result = try_enter(thread, object);
+  return result == ENTERED ||
+         (result == TAKEN && enter_parking(thread, object));
+}
+
+/* --- Leaving --- */
+
+uint64_t vm_monitor_depth(struct vm_thread *thread, struct mm_ref object)
+{
+  uint32_t mark = vm_mark_load(object);
+  if (vm_mark_state(mark) == MM_MARK_LIGHT)
+    return vm_light_owner(mark) == thread->mutator.id ? vm_light_count(mark)
+                                                      : 0;
+  if (vm_mark_state(mark) != MM_MARK_INFLATED)
+    return 0;
+  const struct vm_monitor *monitor = monitor_of(thread, mark);
+  return vm_monitor_owner(monitor) == thread->mutator.id ? monitor->depth : 0;
 }
 
 static bool throw_not_owner(struct vm_thread *thread, struct mm_ref object)
 {
   const char *name = vm_class_of(object)->name;
   uint32_t hash = vm_object_hash(thread, object);
-  return vm_throw(thread, VM_ERROR_MONITOR_STATE,
+  return hash &&
+         vm_throw(thread, VM_ERROR_MONITOR_STATE,
                   "the monitor of %s@%" PRIx32 " is not held by this thread",
                   name, hash);
 }
@@ -245,37 +246,114 @@ static bool check_owner(struct vm_thread *thread, struct mm_ref object)
          throw_not_owner(thread, object);
 }
 
+static void wake_next_locked(struct vm_monitor *monitor)
+{
+  struct vm_thread *next = vm_queue_take_locked(&monitor->entry);
+  if (next)
+    vm_unpark_locked(next);
+}
+
+static void give_up(struct vm_thread *thread, struct vm_monitor *monitor)
+{
+  thread->monitors_held--;
+  monitor->depth = 0;
+  __atomic_store_n(&monitor->owner, 0, __ATOMIC_SEQ_CST);
+}
+
+static void exit_inflated(struct vm_thread *thread, struct vm_monitor *monitor)
+{
+  if (monitor->depth > 1) {
+    monitor->depth--;
+    return;
+  }
+  give_up(thread, monitor);
+  if (__atomic_load_n(&monitor->entry.count, __ATOMIC_SEQ_CST) == 0)
+    return;
+  vm_lock(thread->vm, VM_LOCK_SYNC);
+  if (vm_monitor_owner(monitor) == 0) /* a new owner will wake it as well */
+    wake_next_locked(monitor);
+  vm_unlock(thread->vm, VM_LOCK_SYNC);
+}
+
+/* False: it has been inflated meanwhile. */
+static bool exit_light(struct vm_thread *thread, struct mm_ref object,
+                       uint32_t mark)
+{
+  uint32_t count = vm_light_count(mark) - 1;
+  if (!vm_mark_change(object, &mark,
+                      count ? vm_light_mark(thread, count) : MM_MARK_UNLOCKED))
+    return false;
+  thread->monitors_held -= count == 0;
+  return true;
+}
+
 bool vm_monitor_exit(struct vm_thread *thread, struct mm_ref object)
 {
   if (!check_owner(thread, object))
     return false;
-  uint32_t mark = load_mark(object);
-  if (state_of(mark) == MM_MARK_LIGHT) {
-    uint32_t count = light_count(mark) - 1;
-    store_mark(object, count ? light_mark(thread, count) : MM_MARK_UNLOCKED);
-  } else if (--monitor_of(thread, mark)->depth == 0) {
-    deflate(thread, object);
-  }
+  uint32_t mark = vm_mark_load(object);
+  if (vm_mark_state(mark) == MM_MARK_LIGHT && exit_light(thread, object, mark))
+    return true;
+  exit_inflated(thread, monitor_of(thread, vm_mark_load(object)));
   return true;
 }
 
-bool vm_monitor_notify(struct vm_thread *thread, struct mm_ref object)
+/* --- Waiting and notifying --- */
+
+bool vm_monitor_notify(struct vm_thread *thread, struct mm_ref object, bool all)
 {
-  /* Whoever could wait would be another thread. */
-  return check_owner(thread, object);
+  if (!check_owner(thread, object))
+    return false;
+  uint32_t mark = vm_mark_load(object);
+  if (vm_mark_state(mark) != MM_MARK_INFLATED)
+    return true; /* who waits has inflated it */
+  struct vm_monitor *monitor = monitor_of(thread, mark);
+  struct vm_thread *waiter;
+  vm_lock(thread->vm, VM_LOCK_SYNC);
+  do {
+    waiter = vm_queue_take_locked(&monitor->waiting);
+    if (waiter)
+      vm_unpark_locked(waiter);
+  } while (all && waiter);
+  vm_unlock(thread->vm, VM_LOCK_SYNC);
+  return true;
 }
 
-/* Sleeps outside the heap, through signals that are handled. */
-static void sleep_ns(struct vm_thread *thread, uint64_t ns)
+/* Gives the monitor up and parks, in one step for others.  False: the machine
+   is exiting. */
+static bool begin_wait(struct vm_thread *thread, struct vm_monitor *monitor,
+                       const struct mm_ref *object, bool for_ever)
 {
-  struct timespec left = {
-      .tv_sec = (time_t)(ns / NS_PER_S),
-      .tv_nsec = (long)(ns % NS_PER_S),
-  };
-  mm_enter_native(&thread->mutator);
-  while (nanosleep(&left, &left) != 0 && errno == EINTR)
-    continue;
-  mm_leave_native(&thread->mutator);
+  struct vm_wait wait = {
+      .kind = VM_WAIT_NOTIFY, .for_ever = for_ever, .object = object};
+  vm_lock(thread->vm, VM_LOCK_SYNC);
+  monitor->users++;
+  give_up(thread, monitor);
+  wake_next_locked(monitor);
+  vm_queue_add_locked(&monitor->waiting, thread);
+  bool parked = vm_park_locked(thread, &wait);
+  if (!parked)
+    vm_queue_leave_locked(thread);
+  vm_unlock(thread->vm, VM_LOCK_SYNC);
+  return parked;
+}
+
+/* `users` has kept it from being deflated. */
+static void end_wait(struct vm_thread *thread, struct mm_ref object,
+                     bool entered, uint64_t depth)
+{
+  struct vm_monitor *monitor = monitor_of(thread, vm_mark_load(object));
+  vm_lock(thread->vm, VM_LOCK_SYNC);
+  monitor->users--;
+  vm_unlock(thread->vm, VM_LOCK_SYNC);
+  if (entered)
+    monitor->depth = depth;
+}
+
+static uint64_t deadline_of(uint64_t ns)
+{
+  uint64_t now_ns = vm_now_ns();
+  return ns >= UINT64_MAX - now_ns ? UINT64_MAX : now_ns + ns;
 }
 
 bool vm_monitor_wait(struct vm_thread *thread, struct mm_ref object,
@@ -283,49 +361,64 @@ bool vm_monitor_wait(struct vm_thread *thread, struct mm_ref object,
 {
   if (!check_owner(thread, object))
     return false;
-  if (ns == UINT64_MAX)
-    return vm_throw(thread, VM_ERROR_ILLEGAL_STATE,
-                    "waiting for ever: no other thread can notify");
-  sleep_ns(thread, ns);
-  return true;
+  struct vm_monitor *monitor = inflated(thread, object);
+  if (!monitor)
+    return false;
+  uint64_t depth = monitor->depth;
+  struct mm_ref held[1];
+  struct mm_scope scope;
+  mm_scope_open(&thread->mutator, &scope, held, 1);
+  held[0] = object;
+  bool entered = false;
+  if (begin_wait(thread, monitor, &held[0], ns == UINT64_MAX)) {
+    vm_park(thread, deadline_of(ns));
+    entered = !vm_is_exiting(thread->vm) && vm_monitor_enter(thread, held[0]);
+  }
+  end_wait(thread, held[0], entered, depth);
+  mm_scope_close(&thread->mutator, &scope);
+  return entered;
 }
 
-/* mm_identity_hash makes a hash of an object that is not locked: the lock
-   gives way for a moment. */
-static uint32_t make_hash(struct vm_thread *thread, struct mm_ref object)
+/* --- Reports --- */
+
+struct vm_thread *vm_monitor_owner_locked(struct vm *vm, struct mm_ref object)
 {
-  uint32_t mark = load_mark(object);
-  store_mark(object, MM_MARK_UNLOCKED);
-  uint32_t hash = mm_identity_hash(&thread->mutator, object);
-  store_mark(object, mark);
-  return hash;
+  uint32_t mark = vm_mark_load(object), id = 0;
+  if (vm_mark_state(mark) == MM_MARK_LIGHT)
+    id = vm_light_owner(mark);
+  else if (vm_mark_state(mark) == MM_MARK_INFLATED)
+    id = vm_monitor_owner(vm_monitor_at(vm->monitors, vm_mark_payload(mark)));
+  struct vm_thread *thread = vm->threads;
+  while (thread && thread->mutator.id != id)
+    thread = thread->next;
+  return thread;
 }
 
-static uint32_t hash_of_light(struct vm_thread *thread, struct mm_ref object)
+/* --- Hashes --- */
+
+/* Two threads may draw one at once; the first that stores it wins. */
+static uint32_t hash_of_monitor(struct vm_thread *thread,
+                                struct vm_monitor *monitor)
 {
-  if (!reserve(thread))
-    return 0;
-  uint32_t hash = make_hash(thread, object);
-  inflate(thread, object, light_count(load_mark(object)), hash);
-  return hash;
+  uint32_t hash = __atomic_load_n(&monitor->hash, __ATOMIC_RELAXED);
+  if (hash)
+    return hash;
+  uint32_t drawn = mm_draw_hash(&thread->mutator);
+  return __atomic_compare_exchange_n(&monitor->hash, &hash, drawn, false,
+                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED)
+             ? drawn
+             : hash;
 }
 
-static uint32_t hash_of_inflated(struct vm_thread *thread, struct mm_ref object)
-{
-  struct monitor *monitor = monitor_of(thread, load_mark(object));
-  if (!monitor->hash)
-    monitor->hash = make_hash(thread, object);
-  return monitor->hash;
-}
-
+/* 0 from mm_identity_hash: it has been locked meanwhile. */
 uint32_t vm_object_hash(struct vm_thread *thread, struct mm_ref object)
 {
-  switch (state_of(load_mark(object))) {
-  case MM_MARK_LIGHT:
-    return hash_of_light(thread, object);
-  case MM_MARK_INFLATED:
-    return hash_of_inflated(thread, object);
-  default:
-    return mm_identity_hash(&thread->mutator, object);
+  uint32_t state = vm_mark_state(vm_mark_load(object));
+  if (state == MM_MARK_UNLOCKED || state == MM_MARK_HASHED) {
+    uint32_t hash = mm_identity_hash(&thread->mutator, object);
+    if (hash)
+      return hash;
   }
+  struct vm_monitor *monitor = inflated(thread, object);
+  return monitor ? hash_of_monitor(thread, monitor) : 0;
 }

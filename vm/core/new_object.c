@@ -16,6 +16,7 @@ static struct mm_ref made(struct vm_thread *thread, struct mm_ref object)
 {
   if (mm_is_null(object))
     vm_throw_refused(thread);
+  vm_object_made();
   return object;
 }
 
@@ -58,14 +59,18 @@ static struct vm_class *literal_class(struct vm_thread *thread,
                                       struct vm_array_const *literal)
 {
   const struct vm_type_ref *type = &module->types[literal->type];
-  if (literal->resolved)
-    return literal->resolved;
-  literal->resolved = type->prim == VM_PRIM_REF
-                          ? thread->vm->known.string_array
-                          : vm_class_array_of_prim(thread->vm, type->prim);
-  if (!literal->resolved)
+  struct vm_class *class =
+      __atomic_load_n(&literal->resolved, __ATOMIC_ACQUIRE);
+  if (class)
+    return class;
+  class = type->prim == VM_PRIM_REF
+              ? thread->vm->known.string_array
+              : vm_class_array_of_prim(thread->vm, type->prim);
+  if (class)
+    __atomic_store_n(&literal->resolved, class, __ATOMIC_RELEASE);
+  else
     vm_throw_out_of_memory(thread);
-  return literal->resolved;
+  return class;
 }
 
 static void fill_numbers(struct mm_ref array, const struct vm_class *class,
@@ -152,8 +157,10 @@ struct mm_ref vm_new_multi_array(struct vm_thread *thread,
 
 struct mm_ref vm_class_mirror(struct vm_thread *thread, struct vm_class *class)
 {
-  if (!mm_is_null(class->mirror))
-    return class->mirror;
+  struct mm_ref there = {
+      __atomic_load_n(&class->mirror.bits, __ATOMIC_ACQUIRE)};
+  if (!mm_is_null(there))
+    return there;
   struct mm_ref mirror =
       made(thread, mm_alloc_nonmoving(&thread->mutator,
                                       &thread->vm->known.class_->layout, 0));
@@ -161,8 +168,11 @@ struct mm_ref vm_class_mirror(struct vm_thread *thread, struct vm_class *class)
     return mirror;
   *(uint32_t *)vm_object_at(mirror, VM_MIRROR_CLASS_OFFSET) =
       (uint32_t)(uintptr_t) class;
-  class->mirror = mirror;
-  return mirror;
+  /* Of two threads that made one the first wins. */
+  if (__atomic_compare_exchange_n(&class->mirror.bits, &there.bits, mirror.bits,
+                                  false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    return mirror;
+  return there;
 }
 
 struct vm_class *vm_class_of_mirror(struct mm_ref mirror)

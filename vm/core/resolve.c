@@ -2,7 +2,9 @@
 /*
  * Resolution (4.4): from names in a module's tables to classes, fields and
  * methods, when an instruction first runs.  A result is kept in the table; a
- * failure is an exception and is tried again the next time.
+ * failure is an exception and is tried again the next time.  Two threads that
+ * resolve the same name find the same, so either may store it; the store is a
+ * release, and whoever sees the result sees what it points at.
  *
  * A member has to agree in all that the verifier relied on: a field in name,
  * type and staticness, a method in name, return type and parameter types, the
@@ -175,9 +177,10 @@ static struct vm_method *find_upwards(const struct vm_module *module,
   return method;
 }
 
-static struct vm_method *find_global(struct vm *vm,
-                                     const struct vm_module *module,
-                                     const struct vm_method_ref *ref)
+/* The list of classes may grow otherwise. */
+static struct vm_method *find_global_locked(struct vm *vm,
+                                            const struct vm_module *module,
+                                            const struct vm_method_ref *ref)
 {
   for (struct vm_class *class = vm->classes; class; class = class->next)
     if (!class->has_instances && class->module) {
@@ -188,16 +191,16 @@ static struct vm_method *find_global(struct vm *vm,
   return NULL;
 }
 
-static struct vm_method *find_method(struct vm *vm,
-                                     const struct vm_module *module,
-                                     struct vm_class *class,
-                                     const struct vm_method_ref *ref)
+static struct vm_method *find_method_locked(struct vm *vm,
+                                            const struct vm_module *module,
+                                            struct vm_class *class,
+                                            const struct vm_method_ref *ref)
 {
   struct vm_method *method = find_upwards(module, class, ref, ref->is_static);
   if (!method)
     method = find_upwards(module, class, ref, !ref->is_static);
   if (!method && !class->has_instances)
-    method = find_global(vm, module, ref);
+    method = find_global_locked(vm, module, ref);
   return method;
 }
 
@@ -236,8 +239,11 @@ struct vm_method *vm_lookup_method(struct vm *vm, struct vm_module *module,
   if (method)
     return method;
   struct vm_class *class = vm_lookup_class(vm, module, ref->owner);
-  if (class)
-    method = find_method(vm, module, class, ref);
+  if (class) {
+    vm_lock(vm, VM_LOCK_LINK);
+    method = find_method_locked(vm, module, class, ref);
+    vm_unlock(vm, VM_LOCK_LINK);
+  }
   if (method)
     __atomic_store_n(&ref->resolved, method, __ATOMIC_RELEASE);
   return method;
@@ -273,8 +279,11 @@ struct mm_ref vm_resolve_string(struct vm_thread *thread,
                                 struct vm_module *module, uint32_t index)
 {
   struct vm_string_const *string = &module->strings[index];
-  if (mm_is_null(string->resolved))
-    string->resolved =
-        vm_string_intern_utf8(thread, string->bytes, string->length_bytes);
-  return string->resolved;
+  struct mm_ref ref = vm_string_const_ref(string);
+  if (!mm_is_null(ref))
+    return ref;
+  ref = vm_string_intern_utf8(thread, string->bytes, string->length_bytes);
+  if (!mm_is_null(ref))
+    __atomic_store_n(&string->resolved.bits, ref.bits, __ATOMIC_RELEASE);
+  return ref;
 }

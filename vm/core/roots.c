@@ -5,10 +5,12 @@
  *   of a thread   live registers and accumulators of its frames, the pending
  *                 exception
  *   of all        static fields, mirrors, resolved string constants,
- *                 preallocated exceptions
+ *                 preallocated exceptions, the objects of threads (one that
+ *                 is being started is no mutator yet)
  *   weak          interned strings, monitors
  *
- * The world is stopped; nothing here allocates in the heap.
+ * The world is stopped; nothing here allocates in the heap.  The lists that
+ * are walked are changed by running threads only.
  */
 #include "config.h"
 
@@ -100,6 +102,8 @@ static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
   }
   for (struct vm_module *m = vm->modules; m; m = m->next)
     visit_strings(m, visitor);
+  for (struct vm_thread *t = vm->threads; t; t = t->next)
+    visitor->slot(visitor, &t->object, MM_ROOT_THREAD);
   visitor->slot(visitor, &vm->out_of_memory, MM_ROOT_GLOBAL);
   visitor->slot(visitor, &vm->stack_overflow, MM_ROOT_GLOBAL);
   for (int why = 0; why < MM_REFUSAL_COUNT; why++)
@@ -111,7 +115,14 @@ static void visit_weak(void *host, struct mm_weak_visitor *visitor)
 {
   struct vm *vm = host;
   vm_intern_visit_weak(vm->intern, visitor);
-  vm_monitor_visit_weak(vm->monitors, visitor);
+  vm_monitor_visit_weak(vm, visitor);
+}
+
+static void world_stopped(void *host)
+{
+  struct vm *vm = host;
+  if (vm->monitors) /* there are none while the machine is created */
+    vm_monitor_deflate_idle(vm);
 }
 
 /* --- For reports --- */
@@ -142,6 +153,7 @@ const struct mm_binding vm_binding = {
     .visit_global_roots = visit_global_roots,
     .visit_mutator_roots = visit_mutator_roots,
     .visit_weak = visit_weak,
+    .world_stopped = world_stopped,
     .layout_name = layout_name,
     .where = where,
     .describe_mutator = describe_mutator,

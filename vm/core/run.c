@@ -123,17 +123,35 @@ static int status_of(const struct vm_method *method, union vm_slot result)
   return result.i32;
 }
 
-static enum vm_outcome tell_outcome(struct vm_thread *thread, int *status)
+/* What left the main thread's first method. */
+static enum vm_outcome tell_uncaught(struct vm_thread *thread)
 {
   struct vm *vm = thread->vm;
-  if (vm->exiting) {
-    *status = vm->exit_status;
+  if (vm_is_exiting(vm))
     return VM_EXITED;
-  }
   vm_output_flush(vm);
   vm_trace_report(thread, vm->options.err);
-  thread->exception = MM_NULL;
   return VM_UNCAUGHT;
+}
+
+static enum vm_outcome run_entry(struct vm_thread *thread,
+                                 struct vm_method *method, int argc,
+                                 char *const *argv, int *status,
+                                 struct mm_error *error)
+{
+  union vm_slot arguments = {0}, result = {0};
+  if (!vm_class_initialise(thread, method->owner))
+    return tell_uncaught(thread);
+  if (takes_arguments(method) &&
+      !make_arguments(thread, argc, argv, &arguments)) {
+    snprintf(error->text, sizeof error->text,
+             "no memory for the program's arguments");
+    return VM_RUN_OUT_OF_MEMORY;
+  }
+  if (!thread->vm->engine.invoke(thread, method, &arguments, &result))
+    return tell_uncaught(thread);
+  *status = status_of(method, result);
+  return VM_RETURNED;
 }
 
 enum vm_outcome vm_run(struct vm *vm, const char *entry, int argc,
@@ -141,24 +159,18 @@ enum vm_outcome vm_run(struct vm *vm, const char *entry, int argc,
 {
   struct vm_thread *thread = vm->main_thread;
   struct vm_method *method = require_entry(vm, entry, error);
-  union vm_slot arguments = {0}, result = {0};
   if (!method)
     return VM_NO_ENTRY;
   if (!vm_verify_loaded(vm)) {
     snprintf(error->text, sizeof error->text, "no memory to verify it");
     return VM_RUN_OUT_OF_MEMORY;
   }
-  if (!vm_class_initialise(thread, method->owner))
-    return tell_outcome(thread, status);
-  if (takes_arguments(method) &&
-      !make_arguments(thread, argc, argv, &arguments)) {
-    thread->exception = MM_NULL;
-    snprintf(error->text, sizeof error->text,
-             "no memory for the program's arguments");
-    return VM_RUN_OUT_OF_MEMORY;
-  }
-  if (!vm->engine.invoke(thread, method, &arguments, &result))
-    return tell_outcome(thread, status);
-  *status = status_of(method, result);
-  return VM_RETURNED;
+  enum vm_outcome outcome =
+      run_entry(thread, method, argc, argv, status, error);
+  thread->exception = MM_NULL;
+  vm_threads_finish(thread);
+  if (!vm_is_exiting(vm))
+    return outcome;
+  *status = vm->exit_status;
+  return vm_core_of(vm)->threads.deadlocked ? VM_DEADLOCKED : VM_EXITED;
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "mm/mm_inline.h"
+#include "vm/core/object.h"
 #include "vm/core/purposes.h"
 
 enum {
@@ -253,6 +254,7 @@ struct mm_ref vm_string_from_text(struct vm_thread *thread,
   }
   fill(string, text);
   __atomic_store_n(hash_word(string), text->hash, __ATOMIC_RELAXED);
+  vm_object_made();
   return string;
 }
 

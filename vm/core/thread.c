@@ -111,9 +111,23 @@ static void unmap_stack(struct thread_private *private)
   mm_native_charge(VM_PURPOSE_STACKS, -(int64_t) private->map_bytes);
 }
 
-enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
-                                struct vm_thread **thread,
-                                struct mm_error *error)
+void vm_thread_settle(struct vm_thread *thread)
+{
+  vm_thread_private(thread)->handle = pthread_self();
+  thread->c_stack_limit = find_c_stack_limit();
+}
+
+const struct vm_thread *vm_thread_here(const struct vm *vm)
+{
+  struct vm_thread *thread = vm->threads;
+  while (thread &&
+         !pthread_equal(vm_thread_private(thread)->handle, pthread_self()))
+    thread = thread->next;
+  return thread;
+}
+
+enum mm_status vm_thread_make(struct vm *vm, size_t stack_bytes,
+                              struct vm_thread **thread, struct mm_error *error)
 {
   struct thread_private *private =
       mm_native_alloc(VM_PURPOSE_THREADS, sizeof *private);
@@ -122,28 +136,89 @@ enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
     return MM_NO_MEMORY;
   }
   private->thread.vm = vm;
-  private->thread.c_stack_limit = find_c_stack_limit();
   enum mm_status status = map_stack(private, stack_bytes, error);
   if (status != MM_OK)
     goto fail_map;
-  status = mm_mutator_attach(vm->heap, &private->thread.mutator);
-  if (status != MM_OK)
-    goto fail_attach;
+  if (!vm_condition_init(&private->thread.wake)) {
+    snprintf(error->text, sizeof error->text, "no memory for a thread");
+    status = MM_NO_MEMORY;
+    goto fail_condition;
+  }
   *thread = &private->thread;
   return MM_OK;
 
-fail_attach:
-  snprintf(error->text, sizeof error->text, "the heap takes no more threads");
+fail_condition:
   unmap_stack(private);
 fail_map:
   mm_native_free(VM_PURPOSE_THREADS, private, sizeof *private);
   return status;
 }
 
-void vm_thread_destroy(struct vm_thread *thread)
+void vm_thread_drop_stack(struct vm_thread *thread)
 {
   struct thread_private *private = vm_thread_private(thread);
-  mm_mutator_detach(&thread->mutator);
-  unmap_stack(private);
+  if (private->map)
+    unmap_stack(private);
+  private->map = NULL;
+}
+
+void vm_thread_free(struct vm_thread *thread)
+{
+  struct thread_private *private = vm_thread_private(thread);
+  vm_thread_drop_stack(thread);
+  pthread_cond_destroy(&thread->wake);
   mm_native_free(VM_PURPOSE_THREADS, private, sizeof *private);
+}
+
+void vm_thread_link_locked(struct vm_thread *thread)
+{
+  struct vm *vm = thread->vm;
+  thread->next = vm->threads;
+  if (thread->next)
+    thread->next->previous = thread;
+  vm->threads = thread;
+  vm_core_of(vm)->threads.alive++;
+}
+
+void vm_thread_unlink_locked(struct vm_thread *thread)
+{
+  if (thread->previous)
+    thread->previous->next = thread->next;
+  else
+    thread->vm->threads = thread->next;
+  if (thread->next)
+    thread->next->previous = thread->previous;
+  vm_core_of(thread->vm)->threads.alive--;
+}
+
+enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
+                                struct vm_thread **thread,
+                                struct mm_error *error)
+{
+  struct vm_thread *new;
+  enum mm_status status = vm_thread_make(vm, stack_bytes, &new, error);
+  if (status != MM_OK)
+    return status;
+  vm_thread_settle(new);
+  status = mm_mutator_attach(vm->heap, &new->mutator);
+  if (status != MM_OK) {
+    snprintf(error->text, sizeof error->text, "the heap takes no more threads");
+    vm_thread_free(new);
+    return status;
+  }
+  vm_lock(vm, VM_LOCK_SYNC);
+  vm_thread_link_locked(new);
+  vm_unlock(vm, VM_LOCK_SYNC);
+  *thread = new;
+  return MM_OK;
+}
+
+void vm_thread_destroy(struct vm_thread *thread)
+{
+  struct vm *vm = thread->vm;
+  vm_lock(vm, VM_LOCK_SYNC);
+  vm_thread_unlink_locked(thread);
+  vm_unlock(vm, VM_LOCK_SYNC);
+  mm_mutator_detach(&thread->mutator);
+  vm_thread_free(thread);
 }

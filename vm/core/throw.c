@@ -291,7 +291,7 @@ uint32_t vm_find_handler(struct vm_thread *thread, const struct vm_frame *frame,
 {
   const struct vm_method *method = frame->method;
   const struct vm_function_def *function = method->function;
-  if (thread->vm->exiting || !function)
+  if (vm_is_exiting(thread->vm) || !function)
     return UINT32_MAX;
   for (uint32_t i = 0; i < function->catch_count; i++)
     if (catches(thread, method->module, &function->catches[i], fault))

@@ -9,7 +9,7 @@
  * The frames are counted first (one load each), and only those that are kept
  * are asked for their line.
  *
- *   Unhandled exception: panda.RuntimeException
+ *   Unhandled exception: panda.RuntimeException      in thread "name": ...
  *   the message
  *       at R.foo (file.pa:12)
  *       ... 40 frames left out ...
@@ -27,6 +27,7 @@
 
 #include "mm/mm_inline.h"
 #include "vm/core/string_internal.h"
+#include "vm/core/threads.h"
 
 enum {
   CAUSES_MAX = 32,    /* a chain of causes may be a ring */
@@ -80,7 +81,8 @@ static void store_trace(struct vm_thread *thread)
   for (uint32_t i = 0; i < trace->kept; i++)
     *element++ = (uint64_t)trace->frames[i].line << 32 |
                  (uint32_t)(uintptr_t)trace->frames[i].method;
-  vm_object_set_ref(thread, thread->exception, VM_EXCEPTION_TRACE_OFFSET, array);
+  vm_object_set_ref(thread, thread->exception, VM_EXCEPTION_TRACE_OFFSET,
+                    array);
 }
 
 static struct mm_ref stored_trace(struct mm_ref exception)
@@ -177,10 +179,22 @@ static void print_stored_trace(struct mm_ref exception, FILE *out)
   vm_trace_print(&trace, out);
 }
 
+static void print_first(const struct vm_thread *thread, FILE *out)
+{
+  if (thread == thread->vm->main_thread) {
+    print_exception(thread->exception, "Unhandled exception", out);
+    return;
+  }
+  fputs("Unhandled exception in thread \"", out);
+  vm_threads_print_name(thread, out);
+  print_exception(thread->exception, "\"", out);
+}
+
 void vm_trace_report(struct vm_thread *thread, FILE *out)
 {
   struct mm_ref exception = thread->exception;
-  print_exception(exception, "Unhandled exception", out);
+  flockfile(out);
+  print_first(thread, out);
   if (mm_is_null(stored_trace(exception)))
     vm_trace_print(&vm_thread_private(thread)->trace, out);
   else
@@ -193,6 +207,7 @@ void vm_trace_report(struct vm_thread *thread, FILE *out)
   }
   if (!mm_is_null(cause))
     fputs("... more causes left out ...\n", out);
+  funlockfile(out);
 }
 
 void vm_trace_where(struct vm_thread *thread, char *text, size_t text_bytes)

@@ -87,9 +87,14 @@ enum mm_status vm_create(const struct vm_options *options,
   vm->engine = *engine;
   vm->last_module = &vm->modules;
   vm->last_class = &vm->classes;
+  if (!vm_threads_init(vm)) {
+    mm_native_free(VM_PURPOSE_MACHINE, core, sizeof *core);
+    return no_memory(error, "locks");
+  }
   enum mm_status status =
       mm_heap_create(&options->mm, &vm_binding, vm, &vm->heap, error);
   if (status != MM_OK) {
+    vm_threads_destroy(vm);
     mm_native_free(VM_PURPOSE_MACHINE, core, sizeof *core);
     return status;
   }
@@ -121,9 +126,11 @@ static void destroy_modules(struct vm *vm)
 void vm_destroy(struct vm *vm)
 {
   struct core *core = vm_core_of(vm);
-  forget_methods(vm);
-  if (vm->main_thread)
+  if (vm->main_thread) {
+    vm_threads_stop(vm->main_thread);
     vm_thread_destroy(vm->main_thread);
+  }
+  forget_methods(vm);
   destroy_modules(vm);
   if (vm->monitors)
     vm_monitor_destroy(vm->monitors);
@@ -132,5 +139,6 @@ void vm_destroy(struct vm *vm)
   vm_class_table_destroy(vm->class_table);
   mm_heap_destroy(vm->heap);
   mm_arena_destroy(core->arena);
+  vm_threads_destroy(vm);
   mm_native_free(VM_PURPOSE_MACHINE, core, sizeof *core);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A machine: one heap, its classes and modules, its threads.  Several may
- * live in one process; nothing is global.
+ * live in one process; nothing is global.  Which lock guards what stands in
+ * vm/core/README.md.
  */
 #ifndef VM_CORE_VM_H
 #define VM_CORE_VM_H
@@ -20,6 +21,7 @@
   X(class_, "panda.Class")                                                     \
   X(string_array, "panda.String[]")                                            \
   X(trace, "i64[]") /* what stack traces are kept in */                        \
+  X(thread, "panda.Thread")                                                    \
   X(global, "_GLOBAL")
 
 /* Exceptions that instructions and the machine throw. */
@@ -47,6 +49,7 @@ struct vm {
   struct vm_options options;
   struct vm_engine engine;
   struct vm_thread *main_thread;
+  struct vm_thread *threads; /* all that have not ended; lock SYNC */
   struct vm_module *modules, **last_module; /* in load order */
   struct vm_class *classes, **last_class;   /* in load order */
   struct vm_class_table *class_table;
@@ -61,9 +64,16 @@ struct vm {
   /* Thrown when there is no memory to make one. Preallocated, a root. */
   struct mm_ref out_of_memory;
   struct mm_ref stack_overflow;
-  bool exiting; /* System.exit was called: unwind everything */
-  int exit_status;
+  bool exiting; /* atomic; all threads unwind and end: System.exit was called,
+                   or nothing else is left to be waited for */
+  int exit_status; /* set before `exiting' */
 };
+
+/* Once true it stays so until all threads but the main one have ended. */
+static inline bool vm_is_exiting(const struct vm *vm)
+{
+  return __atomic_load_n(&vm->exiting, __ATOMIC_ACQUIRE);
+}
 
 /*
  * Creates a machine with its heap, the runtime library and the calling
@@ -75,10 +85,10 @@ enum mm_status vm_create(const struct vm_options *options,
 void vm_destroy(struct vm *vm);
 
 /*
- * Takes a module over: checks it (vm_module_check), defines its records as
- * classes and its functions as methods, verifies its bodies.  What makes it
- * unfit to run is told to `diags`, and false returned; the module is the
- * machine's in either case.
+ * Takes a module over, while the main thread is the only one: checks it
+ * (vm_module_check), defines its records as classes and its functions as
+ * methods, verifies its bodies.  What makes it unfit to run is told to `diags`,
+ * and false returned; the module is the machine's in either case.
  */
 bool vm_load_module(struct vm *vm, struct vm_module *module,
                     struct vm_diags *diags);
@@ -88,12 +98,18 @@ enum vm_outcome {
   VM_RETURNED,         /* status is what it returned */
   VM_EXITED,           /* System.exit(status) */
   VM_UNCAUGHT,         /* an exception: report printed to options.err */
+  VM_DEADLOCKED,       /* no thread could ever go on: report printed */
   VM_NO_ENTRY,         /* not found or of the wrong form: text in error */
   VM_RUN_OUT_OF_MEMORY /* could not even make the arguments */
 };
 
-/* Runs "Class::method" (the conventional one is "_GLOBAL::main") with the
-   program's arguments. */
+/*
+ * Runs "Class::method" (the conventional one is "_GLOBAL::main") with the
+ * program's arguments, on the main thread.  When it has returned, so do the
+ * threads that it started: those that are no daemons are waited for, daemons
+ * are ended.  An exception that leaves a thread other than the main one is
+ * reported and changes nothing of the outcome.
+ */
 enum vm_outcome vm_run(struct vm *vm, const char *entry, int argc,
                        char *const *argv, int *status, struct mm_error *error);
 

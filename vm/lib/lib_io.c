@@ -14,8 +14,7 @@ enum { NUMBER_BYTES = 32, CHUNK_BYTES = 1024 };
 static bool put(struct vm_thread *thread, const char *bytes, size_t count,
                 union vm_slot *result)
 {
-  return vm_output_write(thread->vm, bytes, count) &&
-         vm_lib_return_void(result);
+  return vm_output_write(thread, bytes, count) && vm_lib_return_void(result);
 }
 
 /* Decimal digits at the end of `text`; returns where they begin. */
@@ -101,10 +100,16 @@ static bool print_string(struct vm_thread *thread, union vm_slot *args,
   size_t bytes;
   if (mm_is_null(args[0].ref))
     return vm_throw_null(thread);
-  while ((bytes = vm_string_encode(args[0].ref, &index, chunk, sizeof chunk)))
-    if (!vm_output_write(thread->vm, chunk, bytes))
-      return false;
-  return vm_lib_return_void(result);
+  bool written = true,
+       is_long = vm_string_length(args[0].ref) > CHUNK_BYTES / 4;
+  if (is_long)
+    vm_output_begin(thread);
+  while (written &&
+         (bytes = vm_string_encode(args[0].ref, &index, chunk, sizeof chunk)))
+    written = vm_output_write(thread, chunk, bytes);
+  if (is_long)
+    vm_output_end(thread);
+  return written && vm_lib_return_void(result);
 }
 
 static const struct vm_native_def methods[] = {

@@ -74,7 +74,15 @@ static bool timed_wait_nanos(struct vm_thread *thread, union vm_slot *args,
 static bool notify(struct vm_thread *thread, union vm_slot *args,
                    union vm_slot *result)
 {
-  return vm_monitor_notify(thread, args[0].ref) && vm_lib_return_void(result);
+  return vm_monitor_notify(thread, args[0].ref, false) &&
+         vm_lib_return_void(result);
+}
+
+static bool notify_all(struct vm_thread *thread, union vm_slot *args,
+                       union vm_slot *result)
+{
+  return vm_monitor_notify(thread, args[0].ref, true) &&
+         vm_lib_return_void(result);
 }
 
 static const struct vm_native_def methods[] = {
@@ -86,7 +94,7 @@ static const struct vm_native_def methods[] = {
     {"void Object.TimedWait(panda.Object, u64)", timed_wait, 0},
     {"void Object.TimedWaitNanos(panda.Object, u64, u64)", timed_wait_nanos, 0},
     {"void Object.Notify(panda.Object)", notify, 0},
-    {"void Object.NotifyAll(panda.Object)", notify, 0},
+    {"void Object.NotifyAll(panda.Object)", notify_all, 0},
 };
 
 const struct vm_library_class vm_lib_object = VM_LIB_RECORD("Object", methods);

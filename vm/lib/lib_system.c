@@ -5,7 +5,8 @@
  *
  * System.exit does not end the process: it marks the machine as exiting and
  * returns false without an exception, at which the engine leaves all frames
- * without looking for handlers, and vm_run reports VM_EXITED.
+ * without looking for handlers; the other threads do the same at their next
+ * poll, and vm_run reports VM_EXITED.
  */
 #include "config.h"
 
@@ -13,7 +14,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "vm/core/lock.h"
 #include "vm/core/string_internal.h"
+#include "vm/core/threads.h"
 #include "vm/lib/library_internal.h"
 #include "vm/lib/output.h"
 
@@ -21,8 +24,7 @@ static bool system_exit(struct vm_thread *thread, union vm_slot *args,
                         union vm_slot *result)
 {
   (void)result;
-  thread->vm->exiting = true;
-  thread->vm->exit_status = args[0].i32;
+  vm_exit(thread->vm, args[0].i32);
   return false;
 }
 
@@ -94,13 +96,15 @@ static int look_for_method(const struct vm_class *class, const char *name)
 }
 
 /* Each module has a _GLOBAL of its own. */
-static int look_for_function(const struct vm *vm, const char *name)
+static int look_for_function(struct vm *vm, const char *name)
 {
   int status = NO_METHOD;
+  vm_lock(vm, VM_LOCK_LINK);
   for (const struct vm_class *class = vm->classes; class && status == NO_METHOD;
        class = class->next)
     if (!class->has_instances)
       status = look_for_method(class, name);
+  vm_unlock(vm, VM_LOCK_LINK);
   return status;
 }
 

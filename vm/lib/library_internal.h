@@ -29,6 +29,8 @@ extern const struct vm_library_class vm_lib_system;
 extern const struct vm_library_class vm_lib_convert;
 extern const struct vm_library_class vm_lib_debug_utils;
 extern const struct vm_library_class vm_lib_object;
+extern const struct vm_library_class vm_lib_thread;
+extern const struct vm_library_class vm_lib_atomic;
 
 /* Defines the records of errors.def. False: no memory. */
 bool vm_lib_define_exceptions(struct vm *vm);

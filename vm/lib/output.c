@@ -7,23 +7,56 @@
 #include <errno.h>
 #include <string.h>
 
+#include "vm/core/threads.h"
+
 /* The stream's own error flag tells whether it was said before. */
 static bool fail(struct vm *vm, bool said, int error)
 {
   if (!said)
     fprintf(vm->options.err, "Cannot write the program's output: %s\n",
             strerror(error));
-  vm->exiting = true;
-  vm->exit_status = 1;
+  vm_exit(vm, 1);
   return false;
 }
 
-bool vm_output_write(struct vm *vm, const char *bytes, size_t count)
+/* False with the reason. */
+static bool write_now(FILE *out, const char *bytes, size_t count, bool *failed,
+                      int *error)
 {
-  bool failed = ferror(vm->options.out) != 0;
-  if (!failed && fwrite(bytes, 1, count, vm->options.out) == count)
+  *failed = ferror(out) != 0;
+  if (!*failed && fwrite(bytes, 1, count, out) == count)
     return true;
-  return fail(vm, failed, errno);
+  *error = errno;
+  return false;
+}
+
+bool vm_output_write(struct vm_thread *thread, const char *bytes, size_t count)
+{
+  struct vm *vm = thread->vm;
+  bool alone = vm_threads_alone(vm), failed;
+  int error;
+  if (!alone)
+    mm_enter_native(&thread->mutator);
+  bool written = write_now(vm->options.out, bytes, count, &failed, &error);
+  if (!alone)
+    mm_leave_native(&thread->mutator);
+  return written || fail(vm, failed, error);
+}
+
+void vm_output_begin(struct vm_thread *thread)
+{
+  if (vm_threads_alone(thread->vm)) {
+    flockfile(thread->vm->options.out);
+    return;
+  }
+  mm_enter_native(&thread->mutator);
+  flockfile(thread->vm->options.out);
+  mm_leave_native(&thread->mutator);
+}
+
+void vm_output_end(struct vm_thread *thread)
+{
+  funlockfile(thread->vm->options.out);
 }
 
 bool vm_output_flush(struct vm *vm)
