@@ -17,7 +17,7 @@
 
 #include <stddef.h>
 
-struct mm_card_log;
+struct mm_barrier_log;
 struct mm_heap;
 
 /* References that C code holds across a possible collection; see mm_scope. */
@@ -49,7 +49,7 @@ struct mm_mutator {
   uint32_t state;       /* atomic; enum mm_mutator_state */
   uintptr_t cards;      /* the card table: the card of a slot is at cards +
                            (slot >> MM_CARD_LOG2); see mm/barrier_inline.h */
-  struct mm_card_log *card_log; /* null: none yet */
+  struct mm_barrier_log *card_log; /* null: none yet */
   uintptr_t tlab_start;
   uintptr_t tlab_end;      /* the real end of the TLAB */
   struct mm_scope *scopes; /* innermost first */

@@ -8,8 +8,8 @@
 
 #include "mm/assert_internal.h"
 #include "mm/barrier_inline.h"
+#include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/faults_internal.h"
-#include "mm/native.h"
 
 #include <string.h>
 
@@ -44,104 +44,23 @@ void mm_cards_clean_region(struct mm_heap *heap, uint32_t index)
 /* Logs ----------------------------------------------------------------------
  */
 
-enum { SPARE_LOGS = 64 }; /* kept for the next pause */
-
-void mm_cards_init(struct mm_heap *heap)
+struct mm_barrier_log *mm_cards_next_log(struct mm_heap *heap)
 {
-  pthread_mutex_init(&heap->cards.lock, NULL);
-}
-
-static void free_logs(struct mm_card_log *log)
-{
-  while (log) {
-    struct mm_card_log *next = log->next;
-    mm_native_free(MM_PURPOSE_CARDS, log, sizeof *log);
-    log = next;
-  }
-}
-
-void mm_cards_destroy(struct mm_heap *heap)
-{
-  free_logs(heap->cards.full);
-  free_logs(heap->cards.spare);
-  pthread_mutex_destroy(&heap->cards.lock);
-}
-
-static struct mm_card_log *pop_locked(struct mm_card_log **list)
-{
-  struct mm_card_log *log = *list;
-  if (log)
-    *list = log->next;
-  return log;
-}
-
-static struct mm_card_log *take_log(struct mm_heap *heap)
-{
-  pthread_mutex_lock(&heap->cards.lock);
-  struct mm_card_log *log = pop_locked(&heap->cards.spare);
-  heap->cards.spare_count -= log != NULL;
-  pthread_mutex_unlock(&heap->cards.lock);
-  if (!log)
-    log = mm_native_alloc_dirty(MM_PURPOSE_CARDS, sizeof *log);
-  if (log) {
-    log->next = NULL;
-    log->count = 0;
-  }
-  return log;
-}
-
-void mm_card_log_release(struct mm_heap *heap, struct mm_card_log *log)
-{
-  pthread_mutex_lock(&heap->cards.lock);
-  bool is_kept = heap->cards.spare_count < SPARE_LOGS;
-  if (is_kept) {
-    log->next = heap->cards.spare;
-    heap->cards.spare = log;
-    heap->cards.spare_count++;
-  }
-  pthread_mutex_unlock(&heap->cards.lock);
-  if (!is_kept)
-    mm_native_free(MM_PURPOSE_CARDS, log, sizeof *log);
-}
-
-void mm_card_log_hand_over(struct mm_heap *heap, struct mm_card_log **log)
-{
-  if (!*log)
-    return;
-  pthread_mutex_lock(&heap->cards.lock);
-  (*log)->next = heap->cards.full;
-  heap->cards.full = *log;
-  pthread_mutex_unlock(&heap->cards.lock);
-  *log = NULL;
-}
-
-struct mm_card_log *mm_cards_next_log(struct mm_heap *heap)
-{
-  pthread_mutex_lock(&heap->cards.lock);
-  struct mm_card_log *log = pop_locked(&heap->cards.full);
-  pthread_mutex_unlock(&heap->cards.lock);
-  return log;
+  return mm_log_pop(heap, &heap->cards.full);
 }
 
 void mm_cards_gather(struct mm_heap *heap)
 {
   struct mm_mutator *mutator = heap->mutators;
   for (; mutator; mutator = mutator->next)
-    mm_card_log_hand_over(heap, &mutator->card_log);
-}
-
-static void drop_logs(struct mm_heap *heap)
-{
-  struct mm_card_log *log;
-  while ((log = mm_cards_next_log(heap)))
-    mm_card_log_release(heap, log);
+    mm_log_push(heap, &heap->cards.full, &mutator->card_log);
 }
 
 bool mm_cards_must_search(struct mm_heap *heap)
 {
   bool must = __atomic_load_n(&heap->cards.overflowed, __ATOMIC_RELAXED);
   if (must)
-    drop_logs(heap);
+    mm_logs_drop(heap, &heap->cards.full);
   __atomic_store_n(&heap->cards.overflowed, false, __ATOMIC_RELAXED);
   return must;
 }
@@ -149,32 +68,20 @@ bool mm_cards_must_search(struct mm_heap *heap)
 void mm_cards_forget(struct mm_heap *heap)
 {
   mm_cards_gather(heap);
-  drop_logs(heap);
+  mm_logs_drop(heap, &heap->cards.full);
   heap->cards.overflowed = false;
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
     if (mm_region_is_walkable(heap->regions.table[i].kind))
       mm_cards_set_region(heap, i, MM_CARD_CLEAN);
 }
 
-static void put_on_log(struct mm_heap *heap, struct mm_card_log **log,
-                       uint32_t card)
-{
-  if (!*log || (*log)->count == MM_CARD_LOG_ENTRIES) {
-    mm_card_log_hand_over(heap, log);
-    *log = take_log(heap);
-  }
-  if (*log)
-    (*log)->cards[(*log)->count++] = card;
-  else
-    __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
-}
-
-void mm_card_dirty(struct mm_heap *heap, struct mm_card_log **log,
+void mm_card_dirty(struct mm_heap *heap, struct mm_barrier_log **log,
                    uint32_t card)
 {
   __atomic_store_n(&heap->cards.bytes[card], MM_CARD_DIRTY, __ATOMIC_RELAXED);
-  if (!mm_breaks(heap, MM_FAULT_CARD_LOG))
-    put_on_log(heap, log, card);
+  if (!mm_breaks(heap, MM_FAULT_CARD_LOG) &&
+      !mm_log_put(heap, &heap->cards.full, log, card))
+    __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
 }
 
 /* Null and old objects need no card. */
@@ -206,15 +113,15 @@ static bool claim_again(uint8_t *byte, bool parallel)
 
 /* Logs that workers fill are theirs until the collection ends: none may be
    taken for one that has to be worked through. */
-void mm_card_remember(struct mm_heap *heap, struct mm_card_log **log,
+void mm_card_remember(struct mm_heap *heap, struct mm_barrier_log **log,
                       uintptr_t slot, bool parallel)
 {
   uint32_t card = mm_card_of(heap, slot);
   if (mm_breaks(heap, MM_FAULT_CARD_AGAIN) ||
       !claim_again(&heap->cards.bytes[card], parallel))
     return;
-  if (!*log || (*log)->count == MM_CARD_LOG_ENTRIES) {
-    struct mm_card_log *fresh = take_log(heap);
+  if (!*log || (*log)->count == MM_BARRIER_LOG_ENTRIES) {
+    struct mm_barrier_log *fresh = mm_log_take(heap);
     if (!fresh) {
       __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
       return;
@@ -222,7 +129,7 @@ void mm_card_remember(struct mm_heap *heap, struct mm_card_log **log,
     fresh->next = *log;
     *log = fresh;
   }
-  (*log)->cards[(*log)->count++] = card;
+  (*log)->entries[(*log)->count++] = card;
 }
 
 static void settle_all(struct mm_heap *heap)
@@ -238,15 +145,15 @@ static void settle_all(struct mm_heap *heap)
   }
 }
 
-void mm_cards_settle(struct mm_heap *heap, struct mm_card_log **log)
+void mm_cards_settle(struct mm_heap *heap, struct mm_barrier_log **log)
 {
   if (heap->cards.overflowed)
     settle_all(heap);
   while (*log) {
-    struct mm_card_log *next = (*log)->next;
+    struct mm_barrier_log *next = (*log)->next;
     for (uint32_t i = 0; i < (*log)->count; i++)
-      heap->cards.bytes[(*log)->cards[i]] = MM_CARD_DIRTY;
-    mm_card_log_hand_over(heap, log);
+      heap->cards.bytes[(*log)->entries[i]] = MM_CARD_DIRTY;
+    mm_log_push(heap, &heap->cards.full, log);
     *log = next;
   }
 }

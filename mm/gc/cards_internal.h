@@ -38,6 +38,7 @@
 #ifndef MM_CARDS_INTERNAL_H
 #define MM_CARDS_INTERNAL_H
 
+#include "mm/barrier_log.h"
 #include "mm/card.h"
 #include "mm/gc/heap_internal.h"
 
@@ -67,9 +68,6 @@ static inline uintptr_t mm_cards_bias(const struct mm_heap *heap)
   return (uintptr_t)heap->cards.bytes - (heap->regions.base >> MM_CARD_LOG2);
 }
 
-void mm_cards_init(struct mm_heap *heap);
-void mm_cards_destroy(struct mm_heap *heap);
-
 /* Sets all cards of a region, or of the run that it heads. */
 void mm_cards_set_region(struct mm_heap *heap, uint32_t index,
                          enum mm_card value);
@@ -83,7 +81,7 @@ void mm_cards_forget(struct mm_heap *heap);
 
 /* Makes a card DIRTY and puts it on the log.  Without memory for a log the next
    collection searches all cards. */
-void mm_card_dirty(struct mm_heap *heap, struct mm_card_log **log,
+void mm_card_dirty(struct mm_heap *heap, struct mm_barrier_log **log,
                    uint32_t card);
 
 /*
@@ -91,7 +89,7 @@ void mm_card_dirty(struct mm_heap *heap, struct mm_card_log **log,
  * the card if the bit was not set.  A card that is DIRTY still has to be
  * scanned in this one.  `parallel`: other workers may do so too.
  */
-void mm_card_remember(struct mm_heap *heap, struct mm_card_log **log,
+void mm_card_remember(struct mm_heap *heap, struct mm_barrier_log **log,
                       uintptr_t slot, bool parallel);
 
 /* Takes DIRTY off a card; false: another worker did. */
@@ -108,10 +106,10 @@ static inline bool mm_card_claim(struct mm_heap *heap, uint32_t card,
 }
 
 /* The collection is over: what was remembered is DIRTY.  Hands the log over. */
-void mm_cards_settle(struct mm_heap *heap, struct mm_card_log **log);
+void mm_cards_settle(struct mm_heap *heap, struct mm_barrier_log **log);
 
 /* The next log for a worker, null: none is left.  Any worker. */
-struct mm_card_log *mm_cards_next_log(struct mm_heap *heap);
+struct mm_barrier_log *mm_cards_next_log(struct mm_heap *heap);
 
 /* Was there no memory for a log?  Then the logs are dropped, and all cards have
    to be searched.  World stopped. */
@@ -121,14 +119,8 @@ bool mm_cards_must_search(struct mm_heap *heap);
 uint32_t mm_cards_of_region(const struct mm_heap *heap, uint32_t index,
                             uint32_t *count);
 
-/* Hands a log over to the heap; *log is null then.  Null is allowed. */
-void mm_card_log_hand_over(struct mm_heap *heap, struct mm_card_log **log);
-
 /* Takes the logs of all mutators.  World stopped. */
 void mm_cards_gather(struct mm_heap *heap);
-
-/* Gives a log back that has been worked through. */
-void mm_card_log_release(struct mm_heap *heap, struct mm_card_log *log);
 
 /* Notes in `firsts` an object or filler of an old region of small ones. */
 void mm_card_note_first(struct mm_heap *heap, uintptr_t at, uintptr_t end);

@@ -32,6 +32,7 @@
 #include "mm/gc/evacuate_internal.h"
 
 #include "mm/alloc/filler_internal.h"
+#include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/card_scan_internal.h"
 #include "mm/gc/cards_internal.h"
@@ -561,18 +562,18 @@ static MM_ALWAYS_INLINE void visit_card(struct tracer *tracer, uint32_t card)
 static MM_ALWAYS_INLINE void visit_logs(struct mm_worker *worker, bool parallel)
 {
   struct mm_heap *heap = worker->heap;
-  struct mm_card_log *log;
+  struct mm_barrier_log *log;
   struct tracer tracer;
   tracer_begin(&tracer, worker, parallel, true);
   tracer.holder_is_old = true;
   while ((log = mm_cards_next_log(heap))) {
     for (uint32_t i = 0; i < log->count; i++) {
       if (i + CARDS_AHEAD < log->count)
-        mm_card_prefetch(heap, log->cards[i + CARDS_AHEAD]);
-      visit_card(&tracer, log->cards[i]);
+        mm_card_prefetch(heap, log->entries[i + CARDS_AHEAD]);
+      visit_card(&tracer, log->entries[i]);
     }
     worker->cards += log->count;
-    mm_card_log_release(heap, log);
+    mm_log_release(heap, log);
   }
   tracer_end(&tracer);
 }

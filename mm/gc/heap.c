@@ -17,6 +17,7 @@
 
 #include "mm/native.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"
@@ -165,7 +166,7 @@ static void init_plain(struct mm_heap *heap)
   pthread_mutex_init(&heap->space_lock, NULL);
   pthread_cond_init(&heap->stopped, NULL);
   pthread_cond_init(&heap->resumed, NULL);
-  mm_cards_init(heap);
+  mm_logs_init(heap);
   mm_ids_init(&heap->ids);
   mm_code_space_init(&heap->code);
   mm_compiler_space_init(&heap->compiler);
@@ -247,7 +248,8 @@ void mm_heap_destroy(struct mm_heap *heap)
   mm_workers_destroy(heap->workers);
   mm_native_free(MM_PURPOSE_HEAP, heap->mutator_ids,
                  MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
-  mm_cards_destroy(heap);
+  mm_logs_drop(heap, &heap->cards.full);
+  mm_logs_destroy(heap);
   if (heap->tables) {
     mm_native_charge(MM_PURPOSE_TABLES, -(int64_t)heap->tables_bytes);
     mm_os_release(heap->tables, heap->tables_bytes);

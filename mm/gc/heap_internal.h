@@ -76,10 +76,15 @@ struct mm_metadata_space {
 struct mm_cards {
   uint8_t *bytes;  /* enum mm_card */
   uint8_t *firsts; /* where the first object of a card starts */
-  pthread_mutex_t lock;
-  struct mm_card_log *full, *spare;
-  uint32_t spare_count;
+  struct mm_barrier_log *full;
   bool overflowed; /* atomic; a dirty card may be on no log */
+};
+
+/* See barrier_logs_internal.h. */
+struct mm_barrier_logs {
+  pthread_mutex_t lock;
+  struct mm_barrier_log *spare;
+  uint32_t spare_count;
 };
 
 struct mm_workers;
@@ -115,6 +120,7 @@ struct mm_heap {
   size_t tables_bytes;
 
   struct mm_object_space objects[MM_AGE_COUNT];
+  struct mm_barrier_logs logs;
   struct mm_cards cards;
   uint32_t *young; /* regions that are young; large ones by their heads */
   uint32_t young_count;

@@ -22,6 +22,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "mm/barrier_log.h"
 #include "mm/card.h"
 #include "mm/native.h"
 #include "mm/gc/verifier_internal.h"
@@ -38,11 +39,11 @@ static const char *root_name(enum mm_root_kind kind)
 }
 
 static void collect_log(struct mm_verifier *verifier,
-                        const struct mm_card_log *log)
+                        const struct mm_barrier_log *log)
 {
   for (; log; log = log->next)
     for (uint32_t i = 0; i < log->count; i++)
-      mm_verify_put(verifier->logged, log->cards[i]);
+      mm_verify_put(verifier->logged, log->entries[i]);
 }
 
 static size_t logged_words(const struct mm_verifier *verifier)

@@ -8,6 +8,7 @@
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/spin_internal.h"
 #include "mm/space/fixed_internal.h"
@@ -125,7 +126,7 @@ void mm_mutator_detach(struct mm_mutator *mutator)
   mm_tlab_retire(mutator);
   mm_fixed_retire_mutator(mutator);
   mm_fixed_detach(mutator);
-  mm_card_log_hand_over(heap, &mutator->card_log);
+  mm_log_push(heap, &heap->cards.full, &mutator->card_log);
   unlink_locked(heap, mutator);
   give_id_locked(heap, mutator->id);
   mutator->heap = NULL;

@@ -212,7 +212,7 @@ END_TEST
 /* Situation 13: more cards than a log has room for. */
 START_TEST(more_dirty_cards_than_fit_a_log_are_all_kept)
 {
-  enum { LENGTH = 4 * MM_CARD_LOG_ENTRIES, STEP = MM_CARD_BYTES / 4 };
+  enum { LENGTH = 4 * MM_BARRIER_LOG_ENTRIES, STEP = MM_CARD_BYTES / 4 };
   open_heap(_i);
   size_t old = push_old(FIXTURE_REFS, LENGTH * STEP);
   for (uint32_t i = 0; i < LENGTH; i++)

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Logs of barriers; see barrier_logs_internal.h. */
+#include "config.h"
+
+#include "mm/gc/barrier_logs_internal.h"
+
+#include "mm/native.h"
+
+enum { SPARE_LOGS = 64 }; /* kept for the next pause */
+
+void mm_logs_init(struct mm_heap *heap)
+{
+  pthread_mutex_init(&heap->logs.lock, NULL);
+}
+
+void mm_logs_destroy(struct mm_heap *heap)
+{
+  while (heap->logs.spare) {
+    struct mm_barrier_log *log = heap->logs.spare;
+    heap->logs.spare = log->next;
+    mm_native_free(MM_PURPOSE_BARRIERS, log, sizeof *log);
+  }
+  pthread_mutex_destroy(&heap->logs.lock);
+}
+
+static struct mm_barrier_log *pop_locked(struct mm_barrier_log **list)
+{
+  struct mm_barrier_log *log = *list;
+  if (log)
+    *list = log->next;
+  return log;
+}
+
+struct mm_barrier_log *mm_log_pop(struct mm_heap *heap,
+                                  struct mm_barrier_log **list)
+{
+  pthread_mutex_lock(&heap->logs.lock);
+  struct mm_barrier_log *log = pop_locked(list);
+  pthread_mutex_unlock(&heap->logs.lock);
+  return log;
+}
+
+struct mm_barrier_log *mm_log_take(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->logs.lock);
+  struct mm_barrier_log *log = pop_locked(&heap->logs.spare);
+  heap->logs.spare_count -= log != NULL;
+  pthread_mutex_unlock(&heap->logs.lock);
+  if (!log)
+    log = mm_native_alloc_dirty(MM_PURPOSE_BARRIERS, sizeof *log);
+  if (log) {
+    log->next = NULL;
+    log->count = 0;
+  }
+  return log;
+}
+
+void mm_log_release(struct mm_heap *heap, struct mm_barrier_log *log)
+{
+  pthread_mutex_lock(&heap->logs.lock);
+  bool is_kept = heap->logs.spare_count < SPARE_LOGS;
+  if (is_kept) {
+    log->next = heap->logs.spare;
+    heap->logs.spare = log;
+    heap->logs.spare_count++;
+  }
+  pthread_mutex_unlock(&heap->logs.lock);
+  if (!is_kept)
+    mm_native_free(MM_PURPOSE_BARRIERS, log, sizeof *log);
+}
+
+void mm_log_push(struct mm_heap *heap, struct mm_barrier_log **list,
+                 struct mm_barrier_log **log)
+{
+  if (!*log)
+    return;
+  pthread_mutex_lock(&heap->logs.lock);
+  (*log)->next = *list;
+  *list = *log;
+  pthread_mutex_unlock(&heap->logs.lock);
+  *log = NULL;
+}
+
+void mm_logs_drop(struct mm_heap *heap, struct mm_barrier_log **list)
+{
+  struct mm_barrier_log *log;
+  while ((log = mm_log_pop(heap, list)))
+    mm_log_release(heap, log);
+}
+
+bool mm_log_put(struct mm_heap *heap, struct mm_barrier_log **list,
+                struct mm_barrier_log **log, uint32_t entry)
+{
+  if (!*log || (*log)->count == MM_BARRIER_LOG_ENTRIES) {
+    mm_log_push(heap, list, log);
+    *log = mm_log_take(heap);
+  }
+  if (!*log)
+    return false;
+  (*log)->entries[(*log)->count++] = entry;
+  return true;
+}
