@@ -4,11 +4,14 @@
  * goes through one of these; compiled code emits the same sequences.  Stores to
  * static fields, registers and other roots do not.
  *
+ *   if a cycle marks: log the reference that is in the slot  (out of line)
  *   store the reference
  *   card = the byte of the card that the slot lies in
  *   if card is CLEAN and the value young: make it DIRTY and log it
  *
- * The second test is out of line, where also nulls end.
+ * The second test is out of line, where also nulls end.  The first part is for
+ * the collector that marks while the program runs (mm/gc/cycle_internal.h), the
+ * rest for the one that collects young objects apart (mm/gc/cards_internal.h).
  *
  * Cards of young regions are never CLEAN, and without generations none is, so
  * that one load and one compare is all a store costs there.
@@ -20,6 +23,35 @@
 
 #include "mm/card.h"
 #include "mm/mutator.h"
+
+/* The slow paths: a cycle marks. */
+void mm_barrier_old_slow(struct mm_mutator *mutator, struct mm_ref ref);
+void mm_barrier_keep_slow(struct mm_mutator *mutator, struct mm_ref ref);
+
+/* A reference is or was overwritten; for stores that are atomic exchanges. */
+static inline void mm_barrier_old(struct mm_mutator *mutator, struct mm_ref ref)
+{
+  if (__builtin_expect(mutator->marking, 0))
+    mm_barrier_old_slow(mutator, ref);
+}
+
+/* Before a reference is stored in `slot`. */
+static inline void mm_barrier_before(struct mm_mutator *mutator,
+                                     const void *slot)
+{
+  if (__builtin_expect(mutator->marking, 0))
+    mm_barrier_old_slow(mutator,
+                        (struct mm_ref){__atomic_load_n((const uint32_t *)slot,
+                                                        __ATOMIC_RELAXED)});
+}
+
+/* A reference comes out of a table of weak ones and will be used. */
+static inline void mm_barrier_keep(struct mm_mutator *mutator,
+                                   struct mm_ref ref)
+{
+  if (__builtin_expect(mutator->marking, 0))
+    mm_barrier_keep_slow(mutator, ref);
+}
 
 /* The slow path: the slot's card is clean. */
 void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
@@ -40,6 +72,7 @@ static inline void mm_barrier_after(struct mm_mutator *mutator, void *slot,
 static inline void mm_store_ref(struct mm_mutator *mutator, void *slot,
                                 struct mm_ref value)
 {
+  mm_barrier_before(mutator, slot);
   __atomic_store_n((uint32_t *)slot, value.bits, __ATOMIC_RELAXED);
   mm_barrier_after(mutator, slot, value);
 }

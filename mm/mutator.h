@@ -50,6 +50,9 @@ struct mm_mutator {
   uintptr_t cards;      /* the card table: the card of a slot is at cards +
                            (slot >> MM_CARD_LOG2); see mm/barrier_inline.h */
   struct mm_barrier_log *card_log; /* null: none yet */
+  uint32_t marking; /* a cycle marks: references that are overwritten are
+                       logged; changes with the world stopped */
+  struct mm_barrier_log *old_log; /* of them; null: none yet */
   uintptr_t tlab_start;
   uintptr_t tlab_end;      /* the real end of the TLAB */
   struct mm_scope *scopes; /* innermost first */

@@ -19,7 +19,9 @@
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/bitmap_internal.h"
 #include "mm/gc/collect_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/sizing_internal.h"
@@ -30,6 +32,9 @@
 
 /* Collections, own or others', that one allocation waits for. */
 enum { ROUNDS_MAX = 8 };
+
+/* Under stress, one collection of so many stops the world as a whole. */
+enum { FORCED_FULL = 8 };
 
 struct request {
   struct mm_layout *layout;
@@ -75,6 +80,9 @@ static enum mm_status alloc_large(struct mm_heap *heap, uint64_t bytes,
   if (status != MM_OK)
     return status;
   heap->fixed[MM_FIXED_OBJECTS].claimed_bytes += bytes;
+  if (mm_cycle_marks(heap))
+    mm_region_clear_marks(heap, mm_region_index(&heap->regions, *at));
+  mm_cycle_bear(heap, *at);
   if (heap->options.generational)
     mm_object_add_young(heap, mm_region_index(&heap->regions, *at),
                         MM_AGE_EDEN);
@@ -143,6 +151,8 @@ static struct mm_ref attempt(struct mm_mutator *mutator,
   uint32_t limit = may_fill_heap ? heap->sizing.max_regions
                                  : mm_sizing_allocation_limit(heap);
   enum mm_status status = find_room_locked(mutator, request, limit, &at);
+  if (mm_sizing_wants_cycle(heap))
+    mm_cycle_request_locked(heap);
   pthread_mutex_unlock(&heap->lock);
   return status == MM_OK ? write_object(request, at) : MM_NULL;
 }
@@ -203,9 +213,29 @@ static void count_stall(struct mm_heap *heap, uint64_t began_ns)
   pthread_mutex_unlock(&heap->lock);
 }
 
+/* With gc=concurrent: waits for the cycle that is under way, or for a new one.
+ */
+static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
+                                       const struct request *request)
+{
+  struct mm_heap *heap = mutator->heap;
+  struct mm_ref ref = MM_NULL;
+  for (int i = 0; heap->cycle.has_thread && mm_is_null(ref) && i < 2; i++) {
+    pthread_mutex_lock(&heap->lock);
+    mm_cycle_request_locked(heap);
+    pthread_mutex_unlock(&heap->lock);
+    mm_cycle_wait(mutator);
+    ref = attempt(mutator, request, false);
+  }
+  return ref;
+}
+
 static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
                                             const struct request *request)
 {
+  struct mm_ref made = alloc_after_cycle(mutator, request);
+  if (!mm_is_null(made))
+    return made;
   enum mm_effort effort = MM_EFFORT_PLANNED;
   for (unsigned round = 0; round < ROUNDS_MAX; round++) {
     bool mine = mm_collect_once(mutator, MM_CAUSE_ALLOCATION, effort, false);
@@ -222,6 +252,18 @@ static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
   return refuse(mutator, request);
 }
 
+/* With gc=concurrent, most are steps of cycles. */
+static void collect_forced(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  if (heap->cycle.has_thread && mm_collections(heap) % FORCED_FULL != 0) {
+    mm_cycle_step(mutator);
+    return;
+  }
+  while (!mm_collect_once(mutator, MM_CAUSE_STRESS, MM_EFFORT_PLANNED, true))
+    ;
+}
+
 /* Collects if this is the N-th allocation. */
 static void stress(struct mm_mutator *mutator)
 {
@@ -232,8 +274,7 @@ static void stress(struct mm_mutator *mutator)
   uint64_t count =
       __atomic_add_fetch(&heap->stress_allocations, 1, __ATOMIC_RELAXED);
   if (count % every == 0)
-    while (!mm_collect_once(mutator, MM_CAUSE_STRESS, MM_EFFORT_PLANNED, true))
-      ;
+    collect_forced(mutator);
 }
 
 static struct mm_ref alloc_slow(struct mm_mutator *mutator,
@@ -299,6 +340,5 @@ void mm_poll_slow(struct mm_mutator *mutator)
     return;
   uint64_t count = __atomic_add_fetch(&heap->stress_polls, 1, __ATOMIC_RELAXED);
   if (count % every == 0)
-    while (!mm_collect_once(mutator, MM_CAUSE_STRESS, MM_EFFORT_PLANNED, true))
-      ;
+    collect_forced(mutator);
 }

@@ -21,6 +21,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/compact_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/evacuate_internal.h"
 #include "mm/gc/heap_verify_internal.h"
 #include "mm/gc/marksweep_internal.h"
@@ -185,8 +186,7 @@ static void check(const struct mm_heap *heap)
 #endif
 }
 
-static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
-                        enum mm_effort effort, bool forced)
+static void begin(struct mm_heap *heap, enum mm_cause cause, bool forced)
 {
   mm_retire_buffers(heap);
   check(heap);
@@ -195,6 +195,25 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
   note_footprint(heap);
   if (heap->options.verify & MM_VERIFY_BEFORE)
     verify(heap, MM_PHASE_VERIFY_BEFORE, "before");
+}
+
+/* `counted': what lives. */
+static void end(struct mm_heap *heap, const struct mm_stat_heap *counted)
+{
+  check(heap);
+  if (heap->options.verify & MM_VERIFY_AFTER)
+    verify(heap, MM_PHASE_VERIFY_AFTER, "after");
+  struct mm_stat_heap after = state_of_heap(heap);
+  after.live_bytes = counted->live_bytes;
+  after.live_objects = counted->live_objects;
+  mm_stat_collection_end(&heap->stat, &after);
+}
+
+static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
+                        enum mm_effort effort, bool forced)
+{
+  mm_cycle_abandon(heap);
+  begin(heap, cause, forced);
   bool utmost = effort == MM_EFFORT_UTMOST;
   bool full = utmost || cause == MM_CAUSE_EXPLICIT || cause == MM_CAUSE_EXIT;
   enum mm_collection_kind kind = mm_sizing_kind(heap, full, utmost);
@@ -207,13 +226,54 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
   count_young(heap, kind, &counted);
   mm_sizing_update(heap, kind, !had_room, counted.live_bytes);
   give_memory_back(heap);
-  check(heap);
-  if (heap->options.verify & MM_VERIFY_AFTER)
-    verify(heap, MM_PHASE_VERIFY_AFTER, "after");
-  struct mm_stat_heap after = state_of_heap(heap);
-  after.live_bytes = counted.live_bytes;
-  after.live_objects = counted.live_objects;
-  mm_stat_collection_end(&heap->stat, &after);
+  end(heap, &counted);
+}
+
+/* The pauses of a cycle ---------------------------------------------------- */
+
+void mm_pause_start(struct mm_heap *heap)
+{
+  begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
+  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_START);
+  uint64_t allocated = mm_stat_counter(&heap->stat, MM_COUNT_ALLOCATED_BYTES);
+  heap->cycle.allocated_bytes = allocated;
+  mm_stat_phase_run(heap, MM_PHASE_SWEEP, mm_fixed_finish_sweep);
+  mm_stat_phase_run(heap, MM_PHASE_PREPARE, mm_mark_sweep_prepare);
+  mm_stat_phase_run(heap, MM_PHASE_MARK, mm_marker_take_roots);
+  struct mm_stat_heap counted = {
+      .live_bytes = heap->stat.live_then_bytes + allocated -
+                    heap->stat.allocated_then_bytes,
+  };
+  end(heap, &counted);
+}
+
+/* Objects that were allocated during the cycle live. */
+static void count_cycle(struct mm_heap *heap, struct mm_stat_heap *counted)
+{
+  const struct mm_worker *marker = heap->cycle.marker;
+  counted->live_bytes = marker->live_bytes +
+                        mm_stat_counter(&heap->stat, MM_COUNT_ALLOCATED_BYTES) -
+                        heap->cycle.allocated_bytes;
+}
+
+void mm_pause_finish(struct mm_heap *heap)
+{
+  begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
+  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_FINISH);
+  mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
+  bool is_whole = mm_cycle_end_marking(heap);
+  mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
+  struct mm_stat_heap counted = {0};
+  if (is_whole) {
+    mm_mark_sweep_finish(heap);
+    count_cycle(heap, &counted);
+  } else {
+    mm_mark_sweep(heap, mm_sizing_workers(heap));
+    count_results(heap, MM_COLLECTION_SWEEP, &counted);
+  }
+  mm_sizing_update(heap, MM_COLLECTION_SWEEP, false, counted.live_bytes);
+  give_memory_back(heap);
+  end(heap, &counted);
 }
 
 bool mm_collect_once(struct mm_mutator *mutator, enum mm_cause cause,

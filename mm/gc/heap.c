@@ -19,6 +19,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"
 #include "mm/gc/sizing_internal.h"
@@ -166,6 +167,8 @@ static void init_plain(struct mm_heap *heap)
   pthread_mutex_init(&heap->space_lock, NULL);
   pthread_cond_init(&heap->stopped, NULL);
   pthread_cond_init(&heap->resumed, NULL);
+  pthread_cond_init(&heap->cycle.wake, NULL);
+  pthread_cond_init(&heap->cycle.changed, NULL);
   mm_logs_init(heap);
   mm_ids_init(&heap->ids);
   mm_code_space_init(&heap->code);
@@ -191,6 +194,11 @@ static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
     status = start_workers(heap, error);
   if (status != MM_OK)
     return status;
+  if (mm_cycle_create(heap) != MM_OK) {
+    mm_error_set(error, "cannot start the thread of --gc=concurrent; choose "
+                        "--gc=stw");
+    return MM_NO_MEMORY;
+  }
   heap->mutator_ids = mm_native_alloc(
       MM_PURPOSE_HEAP, MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
   if (!heap->mutator_ids) {
@@ -245,6 +253,7 @@ enum mm_status mm_heap_create(const struct mm_options *options,
 void mm_heap_destroy(struct mm_heap *heap)
 {
   MM_ASSERT(!heap->mutators);
+  mm_cycle_destroy(heap);
   mm_workers_destroy(heap->workers);
   mm_native_free(MM_PURPOSE_HEAP, heap->mutator_ids,
                  MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
@@ -260,6 +269,8 @@ void mm_heap_destroy(struct mm_heap *heap)
   mm_code_space_destroy(&heap->code);
   mm_metadata_destroy(heap);
   mm_ids_destroy(&heap->ids);
+  pthread_cond_destroy(&heap->cycle.changed);
+  pthread_cond_destroy(&heap->cycle.wake);
   pthread_cond_destroy(&heap->resumed);
   pthread_cond_destroy(&heap->stopped);
   pthread_mutex_destroy(&heap->space_lock);

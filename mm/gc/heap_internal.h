@@ -87,6 +87,30 @@ struct mm_barrier_logs {
   uint32_t spare_count;
 };
 
+enum mm_cycle_state {
+  MM_CYCLE_IDLE,
+  MM_CYCLE_MARKING,
+};
+
+/* See cycle_internal.h. */
+struct mm_cycle {
+  pthread_t thread;
+  bool has_thread, quit;
+  bool requested;
+  enum mm_cycle_state state;
+  uint64_t number;        /* atomic; of the cycle, or beyond a given-up one */
+  uint64_t ended;         /* cycles that are over, one way or the other */
+  uint32_t marker_runs;   /* atomic; a stop waits for it */
+  pthread_cond_t wake;    /* the thread: there is something to do */
+  pthread_cond_t changed; /* mutators: the state has changed */
+  struct mm_worker *marker;
+  struct mm_barrier_log *full; /* references that were overwritten */
+  bool is_lost;                /* atomic; one of them is on no log */
+  uint64_t began_ns;
+  uint64_t mark_ns;         /* how long marking takes, smoothed */
+  uint64_t allocated_bytes; /* counter at the start */
+};
+
 struct mm_workers;
 
 /* When to collect next, and how; see sizing_internal.h. */
@@ -98,6 +122,8 @@ struct mm_sizing {
   uint32_t keep_regions;     /* so many stay committed */
   uint64_t budget_bytes;     /* tenured=freelist: to be handed out before the
                                 next collection */
+  uint64_t start_bytes;      /* concurrent: handed out when a cycle starts */
+  uint64_t updated_ns;       /* the last time that this was computed */
   uint32_t young_regions;    /* generational: so many may be in use when a
                                 young collection has to run */
   uint64_t young_cost_ns;    /* of a young collection, per region */
@@ -144,6 +170,7 @@ struct mm_heap {
   struct mm_layout *filler;         /* 16 and more; length word in bytes */
 
   struct mm_sizing sizing;
+  struct mm_cycle cycle;
   uint64_t stress_allocations; /* atomic */
   uint64_t stress_polls;       /* atomic */
   struct mm_workers *workers;

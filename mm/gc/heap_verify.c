@@ -334,6 +334,8 @@ static void compare_word(struct mm_verifier *verifier, size_t word)
 {
   const struct mm_heap *heap = verifier->heap;
   uint64_t differs = heap->marks[word] ^ verifier->reached[word];
+  if (!verifier->is_exact)
+    differs &= ~(heap->marks[word] & verifier->starts[word]);
   while (differs) {
     uint64_t granule = word * 64 + (unsigned)__builtin_ctzll(differs);
     mm_verify_object_fault(verifier,
@@ -353,10 +355,10 @@ static void compare_marks(struct mm_verifier *verifier)
         compare_word(verifier, i * words + word);
 }
 
-uint64_t mm_verify_marks(struct mm_heap *heap, FILE *out)
+uint64_t mm_verify_marks(struct mm_heap *heap, bool exact, FILE *out)
 {
   struct mm_verifier verifier = {
-      .heap = heap, .when = "marking in", .out = out};
+      .heap = heap, .when = "marking in", .out = out, .is_exact = exact};
   if (open_sets(&verifier)) {
     mm_verify_walk(&verifier);
     trace(&verifier);

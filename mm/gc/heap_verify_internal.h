@@ -19,8 +19,9 @@ uint64_t mm_verify_heap(struct mm_heap *heap, const char *when, FILE *out);
 /*
  * Holds the mark bitmap of a marking that has just ended against a trace of
  * its own: what is reachable and not marked, marked and not reachable, or
- * marked where no object starts.  Headers must not have been touched yet.
+ * marked where no object starts.  Not `exact': marked and not reachable is no
+ * fault.  Headers must not have been touched yet.
  */
-uint64_t mm_verify_marks(struct mm_heap *heap, FILE *out);
+uint64_t mm_verify_marks(struct mm_heap *heap, bool exact, FILE *out);
 
 #endif

@@ -217,9 +217,13 @@ static void mark_heap(struct mm_heap *heap, unsigned active)
   }
 }
 
-static void verify_marks(struct mm_heap *heap)
+void mm_mark_verify(struct mm_heap *heap, bool exact)
 {
-  uint64_t missing = mm_verify_marks(heap, stderr);
+  if (!(heap->options.verify & MM_VERIFY_MARK))
+    return;
+  mm_stat_phase_begin(&heap->stat, MM_PHASE_VERIFY_MARK);
+  uint64_t missing = mm_verify_marks(heap, exact, stderr);
+  mm_stat_phase_end(&heap->stat, MM_PHASE_VERIFY_MARK);
   if (missing)
     mm_fatal(heap, "marking missed %llu objects", (unsigned long long)missing);
 }
@@ -230,6 +234,5 @@ void mm_mark_phase(struct mm_heap *heap, unsigned active)
   mark_heap(heap, active);
   mm_fault_marked(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
-  if (heap->options.verify & MM_VERIFY_MARK)
-    mm_stat_phase_run(heap, MM_PHASE_VERIFY_MARK, verify_marks);
+  mm_mark_verify(heap, true);
 }

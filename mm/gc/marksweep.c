@@ -22,7 +22,7 @@
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
 
-static void prepare(struct mm_heap *heap)
+void mm_mark_sweep_prepare(struct mm_heap *heap)
 {
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     uint8_t kind = heap->regions.table[i].kind;
@@ -66,8 +66,15 @@ void mm_mark_sweep(struct mm_heap *heap, unsigned active)
 {
   MM_ASSERT(heap->stopping);
   mm_workers_reset(heap->workers);
-  mm_stat_phase_run(heap, MM_PHASE_PREPARE, prepare);
+  mm_stat_phase_run(heap, MM_PHASE_PREPARE, mm_mark_sweep_prepare);
   mm_mark_phase(heap, active);
+  mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak);
+  mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep);
+}
+
+void mm_mark_sweep_finish(struct mm_heap *heap)
+{
+  mm_mark_verify(heap, false);
   mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep);
 }

@@ -75,9 +75,10 @@ void mm_options_init(struct mm_options *options)
 static enum mm_status check_plan(const struct mm_options *options,
                                  struct mm_error *error)
 {
-  if (options->gc == MM_GC_CONCURRENT) {
-    mm_error_set(error, "--gc=concurrent is not available in this version; "
-                        "choose stw or epsilon");
+  if (options->gc == MM_GC_CONCURRENT &&
+      options->tenured != MM_TENURED_FREELIST) {
+    mm_error_set(error, "--gc=concurrent is not available with "
+                        "--tenured=regions in this version; choose freelist");
     return MM_UNSUPPORTED;
   }
   if (options->generational && options->tenured == MM_TENURED_FREELIST) {

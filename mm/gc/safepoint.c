@@ -105,7 +105,8 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->hash_seed = mix(heap->options.seed + id);
     mutator->scopes = NULL;
     mutator->cards = mm_cards_bias(heap);
-    mutator->card_log = NULL;
+    mutator->card_log = mutator->old_log = NULL;
+    mutator->marking = heap->cycle.state == MM_CYCLE_MARKING;
     mutator->slots_bytes = 0;
     mutator->refusal = MM_REFUSED_HEAP;
     mm_tlab_init(mutator);
@@ -127,6 +128,7 @@ void mm_mutator_detach(struct mm_mutator *mutator)
   mm_fixed_retire_mutator(mutator);
   mm_fixed_detach(mutator);
   mm_log_push(heap, &heap->cards.full, &mutator->card_log);
+  mm_log_push(heap, &heap->cycle.full, &mutator->old_log);
   unlink_locked(heap, mutator);
   give_id_locked(heap, mutator->id);
   mutator->heap = NULL;
@@ -154,8 +156,9 @@ static uint32_t wait_for_others_locked(struct mm_heap *heap,
 {
   struct mm_spin spin = {0};
   uint32_t running, last = 0;
-  while ((running = find_running_locked(heap, self)) != 0) {
-    last = running;
+  while ((running = find_running_locked(heap, self)) != 0 ||
+         __atomic_load_n(&heap->cycle.marker_runs, __ATOMIC_SEQ_CST)) {
+    last = running ? running : last;
     if (!mm_spin_once(&spin))
       pthread_cond_wait(&heap->stopped, &heap->lock);
   }
@@ -184,6 +187,26 @@ static void ask_place_locked(struct mm_heap *heap, uint32_t id)
   mm_stat_stop_place(&heap->stat, place);
 }
 
+/* `self' null: the caller is no mutator. */
+static void stop_locked(struct mm_heap *heap, struct mm_mutator *self)
+{
+  mm_stat_stop_begin(&heap->stat);
+  __atomic_store_n(&heap->stopping, 1, __ATOMIC_SEQ_CST);
+  for (struct mm_mutator *each = heap->mutators; each; each = each->next)
+    set_poll(each, 1);
+  if (self)
+    set_state(self, MM_MUTATOR_STOPPED);
+  mm_stat_stop_end(&heap->stat, wait_for_others_locked(heap, self));
+  if (mm_stat_wants_place(&heap->stat))
+    ask_place_locked(heap, heap->stat.last_stop.mutator);
+}
+
+static void tell_host(struct mm_heap *heap)
+{
+  if (heap->binding.world_stopped)
+    heap->binding.world_stopped(heap->host);
+}
+
 bool mm_stop_world(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
@@ -194,31 +217,48 @@ bool mm_stop_world(struct mm_mutator *mutator)
     mm_safepoint_wait(mutator);
     return false;
   }
-  mm_stat_stop_begin(&heap->stat);
-  __atomic_store_n(&heap->stopping, 1, __ATOMIC_SEQ_CST);
-  for (struct mm_mutator *each = heap->mutators; each; each = each->next)
-    set_poll(each, 1);
-  set_state(mutator, MM_MUTATOR_STOPPED);
-  mm_stat_stop_end(&heap->stat, wait_for_others_locked(heap, mutator));
-  if (mm_stat_wants_place(&heap->stat))
-    ask_place_locked(heap, heap->stat.last_stop.mutator);
+  stop_locked(heap, mutator);
   pthread_mutex_unlock(&heap->lock);
-  if (heap->binding.world_stopped)
-    heap->binding.world_stopped(heap->host);
+  tell_host(heap);
   return true;
+}
+
+bool mm_stop_world_from_outside(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->lock);
+  bool is_mine = !mm_is_stopping(heap);
+  if (is_mine)
+    stop_locked(heap, NULL);
+  while (!is_mine && mm_is_stopping(heap))
+    pthread_cond_wait(&heap->resumed, &heap->lock);
+  pthread_mutex_unlock(&heap->lock);
+  if (is_mine)
+    tell_host(heap);
+  return is_mine;
+}
+
+static void resume(struct mm_heap *heap, struct mm_mutator *self)
+{
+  MM_ASSERT(mm_is_stopping(heap));
+  pthread_mutex_lock(&heap->lock);
+  for (struct mm_mutator *each = heap->mutators; each; each = each->next)
+    set_poll(each, calm_poll(heap));
+  if (self)
+    set_state(self, MM_MUTATOR_RUNNING);
+  __atomic_store_n(&heap->stopping, 0, __ATOMIC_SEQ_CST);
+  pthread_cond_broadcast(&heap->resumed);
+  pthread_mutex_unlock(&heap->lock);
 }
 
 void mm_resume_world(struct mm_mutator *mutator)
 {
-  struct mm_heap *heap = mutator->heap;
-  MM_ASSERT(state_of(mutator) == MM_MUTATOR_STOPPED && mm_is_stopping(heap));
-  pthread_mutex_lock(&heap->lock);
-  for (struct mm_mutator *each = heap->mutators; each; each = each->next)
-    set_poll(each, calm_poll(heap));
-  set_state(mutator, MM_MUTATOR_RUNNING);
-  __atomic_store_n(&heap->stopping, 0, __ATOMIC_SEQ_CST);
-  pthread_cond_broadcast(&heap->resumed);
-  pthread_mutex_unlock(&heap->lock);
+  MM_ASSERT(state_of(mutator) == MM_MUTATOR_STOPPED);
+  resume(mutator->heap, mutator);
+}
+
+void mm_resume_world_from_outside(struct mm_heap *heap)
+{
+  resume(heap, NULL);
 }
 
 static void announce_stopped(struct mm_heap *heap)
@@ -258,6 +298,30 @@ void mm_leave_native(struct mm_mutator *mutator)
   set_state(mutator, MM_MUTATOR_RUNNING);
   if (mm_is_stopping(mutator->heap))
     mm_safepoint_wait(mutator);
+}
+
+/* The marker --------------------------------------------------------------- */
+
+void mm_marker_begin(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->lock);
+  while (mm_is_stopping(heap))
+    pthread_cond_wait(&heap->resumed, &heap->lock);
+  __atomic_store_n(&heap->cycle.marker_runs, 1, __ATOMIC_SEQ_CST);
+  pthread_mutex_unlock(&heap->lock);
+}
+
+void mm_marker_end(struct mm_heap *heap)
+{
+  __atomic_store_n(&heap->cycle.marker_runs, 0, __ATOMIC_SEQ_CST);
+  if (mm_is_stopping(heap))
+    announce_stopped(heap);
+}
+
+void mm_marker_stop(struct mm_heap *heap)
+{
+  mm_marker_end(heap);
+  mm_marker_begin(heap);
 }
 
 /* For the host ------------------------------------------------------------- */

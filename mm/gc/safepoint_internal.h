@@ -34,6 +34,17 @@ bool mm_stop_world(struct mm_mutator *mutator);
 /* Lets them go on. By the one who stopped them. */
 void mm_resume_world(struct mm_mutator *mutator);
 
+/* The same by a thread that is no mutator.  False: somebody else had stopped the
+   world, which goes on again. */
+bool mm_stop_world_from_outside(struct mm_heap *heap);
+void mm_resume_world_from_outside(struct mm_heap *heap);
+
+/* The marker of a cycle touches the heap from begin to end, but not while the
+   world is stopped: it has to call `stop' when mm_is_stopping. */
+void mm_marker_begin(struct mm_heap *heap);
+void mm_marker_end(struct mm_heap *heap);
+void mm_marker_stop(struct mm_heap *heap);
+
 /* Is the world to stop? */
 static inline bool mm_is_stopping(const struct mm_heap *heap)
 {

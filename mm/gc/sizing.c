@@ -22,6 +22,8 @@ enum {
   YOUNG_FIRST = 16,     /* young regions before anything is known */
   YOUNG_FRACTION = 64,  /* of the limit: fewer young regions are not worth it */
   COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
+  CYCLE_MARGIN = 2,     /* times what is predicted */
+  START_FRACTION = 4,   /* of the budget: no cycle starts sooner */
   MUCH_SURVIVES = 4,    /* of young objects, a quarter */
   LITTLE_SURVIVES = 16,
 };
@@ -97,6 +99,8 @@ void mm_sizing_init(struct mm_heap *heap)
   sizing->limit_regions = sizing->min_regions;
   if (heap->options.gc == MM_GC_EPSILON)
     sizing->limit_regions = sizing->max_regions;
+  sizing->updated_ns = mm_stat_now_ns();
+  sizing->start_bytes = ((uint64_t)sizing->limit_regions << MM_REGION_LOG2) / 2;
   if (heap->options.gc == MM_GC_EPSILON || never_copies(heap))
     return;
   sizing->next_kind = MM_COLLECTION_EVACUATE;
@@ -167,6 +171,20 @@ static uint64_t claimed_bytes(const struct mm_heap *heap)
          heap->fixed[MM_FIXED_NONMOVING].claimed_bytes;
 }
 
+/* A cycle has to start when what is left of the budget is what will be
+   allocated while it marks, and as much again for what is not foreseen. */
+static void plan_cycle(struct mm_heap *heap)
+{
+  struct mm_sizing *sizing = &heap->sizing;
+  uint64_t now_ns = mm_stat_now_ns(), budget = sizing->budget_bytes;
+  uint64_t elapsed_ns = now_ns - sizing->updated_ns + 1;
+  double rate = (double)claimed_bytes(heap) / (double)elapsed_ns;
+  double need = CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns;
+  double most = (double)(budget - budget / START_FRACTION);
+  sizing->updated_ns = now_ns;
+  sizing->start_bytes = budget - (uint64_t)(need < most ? need : most);
+}
+
 static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
 {
   struct mm_sizing *sizing = &heap->sizing;
@@ -182,6 +200,7 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
   if (sizing->limit_regions > live)
     sizing->budget_bytes = (uint64_t)(sizing->limit_regions - live)
                            << MM_REGION_LOG2;
+  plan_cycle(heap);
 }
 
 /*
@@ -248,6 +267,12 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
   MM_ASSERT(sizing->limit_regions <= sizing->max_regions);
   note_futile(heap, kind, live_bytes, 0);
   plan_young(heap);
+}
+
+bool mm_sizing_wants_cycle(const struct mm_heap *heap)
+{
+  return heap->options.gc == MM_GC_CONCURRENT &&
+         claimed_bytes(heap) >= heap->sizing.start_bytes;
 }
 
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)

@@ -74,6 +74,10 @@ enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool full,
 /* How many workers are worth waking. */
 unsigned mm_sizing_workers(const struct mm_heap *heap);
 
+/* Should a cycle start, so that it ends before memory runs out?  Under the heap
+   lock. */
+bool mm_sizing_wants_cycle(const struct mm_heap *heap);
+
 /* Have collections left hardly any room, twice in a row?  Then an allocation
    that needed one fails; the answer then counts as given. */
 bool mm_sizing_is_futile(struct mm_heap *heap);

@@ -20,6 +20,7 @@ struct mm_verifier {
   uint64_t *logged;  /* a bit per card: it is on a log; null: no generations */
   struct mm_ref *stack;
   size_t depth, capacity;
+  bool is_exact; /* of marks: all that are set have to be reachable */
   bool gave_up; /* no memory for the sets or the stack: no verdict */
 };
 

@@ -16,6 +16,7 @@
 
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/space/fixed_parts_internal.h"
 
@@ -140,6 +141,7 @@ enum mm_status mm_gap_alloc(struct mm_heap *heap, struct mm_fixed_space *space,
   if (!mm_breaks(heap, MM_FAULT_DIRTY))
     memset((void *)got, 0, bytes);
   space->claimed_bytes += bytes;
+  mm_cycle_bear(heap, got);
   *at = got;
   return MM_OK;
 }

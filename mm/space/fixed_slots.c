@@ -7,6 +7,9 @@
 #include "mm/space/fixed_internal.h"
 
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/bitmap_internal.h"
+#include "mm/gc/cycle_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/native.h"
 #include "mm/space/fixed_parts_internal.h"
 #include "mm/space/object_internal.h"
@@ -71,6 +74,22 @@ static void zero_slots(uintptr_t base, uint64_t free, uint32_t bytes)
   }
 }
 
+/* While a cycle marks, objects are born marked; those of slots that were never
+   handed out are unmarked again. */
+static void bear_marked(struct mm_heap *heap, uint32_t run, uint32_t word,
+                        uint64_t bits)
+{
+  if (mm_cycle_marks(heap) && !mm_is_broken(heap, MM_FAULT_BORN_WHITE))
+    __atomic_fetch_or(&mm_run_marks(heap, run)[word], bits, __ATOMIC_RELAXED);
+}
+
+static void unmark(struct mm_heap *heap, uint32_t run, uint32_t word,
+                   uint64_t bits)
+{
+  if (mm_cycle_marks(heap))
+    __atomic_fetch_and(&mm_run_marks(heap, run)[word], ~bits, __ATOMIC_RELAXED);
+}
+
 /* Claims and zeroes the free slots of the next word that has any; false: the
    run has no more.  The holder's own affair: no lock. */
 static bool cursor_advance(struct mm_heap *heap, struct mm_slot_cursor *cursor)
@@ -85,6 +104,7 @@ static bool cursor_advance(struct mm_heap *heap, struct mm_slot_cursor *cursor)
     if (free == 0)
       continue;
     starts[word] |= free;
+    bear_marked(heap, cursor->run, word, free);
     cursor->free = free;
     cursor->next_word = word + 1;
     cursor->base = mm_run_start(heap, cursor->run) +
@@ -111,6 +131,7 @@ static void cursor_retire(struct mm_heap *heap, struct mm_fixed_space *space,
     uint64_t *starts = &mm_run_starts(heap, cursor->run)[word];
     MM_ASSERT((*starts & cursor->free) == cursor->free);
     *starts &= ~cursor->free;
+    unmark(heap, cursor->run, word, cursor->free);
   }
   run->state = word < MM_RUN_WORDS ? MM_RUN_OPEN : MM_RUN_FULL;
   run->word = (uint16_t)word;
@@ -323,6 +344,8 @@ enum mm_status mm_fixed_take_region(struct mm_heap *heap,
   region->zero_from = region->top;
   if (heap->options.generational)
     mm_object_make_tenured(heap, *index);
+  if (mm_cycle_marks(heap))
+    mm_region_clear_marks(heap, *index);
   space->regions++;
   return MM_OK;
 }

@@ -24,6 +24,7 @@ const char *mm_cause_name(enum mm_cause cause)
       [MM_CAUSE_EXPLICIT] = "Explicit",
       [MM_CAUSE_STRESS] = "Stress",
       [MM_CAUSE_EXIT] = "Exit",
+      [MM_CAUSE_RATE] = "Allocation Rate",
   };
   return names[cause];
 }
@@ -35,6 +36,8 @@ const char *mm_collection_kind_name(enum mm_collection_kind kind)
       [MM_COLLECTION_COMPACT] = "compact",
       [MM_COLLECTION_SWEEP] = "sweep",
       [MM_COLLECTION_YOUNG] = "young",
+      [MM_COLLECTION_START] = "mark start",
+      [MM_COLLECTION_FINISH] = "remark",
   };
   return names[kind];
 }

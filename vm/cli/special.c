@@ -18,7 +18,7 @@
 const struct cli_choice cli_gc_choices[] = {
     {"stw", MM_GC_STW, true},
     {"epsilon", MM_GC_EPSILON, true},
-    {"concurrent", MM_GC_CONCURRENT, false},
+    {"concurrent", MM_GC_CONCURRENT, true},
     {0},
 };
 

@@ -24,6 +24,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "mm/barrier_inline.h"
 #include "vm/core/purposes.h"
 #include "vm/core/string_internal.h"
 
@@ -182,6 +183,7 @@ struct mm_ref vm_string_intern_utf8(struct vm_thread *thread, const char *bytes,
   pthread_mutex_lock(&table->lock);
   struct mm_ref string = find_locked(table, &text);
   pthread_mutex_unlock(&table->lock);
+  mm_barrier_keep(&thread->mutator, string);
   if (!mm_is_null(string))
     return string;
   string = vm_string_from_text(thread, &text);
@@ -190,6 +192,7 @@ struct mm_ref vm_string_intern_utf8(struct vm_thread *thread, const char *bytes,
   pthread_mutex_lock(&table->lock);
   string = add_locked(table, &text, string);
   pthread_mutex_unlock(&table->lock);
+  mm_barrier_keep(&thread->mutator, string);
   if (mm_is_null(string))
     vm_throw_out_of_memory(thread);
   return string;

@@ -65,6 +65,7 @@ static inline void vm_object_set_volatile_ref(struct vm_thread *thread,
                                               struct mm_ref value)
 {
   uint32_t *slot = vm_object_at(object, offset);
+  mm_barrier_before(&thread->mutator, slot);
   __atomic_store_n(slot, value.bits, __ATOMIC_SEQ_CST);
   mm_barrier_after(&thread->mutator, slot, value);
 }
@@ -78,6 +79,7 @@ static inline struct mm_ref vm_object_exchange_ref(struct vm_thread *thread,
 {
   (void)object;
   uint32_t old = __atomic_exchange_n(slot, value.bits, __ATOMIC_SEQ_CST);
+  mm_barrier_old(&thread->mutator, (struct mm_ref){old});
   mm_barrier_after(&thread->mutator, slot, value);
   return (struct mm_ref){old};
 }
@@ -92,8 +94,10 @@ static inline bool vm_object_change_ref(struct vm_thread *thread,
   bool changed =
       __atomic_compare_exchange_n(slot, &expected.bits, value.bits, false,
                                   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-  if (changed)
+  if (changed) {
+    mm_barrier_old(&thread->mutator, expected);
     mm_barrier_after(&thread->mutator, slot, value);
+  }
   return changed;
 }
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cycles: collections that mark while the program runs (gc=concurrent).
+ *
+ *          requested          start            all is marked
+ *   IDLE ------------> IDLE --------> MARKING ----------------> IDLE
+ *                       ^    pause               pause: finish     |
+ *                       |                                          |
+ *                       +--- a collection with the world stopped --+
+ *                            takes a cycle's place at any time
+ *
+ * The heap has a thread for cycles.  A mutator that sees the start threshold
+ * (sizing.c) asks it for one; it stops the world for a moment, takes the roots
+ * down, and marks what they lead to while the program goes on.
+ *
+ * What is marked is what was reachable at the start (snapshot at the beginning:
+ * Yuasa, "Real-time garbage collection on general-purpose machines", 1990).
+ *
+ *   a reference that is about to be overwritten is logged, if its object is
+ *     not marked (mm_barrier_before), and so is one that comes out of a weak
+ *     table (mm_barrier_keep): the marker goes on from there
+ *   an object that is allocated is born marked
+ *
+ * The second pause works through what is left on the logs, and then goes on as
+ * a collection with the world stopped does: weak tables, sweep.
+ *
+ * Without memory for a log or for the marker's stack the snapshot is lost: then
+ * the second pause marks from the roots once more.
+ *
+ * Locks: `state' changes with the world stopped and under the heap lock;
+ * `requested' and `quit' under the heap lock.  The marker counts as one that
+ * runs (safepoint.c): it stops for every pause.
+ */
+#ifndef MM_CYCLE_INTERNAL_H
+#define MM_CYCLE_INTERNAL_H
+
+#include "mm/gc/heap_internal.h"
+
+/* Starts the thread; MM_NO_MEMORY, MM_OS_FAILED.  Nothing for other plans. */
+enum mm_status mm_cycle_create(struct mm_heap *heap);
+
+/* Ends and joins it.  A cycle that is under way is given up. */
+void mm_cycle_destroy(struct mm_heap *heap);
+
+/* Asks for a cycle.  Under the heap lock. */
+void mm_cycle_request_locked(struct mm_heap *heap);
+
+/* Is one under way or asked for?  Under the heap lock, or world stopped. */
+bool mm_cycle_is_active(const struct mm_heap *heap);
+
+/*
+ * Waits until the cycle that is under way or asked for has ended; false: there
+ * was none.  Safepoint.
+ */
+bool mm_cycle_wait(struct mm_mutator *mutator);
+
+/* Stress: starts a cycle and waits for its start, or waits for the end of the
+   one that is under way.  Safepoint. */
+void mm_cycle_step(struct mm_mutator *mutator);
+
+/* World stopped: a collection comes in between; the cycle is forgotten. */
+void mm_cycle_abandon(struct mm_heap *heap);
+
+/* Is a cycle marking?  Running mutator, or world stopped. */
+static inline bool mm_cycle_marks(const struct mm_heap *heap)
+{
+  return heap->cycle.state == MM_CYCLE_MARKING;
+}
+
+/* An object begins at `at' that is not in a slot: while a cycle marks, it is
+   born marked. */
+void mm_cycle_bear(struct mm_heap *heap, uintptr_t at);
+
+/* Between cycle.c and mark_concurrent.c. */
+
+/* World stopped: takes down what the roots refer to. */
+void mm_marker_take_roots(struct mm_heap *heap);
+
+/* Marks until there is nothing left to do, or the cycle was abandoned (false).
+   Stops for pauses. */
+bool mm_marker_run(struct mm_heap *heap, uint64_t cycle);
+
+/* World stopped: marks the rest. */
+void mm_marker_finish(struct mm_heap *heap);
+
+/* Of the second pause: marks the rest, and no cycle marks any more.  False: the
+   snapshot is not complete, so nothing may be freed by it. */
+bool mm_cycle_end_marking(struct mm_heap *heap);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The marker of a cycle; see cycle_internal.h.
+ *
+ *   roots, logs -> stack -> pop, prefetch -> FIFO -> mark bit, scan -> stack
+ *
+ * As in mark.c, but alone, with every mark bit set by an atomic operation
+ * (mutators set the bits of what they allocate), every slot read as one
+ * (mutators store to them), and a look at whether the world is to stop after
+ * each few objects.
+ *
+ * It reads of an object only what does not change while it is marked: its class
+ * word, its length.  An object that is allocated during the cycle is marked
+ * before a reference to it can be found, so its header is never read here.
+ */
+#include "config.h"
+
+#include "mm/gc/cycle_internal.h"
+
+#include "mm/assert_internal.h"
+#include "mm/gc/barrier_logs_internal.h"
+#include "mm/gc/bitmap_internal.h"
+#include "mm/gc/faults_internal.h"
+#include "mm/gc/roots_internal.h"
+#include "mm/gc/safepoint_internal.h"
+#include "mm/gc/scan_internal.h"
+#include "mm/gc/trace_inline_internal.h"
+
+enum {
+  FIFO_ENTRIES = 16,
+  LOOK_EACH = 64, /* entries between two looks at `stopping' */
+};
+
+struct fifo {
+  uint64_t entries[FIFO_ENTRIES]; /* 0: nothing */
+  unsigned next, held;
+};
+
+static void push_slot(void *context, struct mm_ref *slot)
+{
+  struct mm_worker *marker = context;
+  struct mm_ref ref = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
+  if (!mm_is_null(ref))
+    mm_trace_push(marker, mm_trace_entry(ref, 0));
+}
+
+static void scan_chunk(struct mm_worker *marker, uint64_t entry)
+{
+  struct mm_ref ref = mm_trace_ref(entry);
+  uint32_t chunk = mm_trace_chunk(entry);
+  uint32_t from = chunk * MM_SCAN_CHUNK, to = mm_length_word(ref);
+  if (to - from > MM_SCAN_CHUNK) {
+    to = from + MM_SCAN_CHUNK;
+    mm_trace_push(marker, mm_trace_entry(ref, chunk + 1));
+  }
+  mm_scan_elements(mm_address(ref), from, to, push_slot, marker);
+}
+
+static void process(struct mm_worker *marker, uint64_t entry)
+{
+  struct mm_ref ref = mm_trace_ref(entry);
+  if (mm_trace_chunk(entry) == 0) {
+    if (!mm_mark(marker->heap, ref, true))
+      return;
+    const struct mm_layout *layout = mm_layout_of(ref);
+    marker->live_objects++;
+    marker->live_bytes += mm_size_with(mm_address(ref), layout);
+    if (layout->kind == MM_KIND_PLAIN) {
+      mm_scan_plain(mm_address(ref), layout, push_slot, marker);
+      return;
+    }
+    if (layout->kind != MM_KIND_REF_ARRAY)
+      return;
+  }
+  scan_chunk(marker, entry);
+}
+
+static bool pop(struct mm_trace_stack *stack, uint64_t *entry)
+{
+  if (stack->next == stack->oldest)
+    return false;
+  *entry = stack->entries[--stack->next & (stack->capacity - 1)];
+  return true;
+}
+
+static uint64_t fifo_pass(struct fifo *fifo, uint64_t entry)
+{
+  uint64_t *place = &fifo->entries[fifo->next++ % FIFO_ENTRIES];
+  uint64_t oldest = *place;
+  *place = entry;
+  fifo->held += (entry != 0) - (oldest != 0);
+  return oldest;
+}
+
+static void prefetch(const struct mm_heap *heap, uint64_t entry)
+{
+  struct mm_ref ref = mm_trace_ref(entry);
+  __builtin_prefetch(mm_address(ref));
+  __builtin_prefetch(&heap->marks[mm_granule_of(heap, ref) >> 6], 1);
+}
+
+/* Up to LOOK_EACH entries; what waits in the FIFO in between is worked off, so
+   that all there is stands on the stack.  False: there is nothing. */
+static bool work_a_while(struct mm_worker *marker)
+{
+  struct fifo fifo = {0};
+  uint64_t entry;
+  unsigned done = 0;
+  while (done < LOOK_EACH && pop(&marker->stack, &entry)) {
+    prefetch(marker->heap, entry);
+    entry = fifo_pass(&fifo, entry);
+    done++;
+    if (entry != 0)
+      process(marker, entry);
+  }
+  while (fifo.held > 0) {
+    entry = fifo_pass(&fifo, 0);
+    if (entry != 0)
+      process(marker, entry);
+  }
+  return done > 0;
+}
+
+/* One log of references goes on the stack; false: there is none. */
+static bool take_log(struct mm_worker *marker)
+{
+  struct mm_heap *heap = marker->heap;
+  struct mm_barrier_log *log = mm_log_pop(heap, &heap->cycle.full);
+  if (!log)
+    return false;
+  uint32_t count = mm_breaks(heap, MM_FAULT_OLD_LOG) ? 0 : log->count;
+  for (uint32_t i = 0; i < count; i++) {
+    struct mm_ref ref = {log->entries[i]};
+    if (!mm_is_marked(heap, ref))
+      mm_trace_push(marker, mm_trace_entry(ref, 0));
+  }
+  mm_log_release(heap, log);
+  return true;
+}
+
+struct root_visitor {
+  struct mm_root_visitor visitor; /* first: the host gets its address */
+  struct mm_worker *marker;
+};
+
+static void visit_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
+                       enum mm_root_kind kind)
+{
+  (void)kind;
+  push_slot(((struct root_visitor *)visitor)->marker, slot);
+}
+
+void mm_marker_take_roots(struct mm_heap *heap)
+{
+  struct mm_worker *marker = heap->cycle.marker;
+  marker->stack.oldest = marker->stack.next = 0; /* of a cycle given up */
+  marker->stack_overflowed = false;
+  marker->live_objects = marker->live_bytes = 0;
+  struct root_visitor visitor = {{visit_root}, marker};
+  mm_roots_visit(heap, &visitor.visitor);
+}
+
+bool mm_marker_run(struct mm_heap *heap, uint64_t cycle)
+{
+  struct mm_worker *marker = heap->cycle.marker;
+  do {
+    if (mm_is_stopping(heap))
+      mm_marker_stop(heap);
+    if (__atomic_load_n(&heap->cycle.number, __ATOMIC_RELAXED) != cycle)
+      return false;
+  } while (work_a_while(marker) || take_log(marker));
+  return true;
+}
+
+void mm_marker_finish(struct mm_heap *heap)
+{
+  struct mm_worker *marker = heap->cycle.marker;
+  struct mm_mutator *mutator = heap->mutators;
+  for (; mutator; mutator = mutator->next)
+    mm_log_push(heap, &heap->cycle.full, &mutator->old_log);
+  while (work_a_while(marker) || take_log(marker))
+    ;
+}
