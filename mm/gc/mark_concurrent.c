@@ -26,6 +26,8 @@
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
 
+#include <sched.h>
+
 enum {
   FIFO_ENTRIES = 16,
   LOOK_EACH = 64, /* entries between two looks at `stopping' */
@@ -51,7 +53,8 @@ static void scan_chunk(struct mm_worker *marker, uint64_t entry)
   uint32_t from = chunk * MM_SCAN_CHUNK, to = mm_length_word(ref);
   if (to - from > MM_SCAN_CHUNK) {
     to = from + MM_SCAN_CHUNK;
-    mm_trace_push(marker, mm_trace_entry(ref, chunk + 1));
+    if (!mm_breaks(marker->heap, MM_FAULT_CHUNK))
+      mm_trace_push(marker, mm_trace_entry(ref, chunk + 1));
   }
   mm_scan_elements(mm_address(ref), from, to, push_slot, marker);
 }
@@ -160,13 +163,26 @@ void mm_marker_take_roots(struct mm_heap *heap)
   mm_roots_visit(heap, &visitor.visitor);
 }
 
+static bool is_cycle(const struct mm_heap *heap, uint64_t cycle)
+{
+  return __atomic_load_n(&heap->cycle.number, __ATOMIC_RELAXED) == cycle;
+}
+
+static void wait_while_held(struct mm_heap *heap, uint64_t cycle)
+{
+  while (__atomic_load_n(&heap->cycle.is_held, __ATOMIC_RELAXED) &&
+         !mm_is_stopping(heap) && is_cycle(heap, cycle))
+    sched_yield();
+}
+
 bool mm_marker_run(struct mm_heap *heap, uint64_t cycle)
 {
   struct mm_worker *marker = heap->cycle.marker;
   do {
+    wait_while_held(heap, cycle);
     if (mm_is_stopping(heap))
       mm_marker_stop(heap);
-    if (__atomic_load_n(&heap->cycle.number, __ATOMIC_RELAXED) != cycle)
+    if (!is_cycle(heap, cycle))
       return false;
   } while (work_a_while(marker) || take_log(marker));
   return true;

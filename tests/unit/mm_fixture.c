@@ -133,8 +133,8 @@ static struct mm_mutator *mutator_for(const void *slot)
 {
   size_t i = 0;
   while (i < HEAPS_MOST &&
-         (!attached[i] || !mm_regions_contain(&attached[i]->heap->regions,
-                                              (uintptr_t)slot)))
+         (!attached[i] ||
+          !mm_regions_contain(&attached[i]->heap->regions, (uintptr_t)slot)))
     i++;
   fixture_require(i < HEAPS_MOST);
   return attached[i];
@@ -261,9 +261,8 @@ char *fixture_data(struct mm_ref ref, size_t offset)
 
 struct mm_ref fixture_get(struct mm_ref ref, size_t offset)
 {
-  struct mm_ref value;
-  memcpy(&value, fixture_data(ref, offset), sizeof value);
-  return value;
+  const uint32_t *slot = (const uint32_t *)fixture_data(ref, offset);
+  return (struct mm_ref){__atomic_load_n(slot, __ATOMIC_RELAXED)};
 }
 
 void fixture_set(struct mm_ref ref, size_t offset, struct mm_ref value)

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mm/barrier_inline.h"
+#include "mm/gc/cycle_internal.h"
 #include "tests/unit/mm_fixture.h"
 
 /* Plans and kinds of collection. */
@@ -27,7 +29,8 @@ enum {
   FIXED = SLOTS | GAPS,
   ALL = MOVING | FIXED,
   YOUNG = 1 << 4, /* young objects alone */
-  WAYS = ALL | YOUNG,
+  CYCLE = 1 << 5, /* gc=concurrent, tenured=freelist */
+  WAYS = ALL | YOUNG | CYCLE,
 };
 
 enum { WRONG_RESULT = 1, RIGHT_RESULT = 0, REPORT_BYTES = 1 << 12 };
@@ -41,8 +44,25 @@ static void require(bool holds)
     _exit(WRONG_RESULT);
 }
 
+static void start_cycle(void)
+{
+  f.heap->cycle.is_held = true;
+  mm_cycle_step(&f.main.mutator);
+}
+
+static void finish_cycle(void)
+{
+  __atomic_store_n(&f.heap->cycle.is_held, false, __ATOMIC_RELAXED);
+  mm_cycle_wait(&f.main.mutator);
+}
+
 static void collect(void)
 {
+  if (way == CYCLE) {
+    start_cycle();
+    finish_cycle();
+    return;
+  }
   fixture_collect(&f, way == COMPACT ? MM_COLLECTION_COMPACT
                       : way == YOUNG ? MM_COLLECTION_YOUNG
                                      : MM_COLLECTION_EVACUATE);
@@ -260,6 +280,37 @@ static void old_arrays_with_young_elements(void)
   }
 }
 
+/* What hung on an object hangs on a root when the cycle ends. */
+static void a_reference_that_is_overwritten(void)
+{
+  size_t list = fixture_push_list(&f.main, 100);
+  start_cycle();
+  struct mm_ref head = fixture_at(&f.main, list);
+  fixture_push(&f.main, fixture_get(head, FIXTURE_LEFT));
+  fixture_set(head, FIXTURE_LEFT, MM_NULL);
+  finish_cycle();
+  fixture_check_list(fixture_at(&f.main, list + 1), 99);
+}
+
+static void what_a_weak_table_hands_out(void)
+{
+  f.weak[0] = numbered(3);
+  start_cycle();
+  mm_barrier_keep(&f.main.mutator, f.weak[0]);
+  fixture_push(&f.main, f.weak[0]);
+  finish_cycle();
+  require(fixture_value(fixture_at(&f.main, 0)) == 3);
+}
+
+static void objects_made_while_a_cycle_marks(void)
+{
+  start_cycle();
+  fixture_push_list(&f.main, 100);
+  fixture_push(&f.main, fixture_new(&f.main, FIXTURE_BYTES, 9000));
+  finish_cycle();
+  fixture_check_list(fixture_at(&f.main, 0), 100);
+}
+
 /* The table -----------------------------------------------------------------
  */
 
@@ -299,6 +350,14 @@ static const struct scenario {
                               "does not point at the start of an object"},
     [MM_FAULT_FILLER] = {gaps_between_buffers, MOVING, "it has no class"},
     [MM_FAULT_DIRTY] = {memory_that_was_used_before, EVACUATE | FIXED, NULL},
+    [MM_FAULT_BARRIER_BEFORE] = {a_reference_that_is_overwritten, CYCLE,
+                                 "reachable and not marked"},
+    [MM_FAULT_BARRIER_KEEP] = {what_a_weak_table_hands_out, CYCLE,
+                               "reachable and not marked"},
+    [MM_FAULT_BORN_WHITE] = {objects_made_while_a_cycle_marks, CYCLE,
+                             "reachable and not marked"},
+    [MM_FAULT_OLD_LOG] = {a_reference_that_is_overwritten, CYCLE,
+                          "reachable and not marked"},
     [MM_FAULT_BARRIER_AFTER] = {old_arrays_with_young_elements, YOUNG,
                                 "card is not dirty"},
     [MM_FAULT_CARD_LOG] = {old_arrays_with_young_elements, YOUNG,
@@ -317,7 +376,10 @@ START_TEST(one_scenario)
 {
   struct mm_options options = fixture_options();
   options.faults = faults;
+  if (way == CYCLE)
+    options.gc = MM_GC_CONCURRENT;
   fixture_choose_plan(&options, way == SLOTS   ? 1
+                                : way == CYCLE ? 1
                                 : way == GAPS  ? 2
                                 : way == YOUNG ? FIXTURE_PLAN_YOUNG
                                                : 0);

@@ -26,7 +26,7 @@ static void check_refused(const struct mm_options *options,
   ck_assert_msg(strstr(error.text, word), "no \"%s\" in: %s", word, error.text);
 }
 
-START_TEST(the_concurrent_collector_is_refused_by_name)
+START_TEST(the_concurrent_collector_is_refused_where_objects_move)
 {
   struct mm_options options = fixture_options();
   options.gc = MM_GC_CONCURRENT;
@@ -34,7 +34,7 @@ START_TEST(the_concurrent_collector_is_refused_by_name)
 }
 END_TEST
 
-START_TEST(generations_are_refused_by_name)
+START_TEST(generations_are_refused_where_they_are_not_to_be_had)
 {
   struct mm_options options = fixture_options();
   options.generational = true;
@@ -238,8 +238,8 @@ END_TEST
 int main(void)
 {
   TCase *tests = tcase_create("options");
-  tcase_add_test(tests, the_concurrent_collector_is_refused_by_name);
-  tcase_add_test(tests, generations_are_refused_by_name);
+  tcase_add_test(tests, the_concurrent_collector_is_refused_where_objects_move);
+  tcase_add_test(tests, generations_are_refused_where_they_are_not_to_be_had);
   tcase_add_test(tests, values_out_of_range_are_refused_by_name);
   tcase_add_test(tests, the_defaults_make_a_heap);
   tcase_add_loop_test(

@@ -439,7 +439,7 @@ static void mark(struct mm_ref ref, bool set)
 static uint64_t verify_marks(void)
 {
   fixture_census(&f); /* ends the TLABs, as a collection would have */
-  return mm_verify_marks(f.heap, text.out);
+  return mm_verify_marks(f.heap, true, text.out);
 }
 
 START_TEST(marks_that_are_right_have_no_faults)

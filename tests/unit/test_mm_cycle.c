@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cycles: marking while the program runs.  Tests hold the marker back where the
+ * order of things matters.  _i chooses slots or gaps.
+ */
+#include "config.h"
+
+#include "mm/barrier_inline.h"
+#include "mm/barrier_log.h"
+#include "mm/gc/cycle_internal.h"
+#include "mm/gc/workers_internal.h"
+#include "mm/native.h"
+#include "tests/unit/mm_fixture.h"
+
+enum { VARIANTS = 2 };
+
+static struct fixture f;
+
+static void open_heap(int variant)
+{
+  struct mm_options options = fixture_options();
+  fixture_choose_plan(&options, 1 + variant);
+  options.gc = MM_GC_CONCURRENT;
+  fixture_open(&f, &options);
+}
+
+static void teardown(void)
+{
+  fixture_close(&f);
+}
+
+static void hold(bool is_held)
+{
+  __atomic_store_n(&f.heap->cycle.is_held, is_held, __ATOMIC_RELAXED);
+}
+
+/* Starts a cycle, whose marker waits. */
+static void start(void)
+{
+  hold(true);
+  mm_cycle_step(&f.main.mutator);
+  ck_assert(mm_cycle_marks(f.heap));
+}
+
+/* Lets the marker go on and waits for the end. */
+static void finish(void)
+{
+  hold(false);
+  ck_assert(mm_cycle_wait(&f.main.mutator));
+  ck_assert(!mm_cycle_marks(f.heap));
+}
+
+static void run_cycle(void)
+{
+  start();
+  finish();
+}
+
+static uint64_t pauses(enum mm_collection_kind kind)
+{
+  return f.heap->stat.pauses[kind].count;
+}
+
+START_TEST(what_is_reachable_stays_and_the_rest_goes)
+{
+  open_heap(_i);
+  size_t list = fixture_push_list(&f.main, 10000);
+  size_t dead = fixture_push_list(&f.main, 5000);
+  fixture_put(&f.main, dead, MM_NULL);
+  run_cycle();
+  fixture_check_list(fixture_at(&f.main, list), 10000);
+  ck_assert_uint_eq(fixture_census(&f).objects, 10000);
+  ck_assert_uint_eq(pauses(MM_COLLECTION_START), 1);
+  ck_assert_uint_eq(pauses(MM_COLLECTION_FINISH), 1);
+}
+END_TEST
+
+START_TEST(a_reference_that_is_overwritten_during_a_cycle_is_marked)
+{
+  open_heap(_i);
+  size_t list = fixture_push_list(&f.main, 100);
+  start();
+  struct mm_ref head = fixture_at(&f.main, list);
+  fixture_push(&f.main, fixture_get(head, FIXTURE_LEFT));
+  fixture_set(head, FIXTURE_LEFT, MM_NULL);
+  finish();
+  ck_assert_uint_eq(fixture_census(&f).objects, 100);
+}
+END_TEST
+
+START_TEST(what_dies_during_a_cycle_goes_in_the_next)
+{
+  open_heap(_i);
+  size_t list = fixture_push_list(&f.main, 100);
+  start();
+  fixture_put(&f.main, list, MM_NULL);
+  finish();
+  ck_assert_uint_eq(fixture_census(&f).objects, 100);
+  run_cycle();
+  ck_assert_uint_eq(fixture_census(&f).objects, 0);
+}
+END_TEST
+
+/* Situation 20: in each space. */
+START_TEST(objects_made_during_a_cycle_live)
+{
+  open_heap(_i);
+  start();
+  for (int i = 0; i < 1000; i++)
+    fixture_push(&f.main, fixture_pair(&f.main));
+  fixture_push(&f.main, fixture_new(&f.main, FIXTURE_BYTES, 5000));
+  fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 200000));
+  fixture_push(&f.main, fixture_nonmoving(&f.main, FIXTURE_PAIR, 0));
+  fixture_push(&f.main, fixture_nonmoving(&f.main, FIXTURE_BYTES, 9000));
+  finish();
+  ck_assert_uint_eq(fixture_census(&f).objects, 1004);
+  fixture_pop(&f.main, 1004);
+  run_cycle();
+  ck_assert_uint_eq(fixture_census(&f).objects, 0);
+}
+END_TEST
+
+START_TEST(slots_that_a_cursor_gave_back_are_no_objects)
+{
+  open_heap(_i);
+  fixture_push(&f.main, fixture_pair(&f.main));
+  start();
+  fixture_push(&f.main, fixture_pair(&f.main));
+  finish();
+  ck_assert_uint_eq(fixture_census(&f).objects, 2);
+  run_cycle();
+  ck_assert_uint_eq(fixture_census(&f).objects, 2);
+}
+END_TEST
+
+/* Situation 21. */
+START_TEST(what_a_weak_table_hands_out_during_a_cycle_lives)
+{
+  open_heap(_i);
+  f.weak[0] = fixture_pair(&f.main);
+  f.weak[1] = fixture_pair(&f.main);
+  start();
+  mm_barrier_keep(&f.main.mutator, f.weak[0]);
+  fixture_push(&f.main, f.weak[0]);
+  finish();
+  ck_assert(mm_same(f.weak[0], fixture_at(&f.main, 0)));
+  ck_assert(mm_is_null(f.weak[1]));
+  ck_assert_uint_eq(fixture_census(&f).objects, 1);
+}
+END_TEST
+
+/* Situation 23. */
+START_TEST(a_thread_that_ends_during_a_cycle_leaves_its_log)
+{
+  struct fixture_thread other;
+  open_heap(_i);
+  size_t list = fixture_push_list(&f.main, 2);
+  start();
+  fixture_attach(&f, &other);
+  ck_assert_uint_eq(other.mutator.marking, 1);
+  struct mm_ref head = fixture_at(&f.main, list);
+  struct mm_ref tail = fixture_get(head, FIXTURE_LEFT);
+  mm_store_ref(&other.mutator, fixture_data(head, FIXTURE_LEFT), MM_NULL);
+  fixture_detach(&other);
+  fixture_push(&f.main, tail);
+  finish();
+  ck_assert_uint_eq(fixture_census(&f).objects, 2);
+}
+END_TEST
+
+/* Situation 33: a collection comes in between. */
+START_TEST(a_cycle_that_is_interrupted_leaves_nothing_behind)
+{
+  open_heap(_i);
+  size_t list = fixture_push_list(&f.main, 1000);
+  start();
+  struct mm_ref head = fixture_at(&f.main, list);
+  fixture_set(head, FIXTURE_RIGHT, fixture_get(head, FIXTURE_LEFT));
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  ck_assert(!mm_cycle_marks(f.heap));
+  ck_assert_uint_eq(f.main.mutator.marking, 0);
+  ck_assert_ptr_null(f.heap->cycle.full);
+  hold(false);
+  fixture_put(&f.main, list, MM_NULL);
+  run_cycle();
+  ck_assert_uint_eq(fixture_census(&f).objects, 0);
+  ck_assert_uint_eq(pauses(MM_COLLECTION_SWEEP), 1);
+}
+END_TEST
+
+START_TEST(a_heap_can_be_destroyed_during_a_cycle)
+{
+  open_heap(_i);
+  fixture_push_list(&f.main, 1000);
+  start();
+}
+END_TEST
+
+/* Situation 13, for this barrier. */
+START_TEST(more_references_than_fit_a_log_are_all_marked)
+{
+  enum { LENGTH = 4 * MM_BARRIER_LOG_ENTRIES };
+  open_heap(_i);
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, LENGTH));
+  for (size_t i = 0; i < LENGTH; i++) {
+    struct mm_ref pair = fixture_pair(&f.main);
+    fixture_set_element(fixture_at(&f.main, array), i, pair);
+  }
+  start();
+  for (size_t i = 0; i < LENGTH; i++) {
+    fixture_push(&f.main, fixture_element(fixture_at(&f.main, array), i));
+    fixture_set_element(fixture_at(&f.main, array), i, MM_NULL);
+  }
+  finish();
+  ck_assert_uint_eq(fixture_census(&f).objects, LENGTH + 1);
+}
+END_TEST
+
+START_TEST(without_memory_for_a_log_the_pause_marks_again)
+{
+  open_heap(_i);
+  size_t list = fixture_push_list(&f.main, 100);
+  fixture_push_list(&f.main, 50);
+  fixture_pop(&f.main, 1);
+  start();
+  mm_native_fail_at(1, true);
+  struct mm_ref head = fixture_at(&f.main, list);
+  fixture_push(&f.main, fixture_get(head, FIXTURE_LEFT));
+  fixture_set(head, FIXTURE_LEFT, MM_NULL);
+  mm_native_fail_at(0, false);
+  ck_assert(f.heap->cycle.is_lost);
+  finish();
+  ck_assert_uint_eq(fixture_census(&f).objects, 100);
+}
+END_TEST
+
+START_TEST(without_memory_for_the_stack_the_pause_marks_again)
+{
+  enum { LENGTH = 20000 };
+  open_heap(_i);
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, LENGTH));
+  for (size_t i = 0; i < LENGTH; i++) {
+    struct mm_ref tree = fixture_tree(&f.main, 1);
+    fixture_set_element(fixture_at(&f.main, array), i, tree);
+  }
+  f.heap->trace_entries_max = 1;
+  run_cycle();
+  ck_assert_uint_eq(fixture_census(&f).objects, 3 * LENGTH + 1);
+}
+END_TEST
+
+START_TEST(cycles_start_by_themselves_and_free_memory)
+{
+  open_heap(_i);
+  size_t list = fixture_push_list(&f.main, 1000);
+  for (int i = 0; i < 5 * 32 * FIXTURE_MIB / 24; i++)
+    fixture_pair(&f.main);
+  fixture_check_list(fixture_at(&f.main, list), 1000);
+  ck_assert_uint_gt(pauses(MM_COLLECTION_FINISH), 0);
+}
+END_TEST
+
+/* A list of which each node is unlinked and linked again elsewhere all the
+   time, by two threads, while cycles come and go. */
+static void *shuffle(void *argument)
+{
+  struct fixture_thread *main_thread = argument, self;
+  uint64_t seed = 7;
+  fixture_attach(main_thread->fixture, &self);
+  for (int i = 0; i < 20000; i++) {
+    size_t from = fixture_random(&seed) % 64, to = fixture_random(&seed) % 64;
+    struct mm_ref array = self.fixture->globals[0];
+    fixture_push(&self, fixture_element(array, from));
+    struct mm_ref pair = fixture_pair(&self);
+    fixture_set(pair, FIXTURE_LEFT, fixture_at(&self, 0));
+    if (i % 8 == 0)
+      fixture_set(pair, FIXTURE_LEFT, MM_NULL);
+    array = self.fixture->globals[0];
+    fixture_set_element(array, to, pair);
+    fixture_pop(&self, 1);
+    if (i % 500 == 0)
+      mm_cycle_step(&self.mutator);
+    mm_poll(&self.mutator);
+  }
+  fixture_detach(&self);
+  return NULL;
+}
+
+START_TEST(two_threads_change_a_graph_while_cycles_mark)
+{
+  pthread_t threads[2];
+  open_heap(_i);
+  f.globals[0] = fixture_new(&f.main, FIXTURE_REFS, 64);
+  mm_enter_native(&f.main.mutator);
+  for (int i = 0; i < 2; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, shuffle, &f.main), 0);
+  for (int i = 0; i < 2; i++)
+    pthread_join(threads[i], NULL);
+  mm_leave_native(&f.main.mutator);
+  ck_assert_uint_gt(pauses(MM_COLLECTION_FINISH), 10);
+}
+END_TEST
+
+#define ADD(test) tcase_add_loop_test(tests, test, 0, VARIANTS)
+
+int main(void)
+{
+  TCase *tests = tcase_create("cycles");
+  tcase_add_checked_fixture(tests, NULL, teardown);
+  ADD(what_is_reachable_stays_and_the_rest_goes);
+  ADD(a_reference_that_is_overwritten_during_a_cycle_is_marked);
+  ADD(what_dies_during_a_cycle_goes_in_the_next);
+  ADD(objects_made_during_a_cycle_live);
+  ADD(slots_that_a_cursor_gave_back_are_no_objects);
+  ADD(what_a_weak_table_hands_out_during_a_cycle_lives);
+  ADD(a_thread_that_ends_during_a_cycle_leaves_its_log);
+  ADD(a_cycle_that_is_interrupted_leaves_nothing_behind);
+  ADD(a_heap_can_be_destroyed_during_a_cycle);
+  ADD(more_references_than_fit_a_log_are_all_marked);
+  ADD(without_memory_for_a_log_the_pause_marks_again);
+  ADD(without_memory_for_the_stack_the_pause_marks_again);
+  ADD(cycles_start_by_themselves_and_free_memory);
+  ADD(two_threads_change_a_graph_while_cycles_mark);
+  return fixture_main("mm_cycle", (TCase *[]){tests, NULL});
+}
