@@ -105,13 +105,11 @@ static void operations_of(const char *body, bool fuse, char *names)
 {
   char text[2000], line[200], name[100];
   snprintf(text, sizeof text,
-           ".record R { i32 i i64 l R r }\n"
+           ".record R {\n i32 i\n i64 l\n R r\n i32 w <volatile>\n"
+           " R u <volatile>\n i32 s <static, volatile>\n}\n"
            ".function i32 f(i32 a0, f64 a1, u1[] a2, R a3) {\n%s\n}\n"
            ".function i32 main() {\n ldai 0\n return\n}\n",
            body);
-  for (char *c = strstr(text, "{ i32"); *c != '}'; c++)
-    if (strncmp(c, " i64", 4) == 0 || strncmp(c, " R r", 4) == 0)
-      *c = '\n';
   struct run run;
   run_open(&run, text, fuse);
   run_main(&run);
@@ -174,6 +172,13 @@ static const struct {
     {"lda a0\n stobj a3, R.i\n return", "lda32 stobj_32_a ret"},
     {"ldobj.64 a3, R.l\n sta.64 v0\n ldai 0\n return", "ldobj_64_r ret_i"},
     {"ldobj.obj a3, R.r\n sta.obj v0\n ldai 0\n return", "ldobj_ref_r ret_i"},
+    /* Volatile fields: their own operations, never fused. */
+    {"ldobj a3, R.w\n sta v0\n ldai 0\n return", "vldobj_i32_a sta32 ret_i"},
+    {"lda a0\n stobj a3, R.w\n ldai 0\n return", "lda32 vstobj_32_a ret_i"},
+    {"ldobj.v.obj v0, a3, R.u\n ldai 0\n return", "vldobj_ref_r ret_i"},
+    {"lda.obj a3\n stobj.obj a3, R.u\n ldai 0\n return",
+     "lda64 vstobj_ref_a ret_i"},
+    {"ldstatic R.s\n ststatic R.s\n return", "vldstatic vststatic_i32 ret"},
     {"lda a0\n sta v0\n ldai 0\n return", "mov32 ret_i"},
     {"ldai 5\n sta v0\n ldai 0\n return", "movi ret_i"},
     /* A jump target in between: nothing may be fused across it. */
