@@ -158,5 +158,5 @@ AS_IF([test "x$SANITIZE_CFLAGS$COVERAGE_CFLAGS" != x ||
        test "x$enable_debug" != xno], [TEST_SIZE=small])
 AC_SUBST([TEST_SIZE])
 TEST_STEP=1
-AS_IF([test "x$enable_tsan" != xno], [TEST_STEP=16])
+AS_IF([test "x$enable_tsan" != xno], [TEST_STEP=64])
 AC_SUBST([TEST_STEP])])

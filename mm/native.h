@@ -103,6 +103,9 @@ uint64_t mm_native_bytes(unsigned purpose);
 const char *mm_purpose_key(unsigned purpose);
 const char *mm_purpose_text(unsigned purpose);
 
+/* Has anybody a use for this number? */
+bool mm_purpose_is_named(unsigned purpose);
+
 /*
  * Injection of failures: the `count`-th allocation from now on (from 1) fails;
  * `and_after`: so do all that follow.  0: none does.

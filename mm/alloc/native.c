@@ -95,6 +95,11 @@ const char *mm_purpose_text(unsigned purpose)
   return name_of(purpose)->text;
 }
 
+bool mm_purpose_is_named(unsigned purpose)
+{
+  return purpose < MM_PURPOSE_HOST + host_name_count;
+}
+
 /* Counts ------------------------------------------------------------------ */
 
 static void count(uint64_t *bytes, int64_t more)

@@ -36,8 +36,8 @@ const char *mm_collection_kind_name(enum mm_collection_kind kind)
       [MM_COLLECTION_COMPACT] = "compact",
       [MM_COLLECTION_SWEEP] = "sweep",
       [MM_COLLECTION_YOUNG] = "young",
-      [MM_COLLECTION_START] = "mark start",
-      [MM_COLLECTION_FINISH] = "remark",
+      [MM_COLLECTION_START] = "start",
+      [MM_COLLECTION_FINISH] = "finish",
   };
   return names[kind];
 }
@@ -198,6 +198,20 @@ static void count_freed(struct mm_stat *stat, uint64_t live_now_bytes)
   stat->live_then_bytes = live_now_bytes;
 }
 
+static const char *pause_name(enum mm_collection_kind kind)
+{
+  switch (kind) {
+  case MM_COLLECTION_YOUNG:
+    return "Young";
+  case MM_COLLECTION_START:
+    return "Mark Start";
+  case MM_COLLECTION_FINISH:
+    return "Remark";
+  default:
+    return "Full";
+  }
+}
+
 static void log_collection(const struct mm_stat *stat)
 {
   const struct mm_stat_collection *current = &stat->current;
@@ -210,8 +224,7 @@ static void log_collection(const struct mm_stat *stat)
                current->after.live_bytes, current->after.live_objects);
   mm_log_write(&stat->log, MM_LOG_INFO, "gc",
                "GC(%" PRIu64 ") Pause %s (%s) %s->%s(%s) %.3fms",
-               current->number,
-               current->kind == MM_COLLECTION_YOUNG ? "Young" : "Full",
+               current->number, pause_name(current->kind),
                mm_cause_name(current->cause),
                mm_log_size(current->before.used_bytes, before),
                mm_log_size(current->after.used_bytes, after),

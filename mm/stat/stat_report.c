@@ -169,8 +169,9 @@ static void report_native(struct mm_report *report)
   uint64_t sum = 0;
   mm_report_group(report, "native", "native memory", NULL);
   for (int purpose = 0; purpose < MM_PURPOSE_COUNT; purpose++) {
-    mm_report_line(report, mm_purpose_key(purpose), mm_purpose_text(purpose),
-                   mm_native_bytes(purpose), MM_UNIT_BYTES);
+    if (mm_purpose_is_named(purpose) || mm_native_bytes(purpose) > 0)
+      mm_report_line(report, mm_purpose_key(purpose), mm_purpose_text(purpose),
+                     mm_native_bytes(purpose), MM_UNIT_BYTES);
     sum += mm_native_bytes(purpose);
   }
   mm_report_line(report, "all", "all", sum, MM_UNIT_BYTES);

@@ -87,7 +87,7 @@ START_TEST(each_cause_has_its_text)
 {
   static const char *const texts[MM_CAUSE_COUNT] = {
       "\\(Allocation Failure\\)", "\\(Explicit\\)", "\\(Stress\\)",
-      "\\(Exit\\)"};
+      "\\(Exit\\)", "\\(Allocation Rate\\)"};
   one_collection((enum mm_cause)_i, false, 0, 0);
   check_log(texts[_i]);
 }
