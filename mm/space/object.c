@@ -50,6 +50,7 @@ void mm_object_make_tenured(struct mm_heap *heap, uint32_t index)
 void mm_objects_make_all_old(struct mm_heap *heap)
 {
   MM_ASSERT(heap->options.generational);
+  mm_fixed_finish_sweep(heap);
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     struct mm_region *region = &heap->regions.table[i];
     region->flags &= (uint8_t)~MM_REGION_TARGET;

@@ -54,7 +54,9 @@ enum mm_status mm_object_cut_medium(struct mm_heap *heap, enum mm_age age,
 void mm_object_add_young(struct mm_heap *heap, uint32_t index, enum mm_age age);
 void mm_object_make_tenured(struct mm_heap *heap, uint32_t index);
 
-/* After a collection of all objects, all that are left are old. */
+/* After a collection of all objects, all that are left are old.  What is fixed
+   has to be swept: cards are scanned with all the objects in them, and a dead
+   one may refer to what is gone. */
 void mm_objects_make_all_old(struct mm_heap *heap);
 
 /* Puts what a region has left on offer, if that is worth it. */

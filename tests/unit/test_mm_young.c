@@ -203,7 +203,7 @@ START_TEST(a_card_is_logged_once_however_often_it_is_stored_to)
   for (int i = 0; i < 10000; i++)
     fixture_set_element(array, (size_t)i % 50, fixture_pair(&f.main));
   ck_assert_uint_le(f.main.mutator.card_log->count,
-                     50 * sizeof(struct mm_ref) / MM_CARD_BYTES + 2);
+                    50 * sizeof(struct mm_ref) / MM_CARD_BYTES + 2);
   collect_young();
   ck_assert_uint_eq(fixture_census(&f).objects, 51);
 }
@@ -261,6 +261,44 @@ START_TEST(a_thread_that_ends_leaves_its_log_behind)
   fixture_detach(&other);
   collect_young();
   ck_assert_uint_eq(fixture_census(&f).objects, 2);
+}
+END_TEST
+
+/* A dead object that does not move shares a card with a live one, and refers to
+   where young objects are by now. */
+START_TEST(dead_objects_on_dirty_cards_are_left_alone)
+{
+  struct mm_options options = fixture_options();
+  options.verify = 0; /* the verifier would sweep */
+  open_with(&options, _i);
+  for (int i = 0; i < 64; i++)
+    fixture_push(&f.main, fixture_nonmoving(&f.main, FIXTURE_PAIR, 0));
+  for (size_t i = 0; i < 64; i++) {
+    struct mm_ref pair = fixture_pair(&f.main);
+    fixture_set(fixture_at(&f.main, i), FIXTURE_LEFT, pair);
+  }
+  fixture_collect(&f, MM_COLLECTION_EVACUATE);
+  for (size_t i = 0; i < 64; i++) {
+    struct mm_ref pair = fixture_pair(&f.main);
+    fixture_set(fixture_at(&f.main, i), FIXTURE_LEFT, pair);
+  }
+  for (size_t i = 1; i < 64; i += 2)
+    fixture_put(&f.main, i, MM_NULL);
+  fixture_collect(&f, _i % 2 ? MM_COLLECTION_EVACUATE : MM_COLLECTION_COMPACT);
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 30000; i++)
+      fixture_new(&f.main, FIXTURE_BYTES, 50);
+    for (size_t i = 0; i < 64; i += 2) {
+      struct mm_ref pair = fixture_pair(&f.main);
+      fixture_set_value(pair, (int64_t)i);
+      fixture_set(fixture_at(&f.main, i), FIXTURE_RIGHT, pair);
+    }
+    collect_young();
+    for (size_t i = 0; i < 64; i += 2)
+      ck_assert_int_eq(
+          fixture_value(fixture_get(fixture_at(&f.main, i), FIXTURE_RIGHT)),
+          (int64_t)i);
+  }
 }
 END_TEST
 
@@ -384,6 +422,7 @@ int main(void)
   ADD(more_dirty_cards_than_fit_a_log_are_all_kept);
   ADD(without_memory_for_a_log_nothing_is_lost);
   ADD(a_thread_that_ends_leaves_its_log_behind);
+  ADD(dead_objects_on_dirty_cards_are_left_alone);
   ADD(a_young_large_object_dies_young);
   ADD(a_young_large_object_that_lives_is_old_and_stays);
   ADD(without_room_for_copies_objects_stay_and_are_old);
