@@ -140,6 +140,9 @@ static bool finish(struct mm_heap *heap, uint64_t cycle)
 bool mm_cycle_end_marking(struct mm_heap *heap)
 {
   struct mm_worker *marker = heap->cycle.marker;
+  uint64_t ns = mm_stat_now_ns() - heap->cycle.began_ns;
+  uint64_t known_ns = heap->cycle.mark_ns;
+  heap->cycle.mark_ns = known_ns ? (known_ns + ns) / 2 : ns;
   mm_marker_finish(heap);
   bool is_whole = !marker->stack_overflowed && !heap->cycle.is_lost;
   drop_logs(heap);
@@ -155,10 +158,7 @@ static void run_cycle(struct mm_heap *heap)
   mm_marker_begin(heap);
   bool is_done = mm_marker_run(heap, cycle);
   mm_marker_end(heap);
-  uint64_t ns = mm_stat_now_ns() - heap->cycle.began_ns;
-  mm_stat_concurrent(&heap->stat, ns);
-  heap->cycle.mark_ns =
-      heap->cycle.mark_ns ? (heap->cycle.mark_ns + ns) / 2 : ns;
+  mm_stat_concurrent(&heap->stat, mm_stat_now_ns() - heap->cycle.began_ns);
   if (is_done)
     finish(heap, cycle);
 }

@@ -10,6 +10,7 @@
  * What a host has to do is all here: describe its classes (layouts), show its
  * roots (binding), keep references in scopes across allocations.
  */
+#include "mm/barrier_inline.h"
 #include "mm/mm_inline.h"
 
 #include <stdio.h>
@@ -76,6 +77,29 @@ static int compare(struct mm_ref a, struct mm_ref b)
   return order ? order : (a_bytes > b_bytes) - (a_bytes < b_bytes);
 }
 
+/* Finds the word's node, or hangs `fresh` in.  No safepoint; stores into
+   objects go through the barrier, the root is no object. */
+static void count_word(struct program *program, struct mm_ref word,
+                       struct mm_ref fresh)
+{
+  struct mm_ref parent = MM_NULL, node = program->tree;
+  size_t side = LEFT;
+  for (int order; !mm_is_null(node); node = load(node, side)) {
+    if ((order = compare(word, load(node, WORD))) == 0)
+      break;
+    parent = node;
+    side = order < 0 ? LEFT : RIGHT;
+  }
+  if (mm_is_null(node)) {
+    node = fresh;
+    if (mm_is_null(parent))
+      program->tree = fresh;
+    else
+      mm_store_ref(&program->mutator, field(parent, side), fresh);
+  }
+  ++*field(node, COUNT);
+}
+
 /* Makes the word, finds its node or hangs a new one in. False: heap full. */
 static bool add_word(struct program *program, const char *text)
 {
@@ -94,17 +118,8 @@ static bool add_word(struct program *program, const char *text)
   mm_scope_close(&program->mutator, &scope);
   if (mm_is_null(fresh))
     return false;
-  *field(fresh, WORD) = word.bits;
-  struct mm_ref *slot = &program->tree;
-  while (!mm_is_null(*slot)) { /* no safepoint from here on */
-    int order = compare(word, load(*slot, WORD));
-    if (order == 0)
-      break;
-    slot = (struct mm_ref *)field(*slot, order < 0 ? LEFT : RIGHT);
-  }
-  if (mm_is_null(*slot))
-    *slot = fresh;
-  ++*field(*slot, COUNT);
+  mm_store_ref(&program->mutator, field(fresh, WORD), word);
+  count_word(program, word, fresh);
   return true;
 }
 

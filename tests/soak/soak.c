@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A soak: threads that change structures in one heap at random for as long as
+ * is wanted, and know what has to be in them.
+ *
+ *   usage: soak [--seconds=N] [--threads=N] [--heap=MiB] [--seed=N]
+ *               [--workers=N] [--gc=stw|concurrent] [--young] [--freelist]
+ *               [--no-verify]
+ *
+ * Each thread has lists of its own, of which it keeps the length and the sum
+ * outside the heap; it pushes, pops, turns round, joins, drops and checks them.
+ * All share a table of trees: a tree does not change once it is in the table,
+ * and its nodes hold a number that follows from their place, so that whoever
+ * takes one out can check it.  Garbage of all sizes is made in between, threads
+ * end and begin, collections are asked for now and then.
+ *
+ * Status: 0; 1 when something was not as it should be, which is told; 2 wrong
+ * usage; that of a fatal report of the memory manager.
+ */
+#include "config.h"
+
+#include "mm/barrier_inline.h"
+#include "mm/mm_inline.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+  THREADS_MOST = 64,
+  LISTS = 32,
+  TREES = 64,
+  TREE_DEPTH = 6,
+  LIST_MOST = 2000,
+  ROUND_STEPS = 20000, /* then a thread ends, and another takes its place */
+  LEFT = 8,
+  RIGHT = 12,
+  NUMBER = 16,
+  NODE_BYTES = 24,
+};
+
+struct settings {
+  struct mm_options mm;
+  unsigned seconds, threads;
+  uint64_t seed;
+};
+
+struct host {
+  struct mm_heap *heap;
+  struct mm_layout *node, *refs, *bytes;
+  struct mm_ref trees;  /* the table: an array */
+  pthread_mutex_t lock; /* of its elements; never held over a safepoint */
+  struct timespec end;
+  uint64_t rounds, steps, refused; /* atomic */
+};
+
+struct soaker {
+  struct mm_mutator mutator; /* first: the binding casts back */
+  struct host *host;
+  pthread_t thread;
+  uint64_t seed;
+  struct mm_ref lists[LISTS];
+  uint64_t lengths[LISTS], sums[LISTS];
+  struct mm_ref held[TREE_DEPTH + 2]; /* while trees are built and copied */
+};
+
+/* The host -------------------------------------------------------------------
+ */
+
+static void visit_globals(void *host, struct mm_root_visitor *visitor)
+{
+  visitor->slot(visitor, &((struct host *)host)->trees, MM_ROOT_GLOBAL);
+}
+
+static void visit_mutator(void *host, struct mm_mutator *mutator,
+                          struct mm_root_visitor *visitor)
+{
+  struct soaker *soaker = (struct soaker *)mutator;
+  (void)host;
+  for (int i = 0; i < LISTS; i++)
+    visitor->slot(visitor, &soaker->lists[i], MM_ROOT_VREG);
+  for (int i = 0; i < TREE_DEPTH + 2; i++)
+    visitor->slot(visitor, &soaker->held[i], MM_ROOT_VREG);
+}
+
+static void visit_weak(void *host, struct mm_weak_visitor *visitor)
+{
+  (void)host, (void)visitor;
+}
+
+static void layout_name(void *host, const struct mm_layout *layout, char *name,
+                        size_t name_bytes)
+{
+  const struct host *self = host;
+  snprintf(name, name_bytes, "%s",
+           layout == self->node   ? "Node"
+           : layout == self->refs ? "Node[]"
+                                  : "u8[]");
+}
+
+static const struct mm_binding binding = {
+    .visit_global_roots = visit_globals,
+    .visit_mutator_roots = visit_mutator,
+    .visit_weak = visit_weak,
+    .layout_name = layout_name,
+};
+
+static void wrong(const struct soaker *soaker, const char *what)
+{
+  fprintf(stderr, "soak: thread %" PRIu32 ": %s\n", soaker->mutator.id, what);
+  exit(1);
+}
+
+/* Objects --------------------------------------------------------------------
+ */
+
+static uint64_t next_random(struct soaker *soaker)
+{
+  soaker->seed ^= soaker->seed >> 12;
+  soaker->seed ^= soaker->seed << 25;
+  soaker->seed ^= soaker->seed >> 27;
+  return soaker->seed * UINT64_C(2685821657736338717);
+}
+
+static uint32_t below(struct soaker *soaker, uint32_t bound)
+{
+  return (uint32_t)(next_random(soaker) >> 33) % bound;
+}
+
+static void *at(struct mm_ref ref, size_t offset)
+{
+  return (char *)mm_address(ref) + offset;
+}
+
+static struct mm_ref get(struct mm_ref ref, size_t offset)
+{
+  return (struct mm_ref){
+      __atomic_load_n((uint32_t *)at(ref, offset), __ATOMIC_RELAXED)};
+}
+
+static void set(struct soaker *soaker, struct mm_ref ref, size_t offset,
+                struct mm_ref value)
+{
+  mm_store_ref(&soaker->mutator, at(ref, offset), value);
+}
+
+static uint64_t number(struct mm_ref node)
+{
+  return *(uint64_t *)at(node, NUMBER);
+}
+
+/* A node; null when the heap is full, which is no fault. */
+static struct mm_ref new_node(struct soaker *soaker, uint64_t value)
+{
+  struct mm_ref node = mm_alloc_plain(&soaker->mutator, soaker->host->node);
+  if (mm_is_null(node))
+    __atomic_fetch_add(&soaker->host->refused, 1, __ATOMIC_RELAXED);
+  else
+    *(uint64_t *)at(node, NUMBER) = value;
+  return node;
+}
+
+/* Lists ----------------------------------------------------------------------
+ */
+
+static void push(struct soaker *soaker, uint32_t list)
+{
+  uint64_t value = next_random(soaker) >> 40;
+  struct mm_ref node = new_node(soaker, value);
+  if (mm_is_null(node) || soaker->lengths[list] == LIST_MOST)
+    return;
+  set(soaker, node, LEFT, soaker->lists[list]);
+  soaker->lists[list] = node;
+  soaker->lengths[list]++;
+  soaker->sums[list] += value;
+}
+
+static void pop(struct soaker *soaker, uint32_t list)
+{
+  struct mm_ref node = soaker->lists[list];
+  if (mm_is_null(node))
+    return;
+  soaker->sums[list] -= number(node);
+  soaker->lengths[list]--;
+  soaker->lists[list] = get(node, LEFT);
+}
+
+static void turn_round(struct soaker *soaker, uint32_t list)
+{
+  struct mm_ref done = MM_NULL, rest = soaker->lists[list];
+  while (!mm_is_null(rest)) {
+    struct mm_ref next = get(rest, LEFT);
+    set(soaker, rest, LEFT, done);
+    done = rest;
+    rest = next;
+  }
+  soaker->lists[list] = done;
+}
+
+static void drop(struct soaker *soaker, uint32_t list)
+{
+  soaker->lists[list] = MM_NULL;
+  soaker->lengths[list] = soaker->sums[list] = 0;
+}
+
+/* The second list is put before the first one and is empty then. */
+static void join(struct soaker *soaker, uint32_t first, uint32_t second)
+{
+  struct mm_ref last = soaker->lists[second];
+  if (first == second || mm_is_null(last) ||
+      soaker->lengths[first] + soaker->lengths[second] > LIST_MOST)
+    return;
+  while (!mm_is_null(get(last, LEFT)))
+    last = get(last, LEFT);
+  set(soaker, last, LEFT, soaker->lists[first]);
+  soaker->lists[first] = soaker->lists[second];
+  soaker->lengths[first] += soaker->lengths[second];
+  soaker->sums[first] += soaker->sums[second];
+  drop(soaker, second);
+}
+
+static void check_list(const struct soaker *soaker, uint32_t list)
+{
+  uint64_t length = 0, sum = 0;
+  struct mm_ref node = soaker->lists[list];
+  for (; !mm_is_null(node); node = get(node, LEFT)) {
+    sum += number(node);
+    if (++length > soaker->lengths[list])
+      wrong(soaker, "a list is too long");
+  }
+  if (length != soaker->lengths[list] || sum != soaker->sums[list])
+    wrong(soaker, "a list is not what it was");
+}
+
+/* Trees ----------------------------------------------------------------------
+ */
+
+/* In held[depth]; false: the heap is full. */
+static bool build(struct soaker *soaker, unsigned depth, uint64_t value)
+{
+  struct mm_ref node = new_node(soaker, value);
+  soaker->held[depth] = node;
+  if (depth == 0 || mm_is_null(node))
+    return !mm_is_null(node);
+  for (unsigned side = 0; side < 2; side++) {
+    if (!build(soaker, depth - 1, 2 * value + side))
+      return false;
+    set(soaker, soaker->held[depth], side ? RIGHT : LEFT,
+        soaker->held[depth - 1]);
+  }
+  return true;
+}
+
+static void check_tree(const struct soaker *soaker, struct mm_ref node,
+                       unsigned depth, uint64_t value)
+{
+  if (mm_is_null(node) != (depth == UINT32_MAX))
+    wrong(soaker, "a tree has another shape");
+  if (mm_is_null(node))
+    return;
+  if (number(node) != value)
+    wrong(soaker, "a tree has another number");
+  check_tree(soaker, get(node, LEFT), depth - 1, 2 * value);
+  check_tree(soaker, get(node, RIGHT), depth - 1, 2 * value + 1);
+}
+
+/* Puts a tree (or null) into the table, gives back what was there. */
+static struct mm_ref exchange(struct soaker *soaker, uint32_t place,
+                              struct mm_ref tree)
+{
+  struct host *host = soaker->host;
+  size_t offset = MM_ARRAY_BASE + 4 * (size_t)place;
+  pthread_mutex_lock(&host->lock);
+  struct mm_ref old = get(host->trees, offset);
+  set(soaker, host->trees, offset, tree);
+  pthread_mutex_unlock(&host->lock);
+  return old;
+}
+
+static void take_and_check_tree(struct soaker *soaker, uint32_t place)
+{
+  struct mm_ref tree = exchange(soaker, place, MM_NULL);
+  if (mm_is_null(tree))
+    return;
+  check_tree(soaker, tree, TREE_DEPTH, number(tree));
+  exchange(soaker, below(soaker, TREES), tree);
+}
+
+static void put_tree(struct soaker *soaker, uint32_t place)
+{
+  if (build(soaker, TREE_DEPTH, 1 + below(soaker, 1000)))
+    exchange(soaker, place, soaker->held[TREE_DEPTH]);
+  memset(soaker->held, 0, sizeof soaker->held);
+}
+
+/* A soaker -------------------------------------------------------------------
+ */
+
+static void make_garbage(struct soaker *soaker)
+{
+  static const uint32_t sizes[] = {0, 8, 100, 1000, 5000, 20000, 70000, 600000};
+  uint32_t bytes = sizes[below(soaker, below(soaker, 8) + 1)];
+  mm_alloc_array(&soaker->mutator, soaker->host->bytes, bytes);
+  mm_alloc_array(&soaker->mutator, soaker->host->refs, bytes / 4);
+}
+
+static void step(struct soaker *soaker)
+{
+  uint32_t list = below(soaker, LISTS), what = below(soaker, 1000);
+  mm_poll(&soaker->mutator);
+  if (what < 500)
+    push(soaker, list);
+  else if (what < 650)
+    pop(soaker, list);
+  else if (what < 670)
+    turn_round(soaker, list);
+  else if (what < 690)
+    join(soaker, list, below(soaker, LISTS));
+  else if (what < 700)
+    drop(soaker, list);
+  else if (what < 740)
+    check_list(soaker, list);
+  else if (what < 780)
+    put_tree(soaker, below(soaker, TREES));
+  else if (what < 840)
+    take_and_check_tree(soaker, below(soaker, TREES));
+  else if (what < 999)
+    make_garbage(soaker);
+  else if (below(soaker, 20) == 0)
+    mm_collect(&soaker->mutator, MM_CAUSE_EXPLICIT);
+}
+
+static bool time_is_over(const struct host *host)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec > host->end.tv_sec ||
+         (now.tv_sec == host->end.tv_sec && now.tv_nsec >= host->end.tv_nsec);
+}
+
+static void one_life(struct soaker *soaker)
+{
+  struct host *host = soaker->host;
+  memset(&soaker->mutator, 0, sizeof soaker->mutator);
+  if (mm_mutator_attach(host->heap, &soaker->mutator) != MM_OK)
+    wrong(soaker, "cannot attach");
+  for (int i = 0; i < ROUND_STEPS; i++)
+    step(soaker);
+  for (uint32_t list = 0; list < LISTS; list++) {
+    check_list(soaker, list);
+    drop(soaker, list);
+  }
+  mm_mutator_detach(&soaker->mutator);
+  __atomic_fetch_add(&host->rounds, 1, __ATOMIC_RELAXED);
+}
+
+static void *soak(void *argument)
+{
+  struct soaker *soaker = argument;
+  while (!time_is_over(soaker->host))
+    one_life(soaker);
+  return NULL;
+}
+
+/* Begin and end --------------------------------------------------------------
+ */
+
+static bool make_layouts(struct host *host)
+{
+  host->node = mm_metadata_alloc(host->heap, sizeof *host->node);
+  host->refs = mm_metadata_alloc(host->heap, sizeof *host->refs);
+  host->bytes = mm_metadata_alloc(host->heap, sizeof *host->bytes);
+  if (!host->node || !host->refs || !host->bytes)
+    return false;
+  *host->node = (struct mm_layout){.base_bytes = NODE_BYTES,
+                                   .kind = MM_KIND_PLAIN,
+                                   .ref_map = 1 << LEFT / 4 | 1 << RIGHT / 4};
+  *host->refs = (struct mm_layout){
+      .base_bytes = MM_ARRAY_BASE, .kind = MM_KIND_REF_ARRAY, .elem_log2 = 2};
+  *host->bytes = (struct mm_layout){.base_bytes = MM_ARRAY_BASE,
+                                    .kind = MM_KIND_DATA_ARRAY};
+  return true;
+}
+
+static bool make_table(struct host *host)
+{
+  static struct soaker first;
+  first.host = host;
+  if (mm_mutator_attach(host->heap, &first.mutator) != MM_OK)
+    return false;
+  host->trees = mm_alloc_array(&first.mutator, host->refs, TREES);
+  mm_mutator_detach(&first.mutator);
+  return !mm_is_null(host->trees);
+}
+
+static int run(struct host *host, const struct settings *settings)
+{
+  static struct soaker soakers[THREADS_MOST];
+  clock_gettime(CLOCK_MONOTONIC, &host->end);
+  host->end.tv_sec += settings->seconds;
+  for (unsigned i = 0; i < settings->threads; i++) {
+    soakers[i].host = host;
+    soakers[i].seed = settings->seed * 1000 + i + 1;
+    if (pthread_create(&soakers[i].thread, NULL, soak, &soakers[i]) != 0)
+      return fprintf(stderr, "soak: no thread\n"), 1;
+  }
+  for (unsigned i = 0; i < settings->threads; i++)
+    pthread_join(soakers[i].thread, NULL);
+  uint64_t broken = mm_verify(host->heap);
+  printf("%" PRIu64 " lives of %d steps, %" PRIu64 " collections, %" PRIu64
+         " allocations refused, %" PRIu64 " faults\n",
+         host->rounds, ROUND_STEPS, mm_collections(host->heap), host->refused,
+         broken);
+  return broken != 0;
+}
+
+static bool take_number(const char *word, const char *option, uint64_t *number)
+{
+  size_t length = strlen(option);
+  char *end;
+  if (strncmp(word, option, length) != 0)
+    return false;
+  *number = strtoull(word + length, &end, 10);
+  return end != word + length && *end == 0;
+}
+
+static bool take_word(struct settings *settings, const char *word)
+{
+  uint64_t value = 0;
+  if (take_number(word, "--seconds=", &value))
+    settings->seconds = (unsigned)value;
+  else if (take_number(word, "--threads=", &value))
+    settings->threads = (unsigned)value;
+  else if (take_number(word, "--heap=", &value))
+    settings->mm.heap_max_bytes = settings->mm.heap_min_bytes = value << 20;
+  else if (take_number(word, "--seed=", &value))
+    settings->seed = settings->mm.seed = value;
+  else if (take_number(word, "--workers=", &value))
+    settings->mm.workers = (unsigned)value;
+  else if (strcmp(word, "--gc=concurrent") == 0)
+    settings->mm.gc = MM_GC_CONCURRENT;
+  else if (strcmp(word, "--young") == 0)
+    settings->mm.generational = true;
+  else if (strcmp(word, "--freelist") == 0)
+    settings->mm.tenured = MM_TENURED_FREELIST;
+  else if (strcmp(word, "--no-verify") == 0)
+    settings->mm.verify = 0;
+  else
+    return strcmp(word, "--gc=stw") == 0;
+  return true;
+}
+
+static int read_settings(struct settings *settings, int argc, char **argv)
+{
+  mm_options_init(&settings->mm);
+  settings->mm.heap_max_bytes = settings->mm.heap_min_bytes = 16 << 20;
+  settings->mm.verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK;
+  settings->seconds = 10;
+  settings->threads = 4;
+  settings->seed = 1;
+  for (int i = 1; i < argc; i++)
+    if (!take_word(settings, argv[i]))
+      return fprintf(stderr, "soak: `%s' is not understood\n", argv[i]), 2;
+  if (settings->threads < 1 || settings->threads > THREADS_MOST)
+    return fprintf(stderr, "soak: 1 to %d threads\n", THREADS_MOST), 2;
+  return 0;
+}
+
+int main(int argc, char **argv)
+{
+  static struct host host;
+  struct settings settings = {.seed = 1};
+  struct mm_error error;
+  int status = read_settings(&settings, argc, argv);
+  if (status != 0)
+    return status;
+  if (mm_heap_create(&settings.mm, &binding, &host, &host.heap, &error) !=
+      MM_OK)
+    return fprintf(stderr, "soak: %s\n", error.text), 2;
+  pthread_mutex_init(&host.lock, NULL);
+  if (!make_layouts(&host) || !make_table(&host))
+    return fprintf(stderr, "soak: no memory for the start\n"), 1;
+  status = run(&host, &settings);
+  mm_heap_destroy(host.heap);
+  pthread_mutex_destroy(&host.lock);
+  return status;
+}
