@@ -36,6 +36,23 @@ static MM_ALWAYS_INLINE void mm_card_visit_elements(struct mm_card_range *range,
     range->visit(range->context, (struct mm_ref *)from);
 }
 
+struct mm_card_slots {
+  struct mm_ref **slots;
+  unsigned count;
+};
+
+static inline void mm_card_note_slot(void *context, struct mm_ref *slot)
+{
+  struct mm_card_slots *found = context;
+  found->slots[found->count++] = slot;
+}
+
+static inline bool mm_card_is_fresh(const struct mm_heap *heap, uintptr_t at)
+{
+  uint64_t granule = (at - heap->regions.base) >> MM_REF_SHIFT;
+  return heap->fresh[granule >> 6] >> (granule & 63) & 1;
+}
+
 static MM_ALWAYS_INLINE void
 mm_card_visit_object(struct mm_card_range *range, uintptr_t at,
                      const struct mm_layout *layout)
@@ -60,6 +77,30 @@ static MM_ALWAYS_INLINE void mm_card_visit_row(struct mm_card_range *range,
   }
 }
 
+/* Objects between gaps, which others may be taking: so under the space lock,
+   and without what is fresh.  The slots are noted first, for a visit may need
+   the lock. */
+static inline void mm_card_visit_gaps(struct mm_heap *heap,
+                                      struct mm_card_range *range,
+                                      uint32_t card)
+{
+  struct mm_ref *slots[MM_CARD_BYTES / sizeof(struct mm_ref)];
+  struct mm_card_slots found = {slots, 0};
+  struct mm_card_range noting = {range->start, range->end, mm_card_note_slot,
+                                 &found};
+  pthread_mutex_lock(&heap->space_lock);
+  uintptr_t at = mm_card_first(heap, card);
+  while (at < range->end) {
+    const struct mm_layout *layout = mm_layout_of(mm_ref_at((void *)at));
+    if (!mm_is_filler(layout) && !mm_card_is_fresh(heap, at))
+      mm_card_visit_object(&noting, at, layout);
+    at += mm_size_with((void *)at, layout);
+  }
+  pthread_mutex_unlock(&heap->space_lock);
+  for (unsigned i = 0; i < found.count; i++)
+    range->visit(range->context, slots[i]);
+}
+
 /* Slots whose objects reach into the card. */
 static MM_ALWAYS_INLINE void mm_card_visit_slots(struct mm_heap *heap,
                                                  struct mm_card_range *range)
@@ -68,7 +109,8 @@ static MM_ALWAYS_INLINE void mm_card_visit_slots(struct mm_heap *heap,
   uint32_t bytes = mm_fixed_slot_bytes(heap, range->start);
   uintptr_t at = run_start + (range->start - run_start) / bytes * bytes;
   for (; at < range->end && at - run_start <= MM_RUN_BYTES - bytes; at += bytes)
-    if (mm_fixed_is_object(heap, at))
+    if (mm_fixed_is_settled(heap->starts, heap->fresh,
+                            (at - heap->regions.base) >> MM_REF_SHIFT))
       mm_card_visit_object(range, at, mm_layout_of(mm_ref_at((void *)at)));
 }
 
@@ -97,8 +139,7 @@ mm_card_visit(struct mm_heap *heap, uint32_t card,
                       heap->regions.table[index].top);
     return;
   case MM_REGION_FREELIST:
-    mm_card_visit_row(&range, mm_region_start(&heap->regions, index),
-                      region->top);
+    mm_card_visit_gaps(heap, &range, card);
     return;
   case MM_REGION_SLOTS:
     mm_card_visit_slots(heap, &range);

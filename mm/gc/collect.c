@@ -29,6 +29,7 @@
 #include "mm/gc/sizing_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/gc/young_internal.h"
+#include "mm/space/object_internal.h"
 
 uint64_t mm_heap_used_bytes(const struct mm_heap *heap)
 {
@@ -130,6 +131,28 @@ static void count_young(struct mm_heap *heap, enum mm_collection_kind kind,
   heap->old_allocated_bytes = 0;
 }
 
+static uint64_t moved_bytes(const struct mm_heap *heap)
+{
+  uint64_t bytes = 0;
+  for (unsigned i = 0; i < heap->workers->count; i++)
+    bytes += heap->workers->each[i].moved_bytes;
+  return bytes;
+}
+
+/* With generations and tenured=freelist: what is young becomes old first, so
+   that marking finds old objects only. */
+static void promote_all(struct mm_heap *heap, unsigned active)
+{
+  if (!heap->options.generational)
+    return;
+  enum mm_age age = heap->tenure_age;
+  heap->tenure_age = MM_AGE_SURVIVOR;
+  mm_collect_young(heap, active);
+  heap->tenure_age = age;
+  mm_stat_count(&heap->stat, MM_COUNT_COPIED_BYTES, moved_bytes(heap));
+  MM_ASSERT(heap->young_count == 0);
+}
+
 static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
                     bool utmost)
 {
@@ -140,9 +163,14 @@ static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
       mm_stat_count(&heap->stat, MM_COUNT_EVACUATIONS_FAILED, 1);
     return had_room;
   }
-  if (kind == MM_COLLECTION_SWEEP)
+  if (kind == MM_COLLECTION_SWEEP) {
+    promote_all(heap, active);
     mm_mark_sweep(heap, active);
-  else if (utmost)
+    if (heap->options.generational) {
+      mm_cards_forget(heap);
+      mm_objects_make_all_old(heap);
+    }
+  } else if (utmost)
     mm_compact_utmost(heap);
   else if (kind == MM_COLLECTION_COMPACT)
     mm_compact(heap, active);

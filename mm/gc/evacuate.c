@@ -202,7 +202,10 @@ void mm_evacuate_restore_kept(struct mm_heap *heap, uint32_t index)
   if (!heap->options.generational)
     return;
   region->age = MM_AGE_TENURED;
-  mm_cards_note_region(heap, index);
+  if (heap->options.tenured == MM_TENURED_FREELIST)
+    mm_fixed_adopt_region(heap, index);
+  else
+    mm_cards_note_region(heap, index);
   mm_cards_clean_region(heap, index);
 }
 

@@ -84,6 +84,8 @@ void mm_evacuate_end_buffers(struct mm_worker *worker)
   lock_space(worker);
   for (enum mm_age age = 0; age < MM_AGE_COUNT; age++)
     end_buffer(worker, age);
+  if (worker->slots)
+    mm_fixed_retire_cursors(worker->heap, worker->slots);
   unlock_space(worker);
 }
 
@@ -263,6 +265,22 @@ note_copy(struct mm_worker *worker, enum mm_age age, uintptr_t to, size_t bytes)
     mm_card_note_first(worker->heap, to, to + bytes);
 }
 
+/* Copies an object that becomes old where it will stay. */
+static bool promote(struct mm_worker *worker, struct mm_ref ref,
+                    uint64_t header, size_t bytes, struct mm_ref *place)
+{
+  struct mm_heap *heap = worker->heap;
+  uintptr_t to;
+  if (mm_fixed_promote(heap, worker->slots, bytes, &to) != MM_OK)
+    return keep(worker, ref, header, bytes, place);
+  bool mine = copy_to(to, ref, header, bytes, has_company(worker), place);
+  if (mine)
+    count_apart(worker, MM_AGE_TENURED, bytes);
+  else
+    mm_fixed_unpromote(heap, worker->slots, bytes, to);
+  return mine;
+}
+
 /* The buffer is full, or the object too large for it.  True: the object at
  *place was not visited before and has to be pushed. */
 static __attribute__((noinline)) bool
@@ -271,6 +289,8 @@ evacuate_slow(struct mm_worker *worker, enum mm_age age, struct mm_ref ref,
 {
   bool parallel = has_company(worker), mine;
   uintptr_t to;
+  if (age == MM_AGE_TENURED && worker->slots)
+    return promote(worker, ref, header, bytes, place);
   if (bytes >= worker->refused_bytes)
     return keep(worker, ref, header, bytes, place);
   if (bytes > MM_TLAB_OBJECT_MAX_BYTES &&

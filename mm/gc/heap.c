@@ -96,8 +96,9 @@ static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
   uint64_t runs = page_align(count * MM_REGION_RUNS * sizeof(struct mm_run));
   uint64_t cards = page_align(bytes / MM_CARD_BYTES);
   uint64_t lists = page_align(count * sizeof(uint32_t));
-  heap->tables_bytes =
-      table + traces + 2 * marks + blocks + runs + 2 * cards + 2 * lists;
+  uint64_t fresh = page_align(2 * count * MM_REGION_RUNS * sizeof(uint32_t));
+  heap->tables_bytes = table + traces + 3 * marks + blocks + runs + 2 * cards +
+                       2 * lists + fresh;
   enum mm_status status = mm_os_map(heap->tables_bytes, &heap->tables);
   if (status != MM_OK) {
     mm_error_set(error,
@@ -120,6 +121,8 @@ static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
   heap->cards.firsts = (uint8_t *)(at + cards);
   heap->young = (uint32_t *)(at + 2 * cards);
   heap->targets = (uint32_t *)(at + 2 * cards + lists);
+  heap->fresh_runs = (uint32_t *)(at + 2 * cards + 2 * lists);
+  heap->fresh = (uint64_t *)(at + 2 * cards + 2 * lists + fresh);
   return MM_OK;
 }
 

@@ -81,9 +81,9 @@ static enum mm_status check_plan(const struct mm_options *options,
                         "--tenured=regions in this version; choose freelist");
     return MM_UNSUPPORTED;
   }
-  if (options->generational && options->tenured == MM_TENURED_FREELIST) {
+  if (options->generational && options->gc == MM_GC_CONCURRENT) {
     mm_error_set(error, "--generational=on is not available with "
-                        "--tenured=freelist in this version; choose regions");
+                        "--gc=concurrent in this version; choose stw");
     return MM_UNSUPPORTED;
   }
   if (options->generational && options->gc == MM_GC_EPSILON) {

@@ -47,9 +47,26 @@ static uint32_t small_regions(const struct mm_heap *heap)
   return count;
 }
 
+static uint64_t claimed_bytes(const struct mm_heap *heap)
+{
+  return heap->fixed[MM_FIXED_OBJECTS].claimed_bytes +
+         heap->fixed[MM_FIXED_NONMOVING].claimed_bytes;
+}
+
+/* What has become old fills holes, so the budget tells how much more may. */
+static uint32_t young_room_fixed(const struct mm_heap *heap)
+{
+  uint64_t claimed = claimed_bytes(heap), budget = heap->sizing.budget_bytes;
+  uint64_t left = claimed < budget ? budget - claimed : 0;
+  uint32_t room = (uint32_t)(left >> MM_REGION_LOG2) / 2;
+  return at_most(room, mm_regions_free(&heap->regions) / 2);
+}
+
 /* How many regions may become young, with their copies below the limit. */
 static uint32_t young_room(const struct mm_heap *heap)
 {
+  if (never_copies(heap))
+    return young_room_fixed(heap);
   uint32_t used = heap->regions.used, limit = heap->sizing.limit_regions;
   return used < limit ? (limit - used) / 2 : 0;
 }
@@ -90,6 +107,13 @@ static void learn_cost(struct mm_heap *heap, uint32_t regions)
       known ? (known * (COST_WEIGHT - 1) + cost) / COST_WEIGHT : cost;
 }
 
+/* With generations: what may become old before anything is known. */
+static uint64_t first_budget(const struct mm_heap *heap)
+{
+  bool has_one = heap->options.generational && never_copies(heap);
+  return has_one ? heap->options.heap_min_bytes : 0;
+}
+
 void mm_sizing_init(struct mm_heap *heap)
 {
   struct mm_sizing *sizing = &heap->sizing;
@@ -101,6 +125,9 @@ void mm_sizing_init(struct mm_heap *heap)
     sizing->limit_regions = sizing->max_regions;
   sizing->updated_ns = mm_stat_now_ns();
   sizing->start_bytes = ((uint64_t)sizing->limit_regions << MM_REGION_LOG2) / 2;
+  sizing->budget_bytes = first_budget(heap);
+  if (heap->options.gc != MM_GC_EPSILON && heap->options.generational)
+    plan_young(heap);
   if (heap->options.gc == MM_GC_EPSILON || never_copies(heap))
     return;
   sizing->next_kind = MM_COLLECTION_EVACUATE;
@@ -165,12 +192,6 @@ static uint32_t large_regions(const struct mm_heap *heap)
   return count;
 }
 
-static uint64_t claimed_bytes(const struct mm_heap *heap)
-{
-  return heap->fixed[MM_FIXED_OBJECTS].claimed_bytes +
-         heap->fixed[MM_FIXED_NONMOVING].claimed_bytes;
-}
-
 /* A cycle has to start when what is left of the budget is what will be
    allocated while it marks, and as much again for what is not foreseen. */
 static void plan_cycle(struct mm_heap *heap)
@@ -201,6 +222,10 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
     sizing->budget_bytes = (uint64_t)(sizing->limit_regions - live)
                            << MM_REGION_LOG2;
   plan_cycle(heap);
+  heap->fixed[MM_FIXED_OBJECTS].claimed_bytes = 0;
+  heap->fixed[MM_FIXED_NONMOVING].claimed_bytes = 0;
+  if (heap->options.generational)
+    plan_young(heap);
 }
 
 /*
@@ -243,10 +268,9 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
     return;
   }
   if (never_copies(heap)) {
-    update_fixed(heap, live_bytes);
     note_futile(heap, kind, live_bytes, claimed_bytes(heap));
-    heap->fixed[MM_FIXED_OBJECTS].claimed_bytes = 0;
-    heap->fixed[MM_FIXED_NONMOVING].claimed_bytes = 0;
+    heap->sizing.was_short = false;
+    update_fixed(heap, live_bytes);
     return;
   }
   struct mm_sizing *sizing = &heap->sizing;
@@ -278,10 +302,10 @@ bool mm_sizing_wants_cycle(const struct mm_heap *heap)
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
 {
   const struct mm_sizing *sizing = &heap->sizing;
-  if (never_copies(heap) && claimed_bytes(heap) < sizing->budget_bytes)
-    return sizing->max_regions;
   if (heap->options.generational)
     return sizing->young_regions;
+  if (never_copies(heap) && claimed_bytes(heap) < sizing->budget_bytes)
+    return sizing->max_regions;
   return sizing->limit_regions - sizing->reserve_regions;
 }
 
@@ -296,12 +320,24 @@ static enum mm_collection_kind kind_in_turn(const struct mm_heap *heap)
                (heap->options.generational ? 5 : 2)];
 }
 
+static enum mm_collection_kind kind_fixed(const struct mm_heap *heap, bool full)
+{
+  if (!heap->options.generational || full)
+    return MM_COLLECTION_SWEEP;
+  if (mm_is_stressed(heap))
+    return heap->stat.current.number % 3 == 0 ? MM_COLLECTION_SWEEP
+                                              : MM_COLLECTION_YOUNG;
+  return !heap->sizing.was_short && young_is_worth_it(heap)
+             ? MM_COLLECTION_YOUNG
+             : MM_COLLECTION_SWEEP;
+}
+
 enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool full,
                                        bool utmost)
 {
   const struct mm_sizing *sizing = &heap->sizing;
   if (never_copies(heap))
-    return MM_COLLECTION_SWEEP;
+    return kind_fixed(heap, full || utmost);
   if (utmost)
     return MM_COLLECTION_COMPACT;
   if (mm_is_stressed(heap))

@@ -152,6 +152,12 @@ static enum mm_status init_each(struct mm_workers *workers, unsigned index)
   worker->index = index;
   if (!mm_trace_stack_init(&worker->stack))
     return MM_NO_MEMORY;
+  const struct mm_options *options = &workers->heap->options;
+  if (options->generational && options->tenured == MM_TENURED_FREELIST) {
+    worker->slots = mm_fixed_new_cursors(workers->heap);
+    if (!worker->slots)
+      return MM_NO_MEMORY;
+  }
   return index > 0 ? start(worker) : MM_OK;
 }
 
@@ -195,6 +201,7 @@ void mm_workers_destroy(struct mm_workers *workers)
     if (workers->each[i].is_thread)
       pthread_join(workers->each[i].thread, NULL);
     mm_trace_stack_destroy(&workers->each[i].stack);
+    mm_fixed_free_cursors(workers->heap, workers->each[i].slots);
   }
   pthread_cond_destroy(&workers->done);
   pthread_cond_destroy(&workers->posted);

@@ -25,7 +25,9 @@ struct mm_worker {
   pthread_t thread;
   struct mm_bump buffers[MM_AGE_COUNT]; /* to-space that it copies into, by
                                            the age of the copies */
-  struct mm_barrier_log *card_log;         /* cards for the next collection */
+  struct mm_slot_cursor *slots;    /* for what becomes old and stays where it
+                                      is; null: it goes to regions */
+  struct mm_barrier_log *card_log; /* cards for the next collection */
   struct mm_trace_stack stack;
   struct mm_deque deque;
   uint64_t moved_objects, moved_bytes; /* by copying or sliding */

@@ -95,6 +95,8 @@ static void rescan_goal(struct mm_worker *worker)
     mm_evacuate_rescan_region(worker, heap->young[i], mm_young_rescan);
   for (uint32_t i = 0; i < heap->target_count; i++)
     mm_evacuate_rescan_region(worker, heap->targets[i], mm_young_rescan);
+  for (uint32_t i = 0; i < heap->fresh_count; i++)
+    mm_fixed_each_fresh(heap, heap->fresh_runs[i], mm_young_rescan, worker);
   mm_evacuate_end_buffers(worker);
 }
 
@@ -152,6 +154,7 @@ static void release(struct mm_heap *heap)
     release_region(heap, heap->young[i]);
   keep_survivors(heap);
   settle_targets(heap);
+  mm_fixed_settle(heap);
   for (unsigned i = 0; i < heap->workers->count; i++)
     mm_cards_settle(heap, &heap->workers->each[i].card_log);
 }

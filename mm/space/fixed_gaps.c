@@ -16,6 +16,7 @@
 
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/space/fixed_parts_internal.h"
@@ -47,11 +48,19 @@ void mm_gaps_reset(struct mm_heap *heap, struct mm_fixed_space *space)
   space->unswept_regions = MM_NO_REGION;
 }
 
+/* Cards are scanned from the object on that reaches into them. */
+static void note(struct mm_heap *heap, uintptr_t at, uintptr_t end)
+{
+  if (heap->options.generational && at < end && mm_card_is_first(at, end))
+    mm_card_note_first(heap, at, end);
+}
+
 /* Fills [at, end) and puts it on offer, if it is large enough. */
 static void put_gap(struct mm_heap *heap, struct mm_fixed_space *space,
                     uintptr_t at, uintptr_t end)
 {
   mm_fill(heap, at, end);
+  note(heap, at, end);
   if (end - at >= GAP_MIN_BYTES)
     mm_fit_insert(&space->gaps, at + NODE_OFFSET,
                   (uint32_t)((end - at) >> MM_REF_SHIFT));
@@ -125,8 +134,10 @@ static enum mm_status add_region(struct mm_heap *heap,
   return status;
 }
 
-enum mm_status mm_gap_alloc(struct mm_heap *heap, struct mm_fixed_space *space,
-                            size_t bytes, uint32_t limit, uintptr_t *at)
+/* Room of any content, or a status. */
+static enum mm_status find_room(struct mm_heap *heap,
+                                struct mm_fixed_space *space, size_t bytes,
+                                uint32_t limit, uintptr_t *at)
 {
   uintptr_t got = take_gap(heap, space, bytes);
   while (!got && sweep_next(heap, space))
@@ -138,12 +149,75 @@ enum mm_status mm_gap_alloc(struct mm_heap *heap, struct mm_fixed_space *space,
     got = take_gap(heap, space, bytes);
   }
   MM_ASSERT(got);
-  if (!mm_breaks(heap, MM_FAULT_DIRTY))
-    memset((void *)got, 0, bytes);
+  note(heap, got, got + bytes);
   space->claimed_bytes += bytes;
-  mm_cycle_bear(heap, got);
   *at = got;
   return MM_OK;
+}
+
+enum mm_status mm_gap_alloc(struct mm_heap *heap, struct mm_fixed_space *space,
+                            size_t bytes, uint32_t limit, uintptr_t *at)
+{
+  enum mm_status status = find_room(heap, space, bytes, limit, at);
+  if (status != MM_OK)
+    return status;
+  if (!mm_breaks(heap, MM_FAULT_DIRTY))
+    memset((void *)*at, 0, bytes);
+  mm_cycle_bear(heap, *at);
+  return MM_OK;
+}
+
+static void set_fresh(struct mm_heap *heap, uintptr_t at, bool is_fresh)
+{
+  uint64_t granule = (at - heap->regions.base) >> MM_REF_SHIFT;
+  uint64_t bit = (uint64_t)1 << (granule & 63);
+  uint64_t *word = &heap->fresh[granule >> 6];
+  *word = is_fresh ? *word | bit : *word & ~bit;
+}
+
+enum mm_status mm_gap_promote(struct mm_heap *heap,
+                              struct mm_fixed_space *space, size_t bytes,
+                              uint32_t limit, uintptr_t *at)
+{
+  enum mm_status status = find_room(heap, space, bytes, limit, at);
+  if (status != MM_OK)
+    return status;
+  mm_fill(heap, *at, *at + bytes);
+  set_fresh(heap, *at, true);
+  uint32_t run = (uint32_t)((*at - heap->regions.base) >> MM_RUN_LOG2);
+  if (heap->fresh_count == 0 || heap->fresh_runs[heap->fresh_count - 1] != run)
+    mm_run_note_fresh(heap, run);
+  return MM_OK;
+}
+
+void mm_gap_unpromote(struct mm_heap *heap, struct mm_fixed_space *space,
+                      size_t bytes, uintptr_t at)
+{
+  set_fresh(heap, at, false);
+  put_gap(heap, space, at, at + bytes);
+}
+
+void mm_fixed_adopt_region(struct mm_heap *heap, uint32_t index)
+{
+  struct mm_region *region = &heap->regions.table[index];
+  struct mm_fixed_space *space = &heap->fixed[MM_FIXED_OBJECTS];
+  uintptr_t at = mm_region_start(&heap->regions, index);
+  uintptr_t end = mm_region_end(&heap->regions, index);
+  MM_ASSERT(region->kind == MM_REGION_SMALL);
+  mm_fill(heap, region->top, end);
+  region->kind = MM_REGION_FREELIST;
+  region->fixed = MM_FIXED_OBJECTS;
+  region->top = region->zero_from = end;
+  space->regions++;
+  while (at < end) {
+    const struct mm_layout *layout = mm_layout_of(mm_ref_at((void *)at));
+    uintptr_t next = at + mm_size_with((void *)at, layout);
+    if (mm_is_filler(layout))
+      put_gap(heap, space, at, next);
+    else
+      note(heap, at, next);
+    at = next;
+  }
 }
 
 static void check_gaps_of(const struct mm_heap *heap, uint32_t index,

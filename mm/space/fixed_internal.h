@@ -112,6 +112,48 @@ enum mm_status mm_fixed_alloc_mutator(struct mm_mutator *mutator, size_t bytes,
 /* The same without the lock: 0 when a new run has to be taken. */
 uintptr_t mm_fixed_alloc_fast(struct mm_mutator *mutator, size_t bytes);
 
+/*
+ * Room for an object that becomes old in a young collection; not zeroed.  While
+ * the collection runs it is fresh: cards are scanned without it (see
+ * mm_fixed_is_settled).  Slots come from the cursors of a worker, under the
+ * space lock where a new run is needed.
+ */
+enum mm_status mm_fixed_promote(struct mm_heap *heap,
+                                struct mm_slot_cursor *cursors, size_t bytes,
+                                uintptr_t *at);
+
+/* Gives back what mm_fixed_promote gave last: another worker was faster. */
+void mm_fixed_unpromote(struct mm_heap *heap, struct mm_slot_cursor *cursors,
+                        size_t bytes, uintptr_t at);
+
+/* Cursors for a worker; null: no memory.  Gives them back, empty. */
+struct mm_slot_cursor *mm_fixed_new_cursors(struct mm_heap *heap);
+void mm_fixed_free_cursors(struct mm_heap *heap,
+                           struct mm_slot_cursor *cursors);
+void mm_fixed_retire_cursors(struct mm_heap *heap,
+                             struct mm_slot_cursor *cursors);
+
+/* Calls `visit' for each fresh object that was copied to a run. */
+void mm_fixed_each_fresh(struct mm_heap *heap, uint32_t run,
+                         void (*visit)(void *context, struct mm_ref ref),
+                         void *context);
+
+/* The collection is over: nothing is fresh any more. */
+void mm_fixed_settle(struct mm_heap *heap);
+
+/* Is there an object in this slot that is not fresh?  Any worker. */
+static inline bool mm_fixed_is_settled(const uint64_t *starts,
+                                       const uint64_t *fresh, uint64_t granule)
+{
+  uint64_t start = __atomic_load_n(&starts[granule >> 6], __ATOMIC_ACQUIRE);
+  uint64_t is_fresh = __atomic_load_n(&fresh[granule >> 6], __ATOMIC_RELAXED);
+  return (start & ~is_fresh) >> (granule & 63) & 1;
+}
+
+/* A region of small objects, with fillers between them, becomes one of the
+   object space's. */
+void mm_fixed_adopt_region(struct mm_heap *heap, uint32_t index);
+
 /* Gives a mutator its cursors; MM_NO_MEMORY.  Takes them away, empty. */
 enum mm_status mm_fixed_attach(struct mm_heap *heap,
                                struct mm_mutator *mutator);

@@ -61,6 +61,21 @@ uint32_t mm_run_free_slots(const struct mm_heap *heap, uint32_t run);
 /* Takes marks over as starts; poison under stress. */
 void mm_run_sweep(struct mm_heap *heap, uint32_t run);
 
+/* The run, or the one an object of freelist begins in, has something fresh.
+   Under the space lock. */
+static inline void mm_run_note_fresh(struct mm_heap *heap, uint32_t run)
+{
+  heap->fresh_runs[heap->fresh_count++] = run;
+}
+
+/* Room out of a gap for an object that becomes old: a filler, fresh.  Gives it
+   back. */
+enum mm_status mm_gap_promote(struct mm_heap *heap,
+                              struct mm_fixed_space *space, size_t bytes,
+                              uint32_t limit, uintptr_t *at);
+void mm_gap_unpromote(struct mm_heap *heap, struct mm_fixed_space *space,
+                      size_t bytes, uintptr_t at);
+
 /* An empty list of gaps; room out of a gap; the free parts of a region whose
    marks are valid. */
 void mm_gaps_reset(struct mm_heap *heap, struct mm_fixed_space *space);

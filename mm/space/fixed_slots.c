@@ -90,9 +90,20 @@ static void unmark(struct mm_heap *heap, uint32_t run, uint32_t word,
     __atomic_fetch_and(&mm_run_marks(heap, run)[word], ~bits, __ATOMIC_RELAXED);
 }
 
-/* Claims and zeroes the free slots of the next word that has any; false: the
-   run has no more.  The holder's own affair: no lock. */
-static bool cursor_advance(struct mm_heap *heap, struct mm_slot_cursor *cursor)
+/* Whoever sees the start bits sees that they are fresh. */
+static void make_fresh(struct mm_heap *heap, uint32_t run, uint32_t word,
+                       uint64_t bits)
+{
+  size_t index = (size_t)run * MM_RUN_WORDS + word;
+  __atomic_fetch_or(&heap->fresh[index], bits, __ATOMIC_RELAXED);
+  __atomic_fetch_or(&heap->starts[index], bits, __ATOMIC_RELEASE);
+}
+
+/* Claims the free slots of the next word that has any, and zeroes them but for
+   objects that become old; false: the run has no more.  The holder's own
+   affair: no lock. */
+static bool cursor_advance(struct mm_heap *heap, struct mm_slot_cursor *cursor,
+                           bool promotes)
 {
   if (cursor->run == MM_NO_RUN)
     return false;
@@ -103,14 +114,18 @@ static bool cursor_advance(struct mm_heap *heap, struct mm_slot_cursor *cursor)
     uint64_t free = mm_slot_pattern(bytes, word) & ~starts[word];
     if (free == 0)
       continue;
-    starts[word] |= free;
+    if (promotes)
+      make_fresh(heap, cursor->run, word, free);
+    else
+      starts[word] |= free;
     bear_marked(heap, cursor->run, word, free);
     cursor->free = free;
     cursor->next_word = word + 1;
     cursor->base = mm_run_start(heap, cursor->run) +
                    ((uintptr_t)word * 64 << MM_REF_SHIFT);
     if (!mm_breaks(heap, MM_FAULT_DIRTY))
-      zero_slots(cursor->base, free, bytes);
+      if (!promotes)
+        zero_slots(cursor->base, free, bytes);
     return true;
   }
   cursor->next_word = MM_RUN_WORDS;
@@ -130,7 +145,7 @@ static void cursor_retire(struct mm_heap *heap, struct mm_fixed_space *space,
     word--;
     uint64_t *starts = &mm_run_starts(heap, cursor->run)[word];
     MM_ASSERT((*starts & cursor->free) == cursor->free);
-    *starts &= ~cursor->free;
+    __atomic_fetch_and(starts, ~cursor->free, __ATOMIC_RELAXED);
     unmark(heap, cursor->run, word, cursor->free);
   }
   run->state = word < MM_RUN_WORDS ? MM_RUN_OPEN : MM_RUN_FULL;
@@ -208,7 +223,7 @@ static enum mm_status find_run(struct mm_heap *heap,
 
 static enum mm_status refill(struct mm_heap *heap, struct mm_fixed_space *space,
                              uint32_t class, uint32_t limit,
-                             struct mm_slot_cursor *cursor)
+                             struct mm_slot_cursor *cursor, bool promotes)
 {
   cursor_retire(heap, space, cursor);
   do {
@@ -221,7 +236,9 @@ static enum mm_status refill(struct mm_heap *heap, struct mm_fixed_space *space,
         (uint64_t)mm_run_free_slots(heap, run) * heap->classes.bytes[class];
     cursor->run = run;
     cursor->next_word = heap->runs[run].word;
-    if (cursor_advance(heap, cursor))
+    if (promotes)
+      mm_run_note_fresh(heap, run);
+    if (cursor_advance(heap, cursor, promotes))
       return MM_OK;
     cursor_retire(heap, space, cursor);
   } while (true);
@@ -234,8 +251,8 @@ static enum mm_status slot_alloc(struct mm_heap *heap,
 {
   uint32_t class = mm_class_of(&heap->classes, bytes);
   struct mm_slot_cursor *cursor = &cursors[class];
-  if (cursor->free == 0 && !cursor_advance(heap, cursor)) {
-    enum mm_status status = refill(heap, space, class, limit, cursor);
+  if (cursor->free == 0 && !cursor_advance(heap, cursor, false)) {
+    enum mm_status status = refill(heap, space, class, limit, cursor, false);
     if (status != MM_OK)
       return status;
   }
@@ -291,11 +308,113 @@ uintptr_t mm_fixed_alloc_fast(struct mm_mutator *mutator, size_t bytes)
     return 0;
   struct mm_slot_cursor *cursor =
       &mutator->slots[mm_class_of(&heap->classes, bytes)];
-  if (cursor->free == 0 && !cursor_advance(heap, cursor))
+  if (cursor->free == 0 && !cursor_advance(heap, cursor, false))
     return 0;
   uintptr_t at = cursor_take(cursor);
   mutator->slots_bytes += bytes;
   return at;
+}
+
+/* Objects that become old ----------------------------------------------------
+ */
+
+static struct mm_fixed_space *old_space(struct mm_heap *heap)
+{
+  return &heap->fixed[MM_FIXED_OBJECTS];
+}
+
+static enum mm_status promote_to_slot(struct mm_heap *heap,
+                                      struct mm_slot_cursor *cursors,
+                                      size_t bytes, uintptr_t *at)
+{
+  uint32_t class = mm_class_of(&heap->classes, bytes);
+  struct mm_slot_cursor *cursor = &cursors[class];
+  enum mm_status status = MM_OK;
+  if (cursor->free == 0 && !cursor_advance(heap, cursor, true)) {
+    pthread_mutex_lock(&heap->space_lock);
+    status =
+        refill(heap, old_space(heap), class, heap->regions.count, cursor, true);
+    pthread_mutex_unlock(&heap->space_lock);
+  }
+  if (status == MM_OK)
+    *at = cursor_take(cursor);
+  return status;
+}
+
+enum mm_status mm_fixed_promote(struct mm_heap *heap,
+                                struct mm_slot_cursor *cursors, size_t bytes,
+                                uintptr_t *at)
+{
+  if (fits_slot(old_space(heap), bytes))
+    return promote_to_slot(heap, cursors, bytes, at);
+  pthread_mutex_lock(&heap->space_lock);
+  enum mm_status status =
+      mm_gap_promote(heap, old_space(heap), bytes, heap->regions.count, at);
+  pthread_mutex_unlock(&heap->space_lock);
+  return status;
+}
+
+void mm_fixed_unpromote(struct mm_heap *heap, struct mm_slot_cursor *cursors,
+                        size_t bytes, uintptr_t at)
+{
+  if (!fits_slot(old_space(heap), bytes)) {
+    pthread_mutex_lock(&heap->space_lock);
+    mm_gap_unpromote(heap, old_space(heap), bytes, at);
+    pthread_mutex_unlock(&heap->space_lock);
+    return;
+  }
+  struct mm_slot_cursor *cursor = &cursors[mm_class_of(&heap->classes, bytes)];
+  cursor->free |= (uint64_t)1 << ((at - cursor->base) >> MM_REF_SHIFT);
+}
+
+/* Fresh slots that have been retired unused are no objects. */
+void mm_fixed_each_fresh(struct mm_heap *heap, uint32_t run,
+                         void (*visit)(void *context, struct mm_ref ref),
+                         void *context)
+{
+  bool is_slots = heap->runs[run].state != MM_RUN_NONE;
+  for (uint32_t i = 0; i < MM_RUN_WORDS; i++) {
+    size_t index = (size_t)run * MM_RUN_WORDS + i;
+    uint64_t bits = heap->fresh[index];
+    if (is_slots)
+      bits &= heap->starts[index];
+    for (; bits; bits &= bits - 1) {
+      uintptr_t granule = 64 * i + (unsigned)__builtin_ctzll(bits);
+      visit(context, mm_ref_at((void *)(mm_run_start(heap, run) +
+                                        granule * MM_OBJECT_ALIGN)));
+    }
+  }
+}
+
+void mm_fixed_settle(struct mm_heap *heap)
+{
+  for (uint32_t i = 0; i < heap->fresh_count; i++)
+    memset(heap->fresh + (size_t)heap->fresh_runs[i] * MM_RUN_WORDS, 0,
+           MM_RUN_WORDS * sizeof *heap->fresh);
+  heap->fresh_count = 0;
+}
+
+struct mm_slot_cursor *mm_fixed_new_cursors(struct mm_heap *heap)
+{
+  struct mm_slot_cursor *cursors = mm_native_alloc_array(
+      MM_PURPOSE_HEAP, heap->classes.count, sizeof *cursors);
+  for (uint32_t i = 0; cursors && i < heap->classes.count; i++)
+    cursors[i] = no_slots;
+  return cursors;
+}
+
+void mm_fixed_free_cursors(struct mm_heap *heap, struct mm_slot_cursor *cursors)
+{
+  if (cursors)
+    mm_native_free(MM_PURPOSE_HEAP, cursors,
+                   heap->classes.count * sizeof *cursors);
+}
+
+void mm_fixed_retire_cursors(struct mm_heap *heap,
+                             struct mm_slot_cursor *cursors)
+{
+  for (uint32_t i = 0; i < heap->classes.count; i++)
+    cursor_retire(heap, old_space(heap), &cursors[i]);
 }
 
 /* Begin and end --------------------------------------------------------------
@@ -352,24 +471,16 @@ enum mm_status mm_fixed_take_region(struct mm_heap *heap,
 
 enum mm_status mm_fixed_attach(struct mm_heap *heap, struct mm_mutator *mutator)
 {
-  if (heap->options.tenured != MM_TENURED_FREELIST)
+  if (heap->options.tenured != MM_TENURED_FREELIST ||
+      heap->options.generational)
     return MM_OK;
-  struct mm_slot_cursor *slots = mm_native_alloc_array(
-      MM_PURPOSE_HEAP, heap->classes.count, sizeof *slots);
-  if (!slots)
-    return MM_NO_MEMORY;
-  for (uint32_t i = 0; i < heap->classes.count; i++)
-    slots[i] = no_slots;
-  mutator->slots = slots;
-  return MM_OK;
+  mutator->slots = mm_fixed_new_cursors(heap);
+  return mutator->slots ? MM_OK : MM_NO_MEMORY;
 }
 
 void mm_fixed_detach(struct mm_mutator *mutator)
 {
-  if (!mutator->slots)
-    return;
-  mm_native_free(MM_PURPOSE_HEAP, mutator->slots,
-                 mutator->heap->classes.count * sizeof *mutator->slots);
+  mm_fixed_free_cursors(mutator->heap, mutator->slots);
   mutator->slots = NULL;
 }
 
@@ -378,8 +489,7 @@ void mm_fixed_retire_mutator(struct mm_mutator *mutator)
   struct mm_heap *heap = mutator->heap;
   if (!mutator->slots)
     return;
-  for (uint32_t i = 0; i < heap->classes.count; i++)
-    cursor_retire(heap, &heap->fixed[MM_FIXED_OBJECTS], &mutator->slots[i]);
+  mm_fixed_retire_cursors(heap, mutator->slots);
   mutator->allocated_bytes += mutator->slots_bytes;
   mm_stat_count(&heap->stat, MM_COUNT_ALLOCATED_BYTES, mutator->slots_bytes);
   mutator->slots_bytes = 0;

@@ -53,6 +53,7 @@ void mm_objects_make_all_old(struct mm_heap *heap)
   mm_fixed_finish_sweep(heap);
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     struct mm_region *region = &heap->regions.table[i];
+    heap->traces[i] = MM_TRACE_NOTHING;
     region->flags &= (uint8_t)~MM_REGION_TARGET;
     region->age = MM_AGE_TENURED;
     region->scan_top = region->top;

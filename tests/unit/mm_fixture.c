@@ -338,10 +338,10 @@ uint64_t fixture_tree_nodes(struct mm_ref tree)
 
 void fixture_choose_plan(struct mm_options *options, int plan)
 {
+  options->generational = plan >= FIXTURE_PLAN_YOUNG;
   options->tenured =
-      plan == 0 || plan == 3 ? MM_TENURED_REGIONS : MM_TENURED_FREELIST;
-  options->generational = plan == 3;
-  options->object_fit = plan == 1 ? MM_FIT_SLOTS : MM_FIT_FREELIST;
+      plan % 3 == 0 ? MM_TENURED_REGIONS : MM_TENURED_FREELIST;
+  options->object_fit = plan % 3 == 1 ? MM_FIT_SLOTS : MM_FIT_FREELIST;
   options->nonmoving_fit = options->object_fit;
 }
 

@@ -87,7 +87,7 @@ struct fixture {
 struct mm_options fixture_options(void);
 
 /* The plans there are, by number; for looped tests. */
-enum { FIXTURE_PLANS = 4, FIXTURE_PLAN_YOUNG = 3 };
+enum { FIXTURE_PLANS = 6, FIXTURE_PLAN_YOUNG = 3 };
 void fixture_choose_plan(struct mm_options *options, int plan);
 
 /* Creates the heap, the classes, and attaches the calling thread. */
