@@ -6,8 +6,8 @@
  *
  *   prepare   young regions become from-space; whole logs are at hand
  *   evacuate  roots, dirty cards, and what they lead to:
- *               a small object goes to a region of the next age, or of old
- *               ones if it has the age
+ *               a small object goes to a region of the next age, or among
+ *               the old ones if it has the age
  *               a large object is old from now on, where it is
  *               an old one that refers to a young one: its card is remembered
  *   weak      the host drops what died
@@ -19,7 +19,10 @@
  * more.
  *
  * An old region may be copied to while a worker scans a card of it: cards are
- * scanned up to where the region's top was at the beginning (scan_top).
+ * scanned up to where the region's top was at the beginning (scan_top).  With
+ * tenured=freelist what becomes old goes to free slots and gaps instead, where
+ * it stays; in such regions, cards are scanned without what is fresh
+ * (fixed_internal.h).
  *
  * Next: cards_internal.h, sizing.c (how many young regions, and when old ones
  * are collected as well).

@@ -39,7 +39,8 @@ START_TEST(generations_are_refused_where_they_are_not_to_be_had)
   struct mm_options options = fixture_options();
   options.generational = true;
   options.tenured = MM_TENURED_FREELIST;
-  check_refused(&options, MM_UNSUPPORTED, "--tenured=freelist");
+  options.gc = MM_GC_CONCURRENT;
+  check_refused(&options, MM_UNSUPPORTED, "--gc=concurrent");
   options.gc = MM_GC_EPSILON;
   options.tenured = MM_TENURED_REGIONS;
   check_refused(&options, MM_UNSUPPORTED, "--gc=epsilon");
