@@ -99,7 +99,8 @@ static void rescan_goal(struct mm_worker *worker)
   for (uint32_t i = 0; i < heap->target_count; i++)
     mm_evacuate_rescan_region(worker, heap->targets[i], mm_young_rescan);
   for (uint32_t i = 0; i < heap->fresh_count; i++)
-    mm_fixed_each_fresh(heap, heap->fresh_runs[i], mm_young_rescan, worker);
+    mm_fixed_each_fresh(heap, worker->slots, heap->fresh_runs[i],
+                        mm_young_rescan, worker);
   mm_evacuate_end_buffers(worker);
 }
 

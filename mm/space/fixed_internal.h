@@ -133,8 +133,10 @@ void mm_fixed_free_cursors(struct mm_heap *heap,
 void mm_fixed_retire_cursors(struct mm_heap *heap,
                              struct mm_slot_cursor *cursors);
 
-/* Calls `visit' for each fresh object that was copied to a run. */
-void mm_fixed_each_fresh(struct mm_heap *heap, uint32_t run,
+/* Calls `visit' for each fresh object that was copied to a run.  By the worker
+   that has these cursors, the only one that is at work. */
+void mm_fixed_each_fresh(struct mm_heap *heap,
+                         const struct mm_slot_cursor *cursors, uint32_t run,
                          void (*visit)(void *context, struct mm_ref ref),
                          void *context);
 

@@ -367,8 +367,18 @@ void mm_fixed_unpromote(struct mm_heap *heap, struct mm_slot_cursor *cursors,
   cursor->free |= (uint64_t)1 << ((at - cursor->base) >> MM_REF_SHIFT);
 }
 
-/* Fresh slots that have been retired unused are no objects. */
-void mm_fixed_each_fresh(struct mm_heap *heap, uint32_t run,
+/* Slots that were claimed and hold nothing yet, in a word of the run. */
+static uint64_t unused_slots(const struct mm_heap *heap,
+                             const struct mm_slot_cursor *cursors, uint32_t run,
+                             uint32_t word)
+{
+  const struct mm_slot_cursor *cursor = &cursors[heap->runs[run].class];
+  return cursor->run == run && cursor->next_word == word + 1 ? cursor->free : 0;
+}
+
+/* Those that have been retired unused are no objects either. */
+void mm_fixed_each_fresh(struct mm_heap *heap,
+                         const struct mm_slot_cursor *cursors, uint32_t run,
                          void (*visit)(void *context, struct mm_ref ref),
                          void *context)
 {
@@ -377,7 +387,7 @@ void mm_fixed_each_fresh(struct mm_heap *heap, uint32_t run,
     size_t index = (size_t)run * MM_RUN_WORDS + i;
     uint64_t bits = heap->fresh[index];
     if (is_slots)
-      bits &= heap->starts[index];
+      bits &= heap->starts[index] & ~unused_slots(heap, cursors, run, i);
     for (; bits; bits &= bits - 1) {
       uintptr_t granule = 64 * i + (unsigned)__builtin_ctzll(bits);
       visit(context, mm_ref_at((void *)(mm_run_start(heap, run) +

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Collections of young objects: ages, cards and their logs, large objects, what
- * happens when something runs out.  Each with one, two and four workers: _i is
- * the index.  What they share with other collections is in test_mm_collect.c.
+ * happens when something runs out.  Each with one, two and four workers, and
+ * with old objects in regions and in slots: _i is 3 * that + index of workers.
+ * What they share with other collections is in test_mm_collect.c.
  */
 #include "config.h"
 
@@ -13,15 +14,16 @@
 #include "mm/native.h"
 #include "tests/unit/mm_fixture.h"
 
-enum { VARIANTS = 3 };
+enum { VARIANTS = 6 };
 
 static struct fixture f;
 
 static void open_with(const struct mm_options *changed, int variant)
 {
   struct mm_options options = *changed;
-  options.workers = 1u << variant;
+  options.workers = 1u << variant % 3;
   options.generational = true;
+  options.tenured = variant / 3 ? MM_TENURED_FREELIST : MM_TENURED_REGIONS;
   fixture_open(&f, &options);
 }
 
