@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Collections, each test once by evacuation, by compaction, by both with
- * generations, and of young objects alone; with one, two and four workers: _i
- * is 3 * mode + index of workers.
+ * generations, by sweeping with generations, and of young objects alone with
+ * old ones in regions and in slots; with one, two and four workers: _i is 3 *
+ * mode + index of workers.
  */
 #include "config.h"
 
@@ -12,7 +13,7 @@
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
 
-enum { MODES = 5, VARIANTS = 3 * MODES, FULL_VARIANTS = VARIANTS - 3 };
+enum { MODES = 7, VARIANTS = 3 * MODES, FULL_VARIANTS = VARIANTS - 6 };
 
 static struct fixture f;
 
@@ -20,7 +21,8 @@ static enum mm_collection_kind kind_of(int variant)
 {
   static const enum mm_collection_kind kinds[MODES] = {
       MM_COLLECTION_EVACUATE, MM_COLLECTION_COMPACT, MM_COLLECTION_EVACUATE,
-      MM_COLLECTION_COMPACT, MM_COLLECTION_YOUNG};
+      MM_COLLECTION_COMPACT,  MM_COLLECTION_SWEEP,   MM_COLLECTION_YOUNG,
+      MM_COLLECTION_YOUNG};
   return kinds[variant / 3];
 }
 
@@ -34,10 +36,17 @@ static bool is_generational(int variant)
   return variant / 3 >= 2;
 }
 
+static enum mm_tenured tenured_of(int variant)
+{
+  bool is_fixed = variant / 3 == 4 || variant / 3 == 6;
+  return is_fixed ? MM_TENURED_FREELIST : MM_TENURED_REGIONS;
+}
+
 static void open_heap(int variant)
 {
   struct mm_options options = fixture_options();
   options.workers = workers_of(variant);
+  options.tenured = tenured_of(variant);
   options.generational = is_generational(variant);
   fixture_open(&f, &options);
 }
@@ -146,6 +155,7 @@ START_TEST(a_list_of_half_a_million_nodes_survives)
 {
   struct mm_options options = fixture_options();
   options.workers = workers_of(_i);
+  options.tenured = tenured_of(_i);
   options.generational = is_generational(_i);
   options.heap_max_bytes = 48 * FIXTURE_MIB;
   fixture_open(&f, &options);
@@ -502,6 +512,7 @@ START_TEST(nothing_is_lost_when_room_and_stacks_run_out_together)
 {
   struct mm_options options = fixture_options();
   options.workers = workers_of(_i);
+  options.tenured = tenured_of(_i);
   options.generational = is_generational(_i);
   options.heap_max_bytes = 4 * FIXTURE_MIB;
   fixture_open(&f, &options);
@@ -525,6 +536,7 @@ START_TEST(a_collection_is_logged_counted_and_timed)
   fixture_text_open(&text);
   struct mm_options options = fixture_options();
   options.workers = workers_of(_i);
+  options.tenured = tenured_of(_i);
   options.generational = is_generational(_i);
   options.log = text.out;
   options.log_level = MM_LOG_DEBUG;
@@ -548,13 +560,17 @@ START_TEST(a_collection_is_logged_counted_and_timed)
 }
 END_TEST
 
+/* Those that one heap can have. */
 START_TEST(all_kinds_in_turn_lose_nothing)
 {
   open_heap(_i);
   size_t tree = fixture_push(&f.main, fixture_tree(&f.main, 12));
+  static const int next_mode[MODES] = {1, 0, 3, 5, 6, 2, 4};
+  int mode = _i / 3;
   for (int round = 0; round < 12; round++) {
     fixture_tree(&f.main, 10);
-    collect((_i + 3 * round) % (is_generational(_i) ? VARIANTS : 6));
+    collect(3 * mode + _i % 3);
+    mode = next_mode[mode];
     ck_assert_uint_eq(fixture_tree_nodes(fixture_at(&f.main, tree)), 8191);
   }
 }
