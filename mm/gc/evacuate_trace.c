@@ -271,13 +271,20 @@ static bool promote(struct mm_worker *worker, struct mm_ref ref,
 {
   struct mm_heap *heap = worker->heap;
   uintptr_t to;
-  if (mm_fixed_promote(heap, worker->slots, bytes, &to) != MM_OK)
+  bool is_gap = !mm_fixed_fits_slot(heap, bytes);
+  if (is_gap) /* others walk over gaps: see mm_card_visit_gaps */
+    lock_space(worker);
+  bool has_room = mm_fixed_promote(heap, worker->slots, bytes, &to) == MM_OK;
+  bool mine =
+      has_room && copy_to(to, ref, header, bytes, has_company(worker), place);
+  if (has_room && !mine)
+    mm_fixed_unpromote(heap, worker->slots, bytes, to);
+  if (is_gap)
+    unlock_space(worker);
+  if (!has_room)
     return keep(worker, ref, header, bytes, place);
-  bool mine = copy_to(to, ref, header, bytes, has_company(worker), place);
   if (mine)
     count_apart(worker, MM_AGE_TENURED, bytes);
-  else
-    mm_fixed_unpromote(heap, worker->slots, bytes, to);
   return mine;
 }
 

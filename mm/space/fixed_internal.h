@@ -112,11 +112,15 @@ enum mm_status mm_fixed_alloc_mutator(struct mm_mutator *mutator, size_t bytes,
 /* The same without the lock: 0 when a new run has to be taken. */
 uintptr_t mm_fixed_alloc_fast(struct mm_mutator *mutator, size_t bytes);
 
+/* Does the object space have slots for objects of this size? */
+bool mm_fixed_fits_slot(const struct mm_heap *heap, size_t bytes);
+
 /*
  * Room for an object that becomes old in a young collection; not zeroed.  While
  * the collection runs it is fresh: cards are scanned without it (see
- * mm_fixed_is_settled).  Slots come from the cursors of a worker, under the
- * space lock where a new run is needed.
+ * mm_fixed_is_settled).  Slots come from the cursors of a worker, and the space
+ * lock is taken where a new run is needed.  What gets no slot comes out of a gap:
+ * then the caller has the space lock, and keeps it until the object is there.
  */
 enum mm_status mm_fixed_promote(struct mm_heap *heap,
                                 struct mm_slot_cursor *cursors, size_t bytes,

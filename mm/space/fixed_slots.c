@@ -323,6 +323,11 @@ static struct mm_fixed_space *old_space(struct mm_heap *heap)
   return &heap->fixed[MM_FIXED_OBJECTS];
 }
 
+bool mm_fixed_fits_slot(const struct mm_heap *heap, size_t bytes)
+{
+  return fits_slot(&heap->fixed[MM_FIXED_OBJECTS], bytes);
+}
+
 static enum mm_status promote_to_slot(struct mm_heap *heap,
                                       struct mm_slot_cursor *cursors,
                                       size_t bytes, uintptr_t *at)
@@ -347,20 +352,14 @@ enum mm_status mm_fixed_promote(struct mm_heap *heap,
 {
   if (fits_slot(old_space(heap), bytes))
     return promote_to_slot(heap, cursors, bytes, at);
-  pthread_mutex_lock(&heap->space_lock);
-  enum mm_status status =
-      mm_gap_promote(heap, old_space(heap), bytes, heap->regions.count, at);
-  pthread_mutex_unlock(&heap->space_lock);
-  return status;
+  return mm_gap_promote(heap, old_space(heap), bytes, heap->regions.count, at);
 }
 
 void mm_fixed_unpromote(struct mm_heap *heap, struct mm_slot_cursor *cursors,
                         size_t bytes, uintptr_t at)
 {
   if (!fits_slot(old_space(heap), bytes)) {
-    pthread_mutex_lock(&heap->space_lock);
     mm_gap_unpromote(heap, old_space(heap), bytes, at);
-    pthread_mutex_unlock(&heap->space_lock);
     return;
   }
   struct mm_slot_cursor *cursor = &cursors[mm_class_of(&heap->classes, bytes)];
