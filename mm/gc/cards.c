@@ -87,8 +87,10 @@ void mm_card_dirty(struct mm_heap *heap, struct mm_barrier_log **log,
 /* Null and old objects need no card. */
 static bool is_young(const struct mm_heap *heap, struct mm_ref value)
 {
-  return !mm_is_null(value) &&
-         *mm_card_at(heap, (uintptr_t)mm_address(value)) == MM_CARD_YOUNG;
+  if (mm_is_null(value))
+    return false;
+  const uint8_t *card = mm_card_at(heap, (uintptr_t)mm_address(value));
+  return __atomic_load_n(card, __ATOMIC_RELAXED) == MM_CARD_YOUNG;
 }
 
 void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
