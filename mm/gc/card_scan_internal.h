@@ -132,9 +132,9 @@ mm_card_visit(struct mm_heap *heap, uint32_t card,
       mm_card_visit_row(&range, mm_card_first(heap, card), region->scan_top);
     return;
   case MM_REGION_LARGE_TAIL:
-    index -= region->span;
-    /* fallthrough */
   case MM_REGION_LARGE:
+    if (region->kind == MM_REGION_LARGE_TAIL)
+      index -= region->span;
     mm_card_visit_row(&range, mm_region_start(&heap->regions, index),
                       heap->regions.table[index].top);
     return;
