@@ -238,19 +238,24 @@ enum mm_status mm_cycle_create(struct mm_heap *heap)
   return start_thread(heap);
 }
 
+void mm_heap_quit(struct mm_heap *heap)
+{
+  if (!heap->cycle.has_thread)
+    return;
+  pthread_mutex_lock(&heap->lock);
+  heap->cycle.quit = true;
+  /* A cycle under way is abandoned. */
+  __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
+  pthread_cond_signal(&heap->cycle.wake);
+  pthread_mutex_unlock(&heap->lock);
+  pthread_join(heap->cycle.thread, NULL);
+  heap->cycle.has_thread = false;
+}
+
 void mm_cycle_destroy(struct mm_heap *heap)
 {
   struct mm_worker *marker = heap->cycle.marker;
-  if (heap->cycle.has_thread) {
-    pthread_mutex_lock(&heap->lock);
-    heap->cycle.quit = true;
-    /* A cycle under way is abandoned. */
-    __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
-    pthread_cond_signal(&heap->cycle.wake);
-    pthread_mutex_unlock(&heap->lock);
-    pthread_join(heap->cycle.thread, NULL);
-    heap->cycle.has_thread = false;
-  }
+  mm_heap_quit(heap);
   mm_logs_drop(heap, &heap->cycle.full);
   if (!marker)
     return;
