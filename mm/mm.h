@@ -90,6 +90,14 @@ enum mm_status mm_heap_create(const struct mm_options *options,
                               const struct mm_binding *binding, void *host,
                               struct mm_heap **heap, struct mm_error *error);
 
+/*
+ * Ends the heap's own threads that run beside the mutators, and with them a
+ * concurrent cycle: nothing calls the binding from outside after it.  For a
+ * host that takes apart what its binding reads before it destroys the heap.
+ * The caller is no running mutator; a second call does nothing.
+ */
+void mm_heap_quit(struct mm_heap *heap);
+
 /* Ends the workers, gives everything back.  No mutator may be attached. */
 void mm_heap_destroy(struct mm_heap *heap);
 

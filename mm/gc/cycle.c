@@ -100,12 +100,6 @@ void mm_cycle_abandon(struct mm_heap *heap)
 /* Pauses --------------------------------------------------------------------
  */
 
-/* On the cycle's thread.  False: another collection ran meanwhile. */
-static bool stop(struct mm_heap *heap)
-{
-  return mm_stop_world_from_outside(heap);
-}
-
 static bool start(struct mm_heap *heap, uint64_t *cycle)
 {
   pthread_mutex_lock(&heap->lock);
@@ -113,7 +107,7 @@ static bool start(struct mm_heap *heap, uint64_t *cycle)
   pthread_mutex_unlock(&heap->lock);
   if (!wanted)
     return false;
-  while (!stop(heap))
+  while (!mm_stop_world_from_outside(heap))
     ;
   heap->cycle.is_lost = false;
   *cycle = __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
@@ -127,7 +121,7 @@ static bool start(struct mm_heap *heap, uint64_t *cycle)
 /* False: the cycle was abandoned, and there is nothing to finish. */
 static bool finish(struct mm_heap *heap, uint64_t cycle)
 {
-  while (!stop(heap))
+  while (!mm_stop_world_from_outside(heap))
     ;
   bool is_mine = heap->cycle.number == cycle && mm_cycle_marks(heap);
   if (is_mine)
@@ -244,19 +238,24 @@ enum mm_status mm_cycle_create(struct mm_heap *heap)
   return start_thread(heap);
 }
 
+void mm_heap_quit(struct mm_heap *heap)
+{
+  if (!heap->cycle.has_thread)
+    return;
+  pthread_mutex_lock(&heap->lock);
+  heap->cycle.quit = true;
+  /* A cycle under way is abandoned. */
+  __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
+  pthread_cond_signal(&heap->cycle.wake);
+  pthread_mutex_unlock(&heap->lock);
+  pthread_join(heap->cycle.thread, NULL);
+  heap->cycle.has_thread = false;
+}
+
 void mm_cycle_destroy(struct mm_heap *heap)
 {
   struct mm_worker *marker = heap->cycle.marker;
-  if (heap->cycle.has_thread) {
-    pthread_mutex_lock(&heap->lock);
-    heap->cycle.quit = true;
-    /* A cycle under way is abandoned. */
-    __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
-    pthread_cond_signal(&heap->cycle.wake);
-    pthread_mutex_unlock(&heap->lock);
-    pthread_join(heap->cycle.thread, NULL);
-    heap->cycle.has_thread = false;
-  }
+  mm_heap_quit(heap);
   mm_logs_drop(heap, &heap->cycle.full);
   if (!marker)
     return;

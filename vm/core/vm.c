@@ -130,6 +130,7 @@ void vm_destroy(struct vm *vm)
     vm_threads_stop(vm->main_thread);
     vm_thread_destroy(vm->main_thread);
   }
+  mm_heap_quit(vm->heap); /* a cycle reads what the modules hold */
   forget_methods(vm);
   destroy_modules(vm);
   if (vm->monitors)
