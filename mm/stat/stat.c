@@ -36,6 +36,7 @@ const char *mm_collection_kind_name(enum mm_collection_kind kind)
       [MM_COLLECTION_COMPACT] = "compact",
       [MM_COLLECTION_SWEEP] = "sweep",
       [MM_COLLECTION_YOUNG] = "young",
+      [MM_COLLECTION_MIXED] = "mixed",
       [MM_COLLECTION_START] = "start",
       [MM_COLLECTION_FINISH] = "finish",
   };
