@@ -248,7 +248,7 @@ uintptr_t mm_card_first(const struct mm_heap *heap, uint32_t card)
 static void check_region(const struct mm_heap *heap, uint32_t index)
 {
   uintptr_t at = mm_region_start(&heap->regions, index);
-  uintptr_t top = heap->regions.table[index].top;
+  uintptr_t top = heap->regions.table[index].scan_top;
   while (at < top) {
     uintptr_t end = at + mm_object_bytes(mm_ref_at((void *)at));
     uintptr_t card = (at + MM_CARD_BYTES - 1) & ~((uintptr_t)MM_CARD_BYTES - 1);
@@ -264,7 +264,8 @@ void mm_cards_check(const struct mm_heap *heap)
     return;
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     const struct mm_region *region = &heap->regions.table[i];
-    if (region->kind == MM_REGION_SMALL && region->age == MM_AGE_TENURED)
+    if (region->kind == MM_REGION_SMALL && region->age == MM_AGE_TENURED &&
+        region->walk_top == 0)
       check_region(heap, i);
   }
 }

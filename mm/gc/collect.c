@@ -117,6 +117,28 @@ static void note_survival(struct mm_heap *heap)
   }
 }
 
+/* All that lived after the last collection, and all that was allocated since.
+ */
+static uint64_t most_live_bytes(const struct mm_heap *heap)
+{
+  const struct mm_stat *stat = &heap->stat;
+  return stat->live_then_bytes - stat->allocated_then_bytes +
+         mm_stat_counter(stat, MM_COUNT_ALLOCATED_BYTES);
+}
+
+/* What lives after a young collection that found `found_bytes' alive: of old
+   objects, it is taken that all do. */
+static uint64_t live_after_young(const struct mm_heap *heap,
+                                 uint64_t found_bytes)
+{
+  uint64_t most = most_live_bytes(heap), known = most;
+  if (heap->options.generational)
+    known = heap->stat.live_then_bytes + heap->old_allocated_bytes;
+  uint64_t seen = heap->young_live_bytes + heap->candidates.taken_bytes;
+  uint64_t live = found_bytes + (known > seen ? known - seen : 0);
+  return live < most ? live : most;
+}
+
 /* A young collection counts what lives of the young objects; all old ones are
    taken to live. */
 static void count_young(struct mm_heap *heap, enum mm_collection_kind kind,
@@ -126,8 +148,7 @@ static void count_young(struct mm_heap *heap, enum mm_collection_kind kind,
   for (enum mm_age age = MM_AGE_SURVIVOR; age < MM_AGE_TENURED; age++)
     young_bytes += aged_bytes(heap, age);
   if (is_young(kind)) {
-    after->live_bytes += heap->stat.live_then_bytes + heap->old_allocated_bytes;
-    after->live_bytes -= heap->young_live_bytes + heap->candidates.taken_bytes;
+    after->live_bytes = live_after_young(heap, after->live_bytes);
     after->live_objects = 0;
     mm_stat_count(&heap->stat, MM_COUNT_PROMOTED_BYTES,
                   aged_bytes(heap, MM_AGE_TENURED));
@@ -293,44 +314,51 @@ void mm_pause_start(struct mm_heap *heap)
 {
   begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
   mm_stat_collection_kind(&heap->stat, MM_COLLECTION_START);
-  uint64_t allocated = mm_stat_counter(&heap->stat, MM_COUNT_ALLOCATED_BYTES);
-  struct mm_stat_heap counted = {
-      .live_bytes = heap->stat.live_then_bytes + allocated -
-                    heap->stat.allocated_then_bytes,
-  };
-  heap->cycle.allocated_bytes = allocated;
+  struct mm_stat_heap counted = {0};
+  heap->cycle.claimed_bytes = mm_sizing_claimed_bytes(heap);
   mm_candidates_drop(heap);
   if (heap->options.generational)
     make_old(heap, &counted);
+  else
+    counted.live_bytes = most_live_bytes(heap);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, mm_fixed_finish_sweep);
   mm_stat_phase_run(heap, MM_PHASE_PREPARE, mm_cycle_take_snapshot);
   mm_stat_phase_run(heap, MM_PHASE_MARK, mm_marker_take_roots);
   end(heap, &counted);
 }
 
-/* Bytes of objects that are there, but that the cycle did not mark. */
+/* Bytes of objects in regions that the cycle did not mark. */
 static uint64_t uncovered_bytes(const struct mm_heap *heap)
 {
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     const struct mm_region *region = &heap->regions.table[i];
-    if (region->kind != MM_REGION_SMALL && region->kind != MM_REGION_LARGE)
-      continue;
-    if (region->age == MM_AGE_TENURED || !heap->options.generational)
-      bytes +=
-          region->top - (region->mark_top ? region->mark_top
-                                          : mm_region_start(&heap->regions, i));
+    uintptr_t from = region->mark_top;
+    if (region->kind == MM_REGION_SMALL || region->kind == MM_REGION_LARGE)
+      bytes += region->top - (from ? from : mm_region_start(&heap->regions, i));
   }
   return bytes;
 }
 
-/* What was made during the cycle is taken to live. */
+static uint64_t young_bytes(const struct mm_heap *heap)
+{
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < heap->young_count; i++)
+    bytes += heap->regions.table[heap->young[i]].top -
+             mm_region_start(&heap->regions, heap->young[i]);
+  return bytes;
+}
+
+/* What was made during the cycle is taken to live.  Some of it is not known
+   exactly, so that the sum is held against what there can be at most. */
 static void count_cycle(struct mm_heap *heap, struct mm_stat_heap *counted)
 {
-  counted->live_bytes = heap->cycle.marker->live_bytes + uncovered_bytes(heap) +
-                        heap->young_live_bytes;
+  uint64_t most = most_live_bytes(heap);
+  uint64_t live = heap->cycle.marker->live_bytes + uncovered_bytes(heap);
   if (heap->options.tenured == MM_TENURED_FREELIST)
-    counted->live_bytes += mm_sizing_claimed_bytes(heap);
+    live += mm_sizing_claimed_bytes(heap) - heap->cycle.claimed_bytes;
+  counted->live_bytes = live < most ? live : most;
+  heap->young_live_bytes = young_bytes(heap);
 }
 
 static void finish_whole(struct mm_heap *heap, struct mm_stat_heap *counted)

@@ -364,6 +364,8 @@ void mm_cycle_destroy(struct mm_heap *heap)
 {
   struct mm_worker *marker = heap->cycle.marker;
   mm_heap_quit(heap);
+  if (heap->candidates.count > 0)
+    mm_candidates_drop(heap);
   mm_logs_drop(heap, &heap->cycle.full);
   if (!marker)
     return;

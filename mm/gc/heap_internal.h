@@ -124,9 +124,9 @@ struct mm_cycle {
   bool is_held;          /* atomic; tests: the marker waits with its work */
   uint32_t walk_regions; /* those below are walked */
   uint64_t began_ns;
-  uint64_t mark_ns;         /* how long marking takes, smoothed */
-  uint64_t evacuate_ns;     /* when the evacuation began */
-  uint64_t allocated_bytes; /* counter at the start */
+  uint64_t mark_ns;       /* how long marking takes, smoothed */
+  uint64_t evacuate_ns;   /* when the evacuation began */
+  uint64_t claimed_bytes; /* tenured=freelist: at the start */
 };
 
 struct mm_workers;
