@@ -115,6 +115,10 @@ void mm_cycle_take_snapshot(struct mm_heap *heap);
 /* World stopped: takes down what the roots refer to. */
 void mm_marker_take_roots(struct mm_heap *heap);
 
+/* Between two pieces of work: stops if a pause is due.  False: the cycle was
+   abandoned. */
+bool mm_marker_check(struct mm_heap *heap, uint64_t cycle);
+
 /* Marks until there is nothing left to do, or the cycle was abandoned (false).
    Stops for pauses. */
 bool mm_marker_run(struct mm_heap *heap, uint64_t cycle);

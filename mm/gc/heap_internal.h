@@ -121,7 +121,7 @@ struct mm_cycle {
   struct mm_worker *marker;
   struct mm_barrier_log *full; /* references that were overwritten */
   bool is_lost;                /* atomic; one of them is on no log */
-  bool is_held;          /* atomic; tests: the marker waits with its work */
+  enum mm_cycle_state held; /* atomic; tests: the thread waits in this state */
   uint32_t walk_regions; /* those below are walked */
   uint64_t began_ns;
   uint64_t mark_ns;       /* how long marking takes, smoothed */

@@ -192,21 +192,29 @@ void mm_marker_take_roots(struct mm_heap *heap)
   mm_roots_visit(heap, &visitor.visitor);
 }
 
-static void wait_while_held(struct mm_heap *heap, uint64_t cycle)
+static bool is_held(const struct mm_heap *heap)
 {
-  while (__atomic_load_n(&heap->cycle.is_held, __ATOMIC_RELAXED) &&
-         !mm_is_stopping(heap) && mm_cycle_is(heap, cycle))
-    sched_yield();
+  enum mm_cycle_state held =
+      (enum mm_cycle_state)__atomic_load_n(&heap->cycle.held, __ATOMIC_RELAXED);
+  return held != MM_CYCLE_IDLE && held == mm_cycle_state(heap);
+}
+
+bool mm_marker_check(struct mm_heap *heap, uint64_t cycle)
+{
+  do {
+    if (mm_is_stopping(heap))
+      mm_marker_stop(heap);
+    else if (is_held(heap))
+      sched_yield();
+  } while (is_held(heap) && mm_cycle_is(heap, cycle));
+  return mm_cycle_is(heap, cycle);
 }
 
 bool mm_marker_run(struct mm_heap *heap, uint64_t cycle)
 {
   struct mm_worker *marker = heap->cycle.marker;
   do {
-    wait_while_held(heap, cycle);
-    if (mm_is_stopping(heap))
-      mm_marker_stop(heap);
-    if (!mm_cycle_is(heap, cycle))
+    if (!mm_marker_check(heap, cycle))
       return false;
   } while (work_a_while(marker) || take_log(marker));
   return true;

@@ -41,9 +41,7 @@ static bool may_go_on(struct walk *walk)
   if (--walk->until_look > 0)
     return true;
   walk->until_look = LOOK_EACH;
-  if (mm_is_stopping(walk->heap))
-    mm_marker_stop(walk->heap);
-  return mm_cycle_is(walk->heap, walk->cycle);
+  return mm_marker_check(walk->heap, walk->cycle);
 }
 
 static void visit_slot(void *context, struct mm_ref *slot)
@@ -197,10 +195,12 @@ bool mm_candidates_walk(struct mm_heap *heap, uint64_t cycle)
 {
   struct walk walk = {heap, cycle, LOOK_EACH, !heap->options.generational};
   uint32_t count = heap->cycle.walk_regions;
+  if (!mm_marker_check(heap, cycle))
+    return false;
   for (uint32_t i = 0; i < count; i++)
     if (!walk_region(&walk, i))
       return false;
-  if (!mm_cycle_is(heap, cycle))
+  if (!mm_marker_check(heap, cycle))
     return false;
   heap->candidates.is_complete = true;
   return true;

@@ -204,6 +204,8 @@ static const char *pause_name(enum mm_collection_kind kind)
   switch (kind) {
   case MM_COLLECTION_YOUNG:
     return "Young";
+  case MM_COLLECTION_MIXED:
+    return "Mixed";
   case MM_COLLECTION_START:
     return "Mark Start";
   case MM_COLLECTION_FINISH:
