@@ -58,7 +58,7 @@ static void collect_logs(struct mm_verifier *verifier)
   struct mm_heap *heap = verifier->heap;
   verifier->logged = mm_native_alloc(MM_PURPOSE_VERIFY,
                                      logged_words(verifier) * sizeof(uint64_t));
-  verifier->gave_up = !verifier->logged;
+  verifier->gave_up = !verifier->logged || !mm_verify_candidates_open(verifier);
   if (verifier->gave_up)
     return;
   collect_log(verifier, heap->cards.full);
@@ -86,6 +86,7 @@ static void close_sets(struct mm_verifier *verifier)
   mm_native_free(MM_PURPOSE_VERIFY, verifier->reached, bytes);
   mm_native_free(MM_PURPOSE_VERIFY, verifier->logged,
                  logged_words(verifier) * sizeof(uint64_t));
+  mm_verify_candidates_close(verifier);
   mm_native_free(MM_PURPOSE_VERIFY, verifier->stack,
                  verifier->capacity * sizeof *verifier->stack);
 }
@@ -172,15 +173,6 @@ static bool is_dirty(const struct mm_verifier *verifier, size_t card)
          (mm_verify_has(verifier->logged, card) || heap->cards.overflowed);
 }
 
-static bool remembers(const struct mm_candidate *candidate, size_t card)
-{
-  for (const struct mm_barrier_log *log = candidate->log; log; log = log->next)
-    for (uint32_t i = 0; i < log->count; i++)
-      if (log->entries[i] == card)
-        return true;
-  return candidate->is_lost;
-}
-
 /* A reference into a candidate is remembered, once all have been looked for. */
 static const char *candidate_fault(const struct mm_verifier *verifier,
                                    struct mm_ref value, size_t card)
@@ -189,8 +181,8 @@ static const char *candidate_fault(const struct mm_verifier *verifier,
   uint32_t number =
       mm_region_of(&heap->regions, (uintptr_t)mm_address(value))->candidate;
   if (!heap->candidates.is_complete || number == 0 ||
-      is_dirty(verifier, card) ||
-      remembers(&heap->candidates.each[number - 1], card))
+      is_dirty(verifier, card) || heap->candidates.each[number - 1].is_lost ||
+      mm_verify_remembers(verifier, number, (uint32_t)card))
     return NULL;
   return "is in a candidate, which does not remember the card";
 }

@@ -18,6 +18,8 @@ struct mm_verifier {
   uint64_t *reached; /* the trace came here */
   size_t words;      /* of each of the two */
   uint64_t *logged;  /* a bit per card: it is on a log; null: no generations */
+  uint64_t *pairs;   /* what candidates remember; see heap_verify_candidates.c */
+  size_t pair_places;
   struct mm_ref *stack;
   size_t depth, capacity;
   bool is_exact; /* of marks: all that are set have to be reachable */
@@ -54,6 +56,13 @@ const char *mm_verify_layout_fault(const struct mm_heap *heap, uint32_t word);
 
 /* Bytes of an object whose layout is sound; computed from scratch. */
 uint64_t mm_verify_bytes(uintptr_t address);
+
+/* The cards that candidates remember: gathers them (false: no memory), gives
+   them back; does candidate number - 1 remember a card? */
+bool mm_verify_candidates_open(struct mm_verifier *verifier);
+void mm_verify_candidates_close(struct mm_verifier *verifier);
+bool mm_verify_remembers(const struct mm_verifier *verifier, uint32_t number,
+                         uint32_t card);
 
 static inline uint64_t mm_verify_granule(const struct mm_verifier *verifier,
                                          uintptr_t address)
