@@ -20,9 +20,21 @@ static bool has_no_freelist(const struct mm_options *mm)
   return mm->tenured != MM_TENURED_FREELIST;
 }
 
+static bool has_no_regions(const struct mm_options *mm)
+{
+  return mm->tenured != MM_TENURED_REGIONS;
+}
+
 static bool has_no_young(const struct mm_options *mm)
 {
   return !mm->generational;
+}
+
+/* Portions of work that a pause does: young objects, or candidates. */
+static bool has_no_goal(const struct mm_options *mm)
+{
+  bool evacuates = mm->gc == MM_GC_CONCURRENT && !has_no_regions(mm);
+  return has_no_young(mm) && !evacuates;
 }
 
 static bool never_collects(const struct mm_options *mm)
@@ -41,7 +53,7 @@ static const struct {
     {"heap-growth", never_collects, "gc", "--gc=stw"},
     {"gc-workers", never_collects, "gc", "--gc=stw"},
     {"young", has_no_young, "generational", "--generational=on"},
-    {"pause-goal", has_no_young, "generational", "--generational=on"},
+    {"pause-goal", has_no_goal, "generational", "--generational=on"},
     {"break", never_collects, "gc", "--gc=stw"},
 };
 
