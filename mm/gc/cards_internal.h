@@ -149,12 +149,22 @@ void mm_cards_note_rest(struct mm_heap *heap, uint32_t index, uintptr_t at);
    small objects; at or beyond the region's top: there is none. */
 uintptr_t mm_card_first(const struct mm_heap *heap, uint32_t card);
 
-/* Asks for what scanning the card will read. */
+/* Asks for what scanning the card will read: first the tables and the card, and
+   when these are there, the header of the object that reaches into it. */
 static inline void mm_card_prefetch(const struct mm_heap *heap, uint32_t card)
 {
   __builtin_prefetch(&heap->cards.bytes[card], 1);
   __builtin_prefetch(&heap->cards.firsts[card]);
   __builtin_prefetch((const void *)mm_card_start(heap, card));
+}
+
+static inline void mm_card_prefetch_first(const struct mm_heap *heap,
+                                          uint32_t card)
+{
+  uint8_t back = heap->cards.firsts[card];
+  if (back != 0 && back < MM_CARD_GRANULES)
+    __builtin_prefetch((const void *)(mm_card_start(heap, card) -
+                                      ((uintptr_t)back << MM_REF_SHIFT)));
 }
 
 /* Debug builds: asserts that every object can be found from its cards. */

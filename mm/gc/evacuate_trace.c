@@ -611,8 +611,10 @@ static MM_ALWAYS_INLINE void visit_logs(struct mm_worker *worker, bool parallel)
   tracer.holder_is_old = true;
   while ((log = mm_cards_next_log(heap))) {
     for (uint32_t i = 0; i < log->count; i++) {
+      if (i + 2 * CARDS_AHEAD < log->count)
+        mm_card_prefetch(heap, log->entries[i + 2 * CARDS_AHEAD]);
       if (i + CARDS_AHEAD < log->count)
-        mm_card_prefetch(heap, log->entries[i + CARDS_AHEAD]);
+        mm_card_prefetch_first(heap, log->entries[i + CARDS_AHEAD]);
       visit_card(&tracer, log->entries[i]);
     }
     worker->cards += log->count;
