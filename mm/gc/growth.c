@@ -28,6 +28,7 @@ enum {
 
 static const double SMOOTHING = 0.5; /* what a sample counts after the next */
 static const double MIB = 1 << 20, MILLION = 1e6;
+static const double MOST_BYTES = 1e15; /* more than any heap may have */
 
 /* Rates ---------------------------------------------------------------------
  */
@@ -62,13 +63,14 @@ void mm_growth_learn(struct mm_growth *growth,
 /* By Heron of Alexandria's method; the memory manager does without libm. */
 static double root(double square)
 {
-  double guess = square > 1 ? square : 1;
-  for (;;) {
-    double next = (guess + square / guess) / 2;
-    if (next >= guess)
-      return guess;
+  if (square < 1)
+    return 0;
+  double guess = square, next = (square + 1) / 2;
+  while (next < guess) {
     guess = next;
+    next = (guess + square / guess) / 2;
   }
+  return guess;
 }
 
 uint64_t mm_growth_extra(const struct mm_growth *growth, uint64_t live_bytes,
@@ -80,7 +82,8 @@ uint64_t mm_growth_extra(const struct mm_growth *growth, uint64_t live_bytes,
   if (shared)
     sum += time_of(&growth->young) * rate_of(&growth->allocation) * COPIES;
   double share_per_byte = price / MILLION / MIB;
-  return (uint64_t)root(sum / share_per_byte);
+  double extra = root(sum / share_per_byte);
+  return extra < MOST_BYTES ? (uint64_t)extra : (uint64_t)MOST_BYTES;
 }
 
 /* Samples -------------------------------------------------------------------
@@ -160,9 +163,10 @@ static uint64_t least_extra(const struct mm_heap *heap, uint64_t live_bytes)
 {
   double rate = rate_of(&heap->sizing.growth.filling);
   uint64_t least = live_bytes / LEAST_FRACTION;
-  uint64_t cycle =
-      (uint64_t)(CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns);
-  return least > cycle ? least : cycle;
+  double cycle = CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns;
+  if (cycle > MOST_BYTES)
+    cycle = MOST_BYTES;
+  return (double)least > cycle ? least : (uint64_t)cycle;
 }
 
 static uint64_t by_balance(struct mm_heap *heap,
