@@ -32,6 +32,9 @@ enum mm_growth_rule {
   MM_GROWTH_BALANCE, /* what lives, and as much more as pays: growth_price */
 };
 
+/* growth_price where nothing else is said. */
+enum { MM_GROWTH_PRICE = 4000 };
+
 /* How a space of objects that do not move finds room for one. */
 enum mm_fit {
   MM_FIT_SLOTS,    /* runs of equal slots, and a freelist above 2 KiB */

@@ -83,6 +83,8 @@ uint64_t mm_growth_extra(const struct mm_growth *growth, uint64_t live_bytes,
     sum += time_of(&growth->young) * rate_of(&growth->allocation) * COPIES;
   double share_per_byte = price / MILLION / MIB;
   double extra = root(sum / share_per_byte);
+  if (extra < sum) /* a share of 1 */
+    extra = sum;
   return extra < MOST_BYTES ? (uint64_t)extra : (uint64_t)MOST_BYTES;
 }
 

@@ -9,7 +9,7 @@
  *              (with AddressSanitizer 1 GiB: its shadow leaves no more below
  *              2 GiB); at least 1 MiB; rounded up to regions of 256 KiB
  *   heap_min   default 64 MiB, or heap_max if that is less
- *   growth     default 400 percent; with MM_GROWTH_BALANCE 1000 millionths per
+ *   growth     default 400 percent; with MM_GROWTH_BALANCE 4000 millionths per
  *              MiB
  *   workers    default one per processor, at most 4
  */
@@ -47,7 +47,6 @@ enum {
   GROWTH_DEFAULT_PERCENT = 400,
   GROWTH_LEAST_PERCENT = 110,
   GROWTH_MOST_PERCENT = 10000,
-  GROWTH_PRICE_DEFAULT = 1000,
   GROWTH_PRICE_MOST = 1000000,
 };
 
@@ -204,7 +203,7 @@ enum mm_status mm_options_complete(struct mm_options *options,
   if (options->growth_percent == 0)
     options->growth_percent = GROWTH_DEFAULT_PERCENT;
   if (options->growth_price == 0)
-    options->growth_price = GROWTH_PRICE_DEFAULT;
+    options->growth_price = MM_GROWTH_PRICE;
   if (options->workers == 0) {
     options->workers = mm_os_processors();
     if (options->workers > WORKERS_DEFAULT_MOST)

@@ -132,6 +132,16 @@ START_TEST(young_collections_take_their_share_of_the_room)
 }
 END_TEST
 
+/* The root of the sum would be 16 GiB; the sum is 256. */
+START_TEST(a_collector_never_takes_longer_than_the_program)
+{
+  struct mm_growth_sample large = usual_sample();
+  large.live_bytes *= 1 << 15;
+  large.collection_ns *= 1 << 15;
+  check_ratio(extra_of(&large), (double)(8 * FIXTURE_MIB) * (1 << 15));
+}
+END_TEST
+
 START_TEST(nothing_learnt_asks_for_no_room)
 {
   static const struct mm_growth_sample nothing = {0};
@@ -350,6 +360,7 @@ static void add_formula(TCase *tests)
                  a_collector_that_is_four_times_as_fast_needs_half_the_room);
   tcase_add_test(tests, memory_at_four_times_the_price_is_half_as_much);
   tcase_add_test(tests, young_collections_take_their_share_of_the_room);
+  tcase_add_test(tests, a_collector_never_takes_longer_than_the_program);
   tcase_add_test(tests, nothing_learnt_asks_for_no_room);
   tcase_add_test(tests, the_greatest_values_are_calculated_with);
   tcase_add_test(tests, one_odd_sample_moves_the_room_less_than_it_says);

@@ -91,14 +91,14 @@ const char *cli_choice_name(const struct cli_choice *choices, int number)
 
 enum { GROWTH_LEAST = 110, GROWTH_MOST = 10000, PRICE_MOST = 1000000 };
 
-/* "balance" or "balance:N"; 0 is for no N.  False: it is something else. */
+/* "balance" or "balance:N".  False: it is something else. */
 static bool read_balance(const char *value, uint64_t *price)
 {
   static const char name[] = "balance";
   if (strncmp(value, name, sizeof name - 1) != 0)
     return false;
   value += sizeof name - 1;
-  *price = 0;
+  *price = MM_GROWTH_PRICE;
   return !*value || (*value == ':' && cli_read_number(value + 1, price) &&
                      *price > 0 && *price <= PRICE_MOST);
 }
@@ -127,9 +127,7 @@ static void write_growth(const struct cli_settings *settings,
                          char text[CLI_VALUE_BYTES])
 {
   const struct mm_options *mm = &settings->vm.mm;
-  if (mm->growth == MM_GROWTH_BALANCE && mm->growth_price == 0)
-    strcpy(text, "balance");
-  else if (mm->growth == MM_GROWTH_BALANCE)
+  if (mm->growth == MM_GROWTH_BALANCE)
     snprintf(text, CLI_VALUE_BYTES, "balance:%u", mm->growth_price);
   else if (mm->growth_percent == 0)
     strcpy(text, "auto");
