@@ -26,6 +26,15 @@ struct mm_error {
 enum mm_gc { MM_GC_EPSILON, MM_GC_STW, MM_GC_CONCURRENT };
 enum mm_tenured { MM_TENURED_REGIONS, MM_TENURED_FREELIST };
 
+/* By what the heap grows. */
+enum mm_growth_rule {
+  MM_GROWTH_PERCENT, /* growth_percent of what lives */
+  MM_GROWTH_BALANCE, /* what lives, and as much more as pays: growth_price */
+};
+
+/* growth_price where nothing else is said. */
+enum { MM_GROWTH_PRICE = 4000 };
+
 /* How a space of objects that do not move finds room for one. */
 enum mm_fit {
   MM_FIT_SLOTS,    /* runs of equal slots, and a freelist above 2 KiB */
@@ -45,10 +54,13 @@ struct mm_options {
   enum mm_tenured tenured;
   uint64_t heap_max_bytes;
   uint64_t heap_min_bytes;
-  uint64_t young_bytes;    /* generational: of young objects, when they are
-                              collected */
-  uint64_t pause_goal_ns;  /* generational: chooses young_bytes */
-  unsigned growth_percent; /* the heap grows to so much of what lives */
+  uint64_t young_bytes;   /* generational: of young objects, when they are
+                             collected */
+  uint64_t pause_goal_ns; /* generational: chooses young_bytes */
+  enum mm_growth_rule growth;
+  unsigned growth_percent; /* MM_GROWTH_PERCENT: to so much of what lives */
+  unsigned growth_price;   /* MM_GROWTH_BALANCE: what a MiB is worth, in
+                              millionths of the time */
   enum mm_fit object_fit;  /* with MM_TENURED_FREELIST */
   enum mm_fit nonmoving_fit;
   const uint32_t *slot_bytes; /* sizes that get classes of their own, beside

@@ -79,7 +79,9 @@ static enum mm_status alloc_large(struct mm_heap *heap, uint64_t bytes,
   enum mm_status status = mm_large_alloc(heap, bytes, limit, at);
   if (status != MM_OK)
     return status;
-  heap->fixed[MM_FIXED_OBJECTS].claimed_bytes += bytes;
+  /* What it takes: the rest of its last region is of no use to others. */
+  heap->fixed[MM_FIXED_OBJECTS].claimed_bytes +=
+      (bytes + MM_REGION_BYTES - 1) & ~(uint64_t)(MM_REGION_BYTES - 1);
   if (mm_cycle_marks(heap))
     mm_region_clear_marks(heap, mm_region_index(&heap->regions, *at));
   mm_cycle_bear(heap, *at);

@@ -31,6 +31,7 @@
 
 #include "mm/alloc/arena.h"
 #include "mm/alloc/bump_internal.h"
+#include "mm/gc/growth_internal.h"
 #include "mm/gc/ids_internal.h"
 #include "mm/mm.h"
 #include "mm/space/code_internal.h"
@@ -148,6 +149,7 @@ struct mm_sizing {
                                 young collection has to run */
   uint64_t young_cost_ns;    /* of a young collection, per region */
   uint64_t copy_cost_ns;     /* the same, per region's worth of copies */
+  struct mm_growth growth;
   enum mm_collection_kind next_kind;
   bool was_short;  /* the last evacuation ran out of room */
   unsigned futile; /* collections in a row that left hardly room */

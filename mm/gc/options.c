@@ -9,7 +9,8 @@
  *              (with AddressSanitizer 1 GiB: its shadow leaves no more below
  *              2 GiB); at least 1 MiB; rounded up to regions of 256 KiB
  *   heap_min   default 64 MiB, or heap_max if that is less
- *   growth     default 400 percent
+ *   growth     default 400 percent; with MM_GROWTH_BALANCE 4000 millionths per
+ *              MiB
  *   workers    default one per processor, at most 4
  */
 #include "config.h"
@@ -46,6 +47,7 @@ enum {
   GROWTH_DEFAULT_PERCENT = 400,
   GROWTH_LEAST_PERCENT = 110,
   GROWTH_MOST_PERCENT = 10000,
+  GROWTH_PRICE_MOST = 1000000,
 };
 
 uint64_t mm_heap_max_possible_bytes(void)
@@ -132,6 +134,11 @@ static enum mm_status check_sizes(const struct mm_options *options,
                  GROWTH_LEAST_PERCENT, GROWTH_MOST_PERCENT);
     return MM_BAD_OPTION;
   }
+  if (options->growth_price > GROWTH_PRICE_MOST) {
+    mm_error_set(error, "--heap-growth=balance:N must be at most %d",
+                 GROWTH_PRICE_MOST);
+    return MM_BAD_OPTION;
+  }
   if (options->nonmoving_max_bytes != 0 &&
       options->nonmoving_max_bytes < NONMOVING_MAX_LEAST) {
     mm_error_set(error, "--nonmoving-max must be at least %uK",
@@ -184,6 +191,8 @@ enum mm_status mm_options_complete(struct mm_options *options,
   complete_sizes(options);
   if (options->growth_percent == 0)
     options->growth_percent = GROWTH_DEFAULT_PERCENT;
+  if (options->growth_price == 0)
+    options->growth_price = MM_GROWTH_PRICE;
   if (options->workers == 0) {
     options->workers = mm_os_processors();
     if (options->workers > WORKERS_DEFAULT_MOST)

@@ -13,7 +13,7 @@
 #include "mm/gc/workers_internal.h"
 
 enum {
-  COST_RATIO = 3,       /* compaction to evacuation, per live byte: measured */
+  COST_RATIO = MM_COMPACTION_COST,
   MARGIN_FRACTION = 8,  /* a reserve is 1/8 above the prediction ... */
   MARGIN_REGIONS = 2,   /* ... and this much for buffers partly filled */
   FIRST_FRACTION = 4,   /* of the limit reserved before anything is known */
@@ -199,15 +199,17 @@ void mm_sizing_init(struct mm_heap *heap)
   plan_young(heap);
 }
 
-static uint32_t limit_for(const struct mm_heap *heap, uint32_t live)
+/* `live` regions with `live_bytes` in them; `reserve` for copies. */
+static uint32_t limit_for(struct mm_heap *heap, uint64_t live_bytes,
+                          uint32_t live, uint32_t reserve)
 {
-  const struct mm_sizing *sizing = &heap->sizing;
-  uint64_t limit = (uint64_t)heap->options.growth_percent * live / 100 + 1;
-  if (limit < sizing->min_regions)
-    limit = sizing->min_regions;
-  if (limit > sizing->max_regions)
-    limit = sizing->max_regions;
-  return (uint32_t)limit;
+  struct mm_growth_need need = {
+      .live_bytes = live_bytes,
+      .live = live,
+      .reserve = reserve,
+      .young = heap->options.generational ? young_wanted(heap) : 0,
+  };
+  return mm_growth_limit(heap, &need);
 }
 
 /* How many of the committed regions stay so. */
@@ -279,7 +281,7 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
   if (live < large)
     live = large;
   sizing->survivor_regions = live;
-  sizing->limit_regions = limit_for(heap, live);
+  sizing->limit_regions = limit_for(heap, live_bytes, live, 0);
   sizing->keep_regions = keep_for(sizing, heap->regions.committed);
   sizing->budget_bytes = 0;
   if (sizing->limit_regions > live)
@@ -399,7 +401,7 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
   sizing->survivor_regions = small;
   uint32_t reserve = small + small / MARGIN_FRACTION + MARGIN_REGIONS;
   MM_ASSERT(live <= sizing->max_regions);
-  sizing->limit_regions = limit_for(heap, live);
+  sizing->limit_regions = limit_for(heap, live_bytes, live, reserve);
   sizing->keep_regions = keep_for(sizing, heap->regions.committed);
   bool evacuates = !was_short &&
                    evacuation_pays(sizing->limit_regions, live, small, reserve);

@@ -9,12 +9,13 @@
  * After a collection that left L regions in use, F of them large or
  * non-moving, S = L - F small:
  *
- *   limit    growth * L (--heap-growth), but at least heap_min and at most
- * heap_max H        limit - F, what small objects have to share
+ *   limit    by --heap-growth (growth_internal.h), from heap_min to heap_max
+ *   H        limit - F, what small objects have to share
  *
  * An evacuation copies S regions and needs S more to copy into, so it frees
  * H - 2S; a compaction marks, updates and moves the same objects at
- * COST_RATIO times the cost, but needs no room and frees H - S.  Per region
+ * COST_RATIO (MM_COMPACTION_COST) times the cost, but needs no room and frees
+ * H - S.  Per region
  * freed, and so per region allocated, they cost in proportion to
  *
  *   evacuation   S / (H - 2S)          compaction   COST_RATIO * S / (H - S)
@@ -60,6 +61,9 @@
 #define MM_SIZING_INTERNAL_H
 
 #include "mm/gc/heap_internal.h"
+
+/* By that of an evacuation of the same objects; measured. */
+enum { MM_COMPACTION_COST = 3 };
 
 /* Before the first collection. */
 void mm_sizing_init(struct mm_heap *heap);

@@ -53,6 +53,9 @@ START_TEST(values_out_of_range_are_refused_by_name)
   options.growth_percent = 109;
   check_refused(&options, MM_BAD_OPTION, "heap-growth");
   options = fixture_options();
+  options.growth_price = 1000001;
+  check_refused(&options, MM_BAD_OPTION, "heap-growth=balance");
+  options = fixture_options();
   options.nonmoving_max_bytes = 1;
   check_refused(&options, MM_BAD_OPTION, "nonmoving-max");
   uint32_t sizes[MM_CLASSES_MOST];

@@ -129,6 +129,16 @@ static bool check_bounds(const struct cli_settings *settings,
                    cli_origin_write(&settings->origins[max], other_origin));
 }
 
+void cli_plan_settle(struct cli_settings *settings)
+{
+  size_t generational = option_of("generational");
+  if (!never_collects(&settings->vm.mm) ||
+      was_asked_for(settings, generational))
+    return;
+  settings->vm.mm.generational = false;
+  settings->origins[generational] = (struct cli_origin){0};
+}
+
 bool cli_plan_check(const struct cli_settings *settings,
                     struct cli_problem *problem)
 {

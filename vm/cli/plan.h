@@ -12,6 +12,10 @@
    "--tenured=freelist"; null when it does something. */
 const char *cli_plan_lacks(const struct cli_settings *settings, size_t option);
 
+/* What the profile says that nobody named gives way where it contradicts what
+   was said: --gc=epsilon has no generations. */
+void cli_plan_settle(struct cli_settings *settings);
+
 /* Refuses an option that was given and does nothing in this plan, and bounds
    that contradict each other. */
 bool cli_plan_check(const struct cli_settings *settings,

@@ -50,7 +50,7 @@ static const char builtin_profiles[] =
     "generational = off\n"
     "tenured = freelist\n"
     "heap-min = 2M\n"
-    "heap-growth = 150\n"
+    "heap-growth = 120\n"
     "[none]\n"
     "summary = never collects; for programs that end before the heap does\n"
     "gc = epsilon\n";

@@ -89,28 +89,50 @@ const char *cli_choice_name(const struct cli_choice *choices, int number)
 
 /* --- Sizes of the heap and of slots --- */
 
-enum { GROWTH_LEAST = 110, GROWTH_MOST = 10000 };
+enum { GROWTH_LEAST = 110, GROWTH_MOST = 10000, PRICE_MOST = 1000000 };
+
+/* "balance" or "balance:N".  False: it is something else. */
+static bool read_balance(const char *value, uint64_t *price)
+{
+  static const char name[] = "balance";
+  if (strncmp(value, name, sizeof name - 1) != 0)
+    return false;
+  value += sizeof name - 1;
+  *price = MM_GROWTH_PRICE;
+  return !*value || (*value == ':' && cli_read_number(value + 1, price) &&
+                     *price > 0 && *price <= PRICE_MOST);
+}
 
 static bool read_growth(struct cli_settings *settings, const char *value,
                         struct cli_problem *problem)
 {
-  uint64_t percent = 0;
+  struct mm_options *mm = &settings->vm.mm;
+  uint64_t percent = 0, price = 0;
   bool is_auto = strcmp(value, "auto") == 0;
-  if (!is_auto && (!cli_read_number(value, &percent) ||
-                   percent < GROWTH_LEAST || percent > GROWTH_MOST))
-    return cli_wrong(problem, "`%.64s' is no number from %d to %d", value,
-                     GROWTH_LEAST, GROWTH_MOST);
-  settings->vm.mm.growth_percent = (unsigned)percent;
+  bool balances = read_balance(value, &price);
+  if (!is_auto && !balances &&
+      (!cli_read_number(value, &percent) || percent < GROWTH_LEAST ||
+       percent > GROWTH_MOST))
+    return cli_wrong(problem,
+                     "`%.64s' is no number from %d to %d, nor balance or "
+                     "balance:N with N from 1 to %d",
+                     value, GROWTH_LEAST, GROWTH_MOST, PRICE_MOST);
+  mm->growth = balances ? MM_GROWTH_BALANCE : MM_GROWTH_PERCENT;
+  mm->growth_percent = (unsigned)percent;
+  mm->growth_price = (unsigned)price;
   return true;
 }
 
 static void write_growth(const struct cli_settings *settings,
                          char text[CLI_VALUE_BYTES])
 {
-  unsigned percent = settings->vm.mm.growth_percent;
-  snprintf(text, CLI_VALUE_BYTES, "%u", percent);
-  if (percent == 0)
+  const struct mm_options *mm = &settings->vm.mm;
+  if (mm->growth == MM_GROWTH_BALANCE)
+    snprintf(text, CLI_VALUE_BYTES, "balance:%u", mm->growth_price);
+  else if (mm->growth_percent == 0)
     strcpy(text, "auto");
+  else
+    snprintf(text, CLI_VALUE_BYTES, "%u", mm->growth_percent);
 }
 
 const struct cli_special cli_growth = {read_growth, write_growth, NULL};

@@ -222,8 +222,10 @@ int cli_settings_read(struct cli_settings *settings, enum cli_command command,
     return cli_problem_report(command, "--profile: ", &problem);
   if (!read_environment(settings, command, environment, &problem))
     return cli_problem_report(command, "BAMBOO_OPTIONS: ", &problem);
-  if (!read_words(settings, command, argc, argv, &problem) ||
-      !cli_plan_check(settings, &problem))
+  if (!read_words(settings, command, argc, argv, &problem))
+    return cli_problem_report(command, NULL, &problem);
+  cli_plan_settle(settings);
+  if (!cli_plan_check(settings, &problem))
     return cli_problem_report(command, NULL, &problem);
   settings->vm.mm.slot_bytes = settings->slot_bytes;
   return CLI_OK;
