@@ -23,6 +23,7 @@
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"
 #include "mm/gc/sizing_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/os/os_internal.h"
 #include "mm/space/metadata_internal.h"
@@ -176,7 +177,9 @@ static void init_plain(struct mm_heap *heap)
   mm_ids_init(&heap->ids);
   mm_code_space_init(&heap->code);
   mm_compiler_space_init(&heap->compiler);
+  mm_schedule_init(heap);
   mm_stat_init(&heap->stat, heap->options.log, heap->options.log_level);
+  mm_stress_init(heap);
 }
 
 static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
@@ -245,6 +248,7 @@ enum mm_status mm_heap_create(const struct mm_options *options,
     return MM_BAD_OPTION;
   }
   status = init_parts(new, error);
+  mm_schedule_settle();
   if (status == MM_OK)
     *heap = new;
   else
@@ -272,6 +276,7 @@ void mm_heap_destroy(struct mm_heap *heap)
   mm_code_space_destroy(&heap->code);
   mm_metadata_destroy(heap);
   mm_ids_destroy(&heap->ids);
+  mm_schedule_destroy(heap);
   pthread_cond_destroy(&heap->cycle.changed);
   pthread_cond_destroy(&heap->cycle.wake);
   pthread_cond_destroy(&heap->resumed);
