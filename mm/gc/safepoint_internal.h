@@ -34,8 +34,8 @@ bool mm_stop_world(struct mm_mutator *mutator);
 /* Lets them go on. By the one who stopped them. */
 void mm_resume_world(struct mm_mutator *mutator);
 
-/* The same by a thread that is no mutator.  False: somebody else had stopped
-   the world, which goes on again. */
+/* The same by a thread that is no mutator.  False: somebody else had stopped the
+   world, which goes on again. */
 bool mm_stop_world_from_outside(struct mm_heap *heap);
 void mm_resume_world_from_outside(struct mm_heap *heap);
 

@@ -21,7 +21,7 @@ struct mm_verifier {
   struct mm_ref *stack;
   size_t depth, capacity;
   bool is_exact; /* of marks: all that are set have to be reachable */
-  bool gave_up;  /* no memory for the sets or the stack: no verdict */
+  bool gave_up; /* no memory for the sets or the stack: no verdict */
 };
 
 /* Where a reference was found: a field of an object, or a root. */
