@@ -172,8 +172,8 @@ struct mm_heap {
   struct mm_fixed_space fixed[MM_FIXED_COUNT];
   struct mm_classes classes; /* of the slots of both */
   uint64_t *starts;          /* a bit per granule: an object in a slot */
-  uint64_t *fresh;           /* the same: what became old in this collection */
-  uint32_t *fresh_runs;      /* runs with such bits, perhaps more than once */
+  uint64_t *fresh;      /* the same: what became old in this collection */
+  uint32_t *fresh_runs; /* runs with such bits, perhaps more than once */
   uint32_t fresh_count;
   struct mm_run *runs;
   struct mm_metadata_space metadata;

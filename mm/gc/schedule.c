@@ -27,7 +27,7 @@
 
 enum {
   POINT_NS = 1000,
-  TURN_LOG2_MOST = 7,
+  TURN_LOG2_MOST = 6,
 };
 /* Not 0, which stands for no time at all. */
 #define FIRST_NS ((uint64_t)1000000000)

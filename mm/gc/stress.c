@@ -14,7 +14,7 @@
 
 enum {
   MIDDLE = 3,  /* pieces of marking before the border amid it */
-  CHOICES = 4, /* borders that a cycle may choose, none being one */
+  CHOICES = 6, /* that a cycle has: three borders, and three times none */
 };
 
 /* No lock is held. */
