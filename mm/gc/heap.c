@@ -248,12 +248,13 @@ enum mm_status mm_heap_create(const struct mm_options *options,
     return MM_BAD_OPTION;
   }
   status = init_parts(new, error);
-  mm_schedule_settle();
-  if (status == MM_OK)
-    *heap = new;
-  else
+  if (status != MM_OK) {
     mm_heap_destroy(new);
-  return status;
+    return status;
+  }
+  mm_schedule_settle(new);
+  *heap = new;
+  return MM_OK;
 }
 
 /* Undoes as much as there is: creation that failed ends here too. */

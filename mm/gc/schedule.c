@@ -33,10 +33,13 @@ enum {
 #define FIRST_NS ((uint64_t)1000000000)
 
 /* What the calling thread is. */
-static _Thread_local struct {
-  struct mm_schedule *schedule; /* null: no task */
-  struct mm_task *task;
-} here;
+static _Thread_local struct mm_place here;
+
+static void set_place(struct mm_place place)
+{
+  here = place;
+  mm_stat_clock_ns = place.schedule ? &place.schedule->clock_ns : NULL;
+}
 
 static struct mm_task *own_task(const struct mm_schedule *schedule)
 {
@@ -284,9 +287,7 @@ void mm_schedule_begin(struct mm_heap *heap, struct mm_task *task)
   if (!schedule->is_on)
     return;
   MM_ASSERT(!here.schedule && task->is_listed);
-  here.schedule = schedule;
-  here.task = task;
-  mm_stat_clock_ns = &schedule->clock_ns;
+  set_place((struct mm_place){schedule, task});
   pthread_mutex_lock(&schedule->lock);
   await_turn_locked(schedule, task);
   pthread_mutex_unlock(&schedule->lock);
@@ -306,11 +307,8 @@ void mm_schedule_end(struct mm_heap *heap, struct mm_task *task)
   struct mm_schedule *schedule = &heap->schedule;
   if (!schedule->is_on)
     return;
-  if (own_task(schedule) == task) {
-    here.schedule = NULL;
-    here.task = NULL;
-    mm_stat_clock_ns = NULL;
-  }
+  if (own_task(schedule) == task)
+    set_place((struct mm_place){NULL, NULL});
   pthread_mutex_lock(&schedule->lock);
   unlink_locked(schedule, task);
   wake_locked(schedule, &task->is_listed);
@@ -342,19 +340,27 @@ void mm_schedule_init(struct mm_heap *heap)
   pthread_mutex_init(&schedule->lock, NULL);
   schedule->random = mix(heap->options.seed + 1);
   schedule->clock_ns = FIRST_NS;
-  if (schedule->is_on)
-    mm_stat_clock_ns = &schedule->clock_ns;
+  if (!schedule->is_on)
+    return;
+  schedule->outer = here;
+  here.schedule = NULL;
+  mm_schedule_add(heap, &schedule->maker);
+  mm_schedule_begin(heap, &schedule->maker);
 }
 
-void mm_schedule_settle(void)
+void mm_schedule_settle(struct mm_heap *heap)
 {
-  mm_stat_clock_ns = here.schedule ? &here.schedule->clock_ns : NULL;
+  struct mm_schedule *schedule = &heap->schedule;
+  if (!schedule->maker.is_listed)
+    return;
+  mm_schedule_end(heap, &schedule->maker);
+  set_place(schedule->outer);
 }
 
 void mm_schedule_destroy(struct mm_heap *heap)
 {
+  mm_schedule_settle(heap);
   MM_ASSERT(!heap->schedule.tasks);
-  mm_schedule_settle();
   pthread_mutex_destroy(&heap->schedule.lock);
 }
 

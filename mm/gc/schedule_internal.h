@@ -11,6 +11,14 @@
 
 #include "mm/schedule.h"
 
+struct mm_schedule;
+
+/* What a thread is. */
+struct mm_place {
+  struct mm_schedule *schedule; /* null: no task */
+  struct mm_task *task;
+};
+
 struct mm_schedule {
   bool is_on;
   pthread_mutex_t lock;
@@ -19,16 +27,19 @@ struct mm_schedule {
   uint64_t random;         /* state of the generator */
   uint64_t clock_ns;
   uint64_t digest, switches;
-  uint32_t turn;        /* points until it is over */
-  uint32_t numbers;     /* of tasks, the last one given */
-  uint32_t last;        /* number of the one that ran last */
-  struct mm_task cycle; /* the thread of the cycles */
+  uint32_t turn;         /* points until it is over */
+  uint32_t numbers;      /* of tasks, the last one given */
+  uint32_t last;         /* number of the one that ran last */
+  struct mm_task cycle;  /* the thread of the cycles */
+  struct mm_task maker;  /* who makes the heap, as long as that takes */
+  struct mm_place outer; /* what that was before */
 };
 
 /* Before anything else of the heap tells the time.  The calling thread, which
-   makes the heap, uses the schedule's clock until it has. */
+   makes the heap, is a task from here to mm_schedule_settle, so that threads of
+   the heap's own wait until there is a heap. */
 void mm_schedule_init(struct mm_heap *heap);
-void mm_schedule_settle(void);
+void mm_schedule_settle(struct mm_heap *heap);
 void mm_schedule_destroy(struct mm_heap *heap);
 
 /* Waits until the task has ended. */
