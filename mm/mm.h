@@ -108,6 +108,7 @@ void mm_heap_destroy(struct mm_heap *heap);
 /*
  * Makes the calling thread a mutator, running.  `mutator` is zeroed memory
  * inside the host's thread structure and stays in place until it is detached.
+ * With options.deterministic the thread has to be a task (mm/schedule.h).
  */
 enum mm_status mm_mutator_attach(struct mm_heap *heap,
                                  struct mm_mutator *mutator);

@@ -44,7 +44,8 @@ enum mm_refusal {
 /* Bits of mm_mutator.marking. */
 enum {
   MM_MARKING_CYCLE = 1 << 0,  /* a cycle marks */
-  MM_MARKING_STRESS = 1 << 1, /* stress counts the stores */
+  MM_MARKING_STRESS = 1 << 1, /* stress counts the stores, or a schedule takes
+                                 them for points */
 };
 
 struct mm_mutator {

@@ -13,10 +13,11 @@
  *              notified, or time is up
  *
  * The one that runs has the baton.  It goes on until its turn, so many points
- * of passing, is over: a point is a poll, an allocation or a barrier out of
- * line, each entry to and return from native code, the border of a phase of a
- * collection, and what the host adds by mm_schedule_yield.  It keeps the baton
- * in native code, so that all wait while it really blocks there.
+ * of passing, is over: a point is a poll, an allocation out of line, the
+ * barrier before a store of a reference, each entry to and return from native
+ * code, the border of a phase of a collection, a piece of concurrent work, and
+ * what the host adds by mm_schedule_yield.  It keeps the baton in native code,
+ * so that all wait while it really blocks there.
  *
  * A host tells of its threads; a thread that is none of these is not held
  * back, and must not touch the heap.
@@ -39,11 +40,11 @@
 #ifndef MM_SCHEDULE_H
 #define MM_SCHEDULE_H
 
+#include "mm/mutator.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-struct mm_heap;
 
 /* A thread, for the schedule.  Contents are its own. */
 struct mm_task {
@@ -72,6 +73,13 @@ void mm_schedule_end(struct mm_heap *heap, struct mm_task *task);
 /* A point: another one may run now.  No lock is held.  Not a safepoint by
    itself: a mutator that runs does not count as stopped meanwhile. */
 void mm_schedule_yield(struct mm_heap *heap);
+
+/* The same where things are fast: off, it costs a test. */
+static inline void mm_schedule_point(struct mm_mutator *mutator)
+{
+  if (__builtin_expect(mutator->marking & MM_MARKING_STRESS, 0))
+    mm_schedule_yield(mutator->heap);
+}
 
 /* Another one runs now, if there is one that can; with the schedule off, the
    system's sched_yield. */

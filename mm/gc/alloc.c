@@ -309,8 +309,7 @@ static struct mm_ref alloc_slot(struct mm_mutator *mutator,
                                 struct request *request)
 {
   if (mutator->heap->options.stress_alloc != 0 || mutator->stress_due ||
-      !measure(request) ||
-      request->bytes > MM_SLOT_MAX_BYTES)
+      !measure(request) || request->bytes > MM_SLOT_MAX_BYTES)
     return MM_NULL;
   uintptr_t at = mm_fixed_alloc_fast(mutator, request->bytes);
   return at != 0 ? write_object(request, at) : MM_NULL;

@@ -97,7 +97,6 @@ void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
                      struct mm_ref value)
 {
   struct mm_heap *heap = mutator->heap;
-  mm_schedule_yield(heap);
   if (is_young(heap, value) && !mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
     mm_card_dirty(heap, &mutator->card_log, mm_card_of(heap, (uintptr_t)slot));
 }

@@ -36,7 +36,8 @@ static void log_old(struct mm_mutator *mutator, struct mm_ref ref)
 
 void mm_barrier_old_slow(struct mm_mutator *mutator, struct mm_ref ref)
 {
-  mm_stress_barrier(mutator);
+  if (mutator->marking & MM_MARKING_STRESS)
+    mm_stress_barrier(mutator);
   if (mutator->marking & MM_MARKING_CYCLE &&
       !mm_breaks(mutator->heap, MM_FAULT_BARRIER_BEFORE))
     log_old(mutator, ref);

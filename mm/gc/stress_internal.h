@@ -47,8 +47,10 @@ static inline bool mm_stress_polls(const struct mm_heap *heap)
 static inline uint32_t mm_stress_marking(const struct mm_heap *heap,
                                          bool is_marking)
 {
+  const struct mm_options *options = &heap->options;
+  bool is_seen = options->stress_barrier != 0 || options->deterministic;
   return (is_marking ? MM_MARKING_CYCLE : 0u) |
-         (heap->options.stress_barrier ? MM_MARKING_STRESS : 0u);
+         (is_seen ? MM_MARKING_STRESS : 0u);
 }
 
 /* In the slow path of the barrier before a store.  Not a safepoint. */
