@@ -70,6 +70,10 @@ void mm_schedule_begin(struct mm_heap *heap, struct mm_task *task);
    started after all. */
 void mm_schedule_end(struct mm_heap *heap, struct mm_task *task);
 
+/* Before its thread is joined: a task waits until that one has ended; who is
+   none does not wait. */
+void mm_schedule_await_end(struct mm_heap *heap, const struct mm_task *task);
+
 /* A point: another one may run now.  No lock is held.  Not a safepoint by
    itself: a mutator that runs does not count as stopped meanwhile. */
 void mm_schedule_yield(struct mm_heap *heap);

@@ -318,7 +318,6 @@ void mm_schedule_end(struct mm_heap *heap, struct mm_task *task)
   pthread_cond_destroy(&task->turn);
 }
 
-/* Who is no task waits by joining the thread. */
 void mm_schedule_await_end(struct mm_heap *heap, const struct mm_task *task)
 {
   struct mm_schedule *schedule = &heap->schedule;

@@ -42,9 +42,6 @@ void mm_schedule_init(struct mm_heap *heap);
 void mm_schedule_settle(struct mm_heap *heap);
 void mm_schedule_destroy(struct mm_heap *heap);
 
-/* Waits until the task has ended. */
-void mm_schedule_await_end(struct mm_heap *heap, const struct mm_task *task);
-
 /* So much was done, which takes time. */
 void mm_schedule_work(struct mm_heap *heap, uint64_t ns);
 

@@ -129,13 +129,12 @@ static void start(struct racer *racer, int number, struct trace *trace,
   ck_assert_int_eq(pthread_create(&racer->handle, NULL, run, racer), 0);
 }
 
-/* While the main thread is in native state, passing the baton on. */
+/* While the main thread is in native state. */
 static void join(struct racer *racers, int count)
 {
   mm_enter_native(&f.main.mutator);
   for (int i = 0; i < count; i++) {
-    while (racers[i].task.is_listed)
-      mm_schedule_pass(f.heap);
+    mm_schedule_await_end(f.heap, &racers[i].task);
     pthread_join(racers[i].handle, NULL);
   }
   mm_leave_native(&f.main.mutator);
