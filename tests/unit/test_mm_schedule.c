@@ -34,7 +34,7 @@ struct trace {
   int64_t counter; /* raced for */
   uint64_t digest, switches, collections, now_ns;
   uint64_t objects, bytes; /* what lives at the end */
-  int64_t sum;             /* of the values of it */
+  uint64_t sum;            /* of the values of it */
 };
 
 struct racer {
@@ -148,7 +148,7 @@ static void digest_heap(struct trace *trace)
   for (int i = 0; i < THREADS; i++)
     for (struct mm_ref at = f.globals[i]; !mm_is_null(at);
          at = fixture_get(at, FIXTURE_LEFT))
-      trace->sum = trace->sum * 31 + fixture_value(at);
+      trace->sum = trace->sum * 31 + (uint64_t)fixture_value(at);
 }
 
 /* Runs the race and tells what happened. */
