@@ -16,12 +16,15 @@
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/sizing_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/gc/trace_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/native.h"
 
 #include <signal.h>
 #include <time.h>
+
+enum { NS_PER_S = 1000000000 };
 
 /* Barriers ------------------------------------------------------------------
  */
@@ -37,13 +40,17 @@ static void log_old(struct mm_mutator *mutator, struct mm_ref ref)
 
 void mm_barrier_old_slow(struct mm_mutator *mutator, struct mm_ref ref)
 {
-  if (!mm_breaks(mutator->heap, MM_FAULT_BARRIER_BEFORE))
+  if (mutator->marking & MM_MARKING_STRESS)
+    mm_stress_barrier(mutator);
+  if (mutator->marking & MM_MARKING_CYCLE &&
+      !mm_breaks(mutator->heap, MM_FAULT_BARRIER_BEFORE))
     log_old(mutator, ref);
 }
 
 void mm_barrier_keep_slow(struct mm_mutator *mutator, struct mm_ref ref)
 {
-  if (!mm_breaks(mutator->heap, MM_FAULT_BARRIER_KEEP))
+  if (mutator->marking & MM_MARKING_CYCLE &&
+      !mm_breaks(mutator->heap, MM_FAULT_BARRIER_KEEP))
     log_old(mutator, ref);
 }
 
@@ -70,7 +77,7 @@ static void set_state_locked(struct mm_heap *heap, enum mm_cycle_state state)
   heap->cycle.requested = false;
   if (state == MM_CYCLE_IDLE)
     heap->cycle.ended++;
-  pthread_cond_broadcast(&heap->cycle.changed);
+  mm_condition_notify(heap, &heap->cycle.changed);
 }
 
 /* World stopped. */
@@ -79,7 +86,7 @@ static void set_state(struct mm_heap *heap, enum mm_cycle_state state)
   pthread_mutex_lock(&heap->lock);
   set_state_locked(heap, state);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
-    m->marking = state == MM_CYCLE_MARKING;
+    m->marking = mm_stress_marking(heap, state == MM_CYCLE_MARKING);
   pthread_mutex_unlock(&heap->lock);
 }
 
@@ -109,7 +116,7 @@ void mm_cycle_request_locked(struct mm_heap *heap)
   if (mm_cycle_is_active(heap) || !heap->cycle.has_thread)
     return;
   heap->cycle.requested = true;
-  pthread_cond_signal(&heap->cycle.wake);
+  mm_condition_notify(heap, &heap->cycle.wake);
 }
 
 static void drop_logs(struct mm_heap *heap)
@@ -201,14 +208,30 @@ static bool evacuate_some(struct mm_heap *heap, uint64_t cycle,
   return goes_on;
 }
 
-/* The program gets at least as much time as the pauses take. */
+/* Until the time is up, or the heap quits. */
+static void sleep_locked(struct mm_heap *heap, uint64_t ns)
+{
+  if (heap->schedule.is_on) {
+    mm_schedule_wait(heap, &heap->cycle.wake, &heap->lock, mm_now_ns() + ns);
+    return;
+  }
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  ns += (uint64_t)until.tv_nsec;
+  until.tv_sec += (time_t)(ns / NS_PER_S);
+  until.tv_nsec = (long)(ns % NS_PER_S);
+  pthread_cond_timedwait(&heap->cycle.wake, &heap->lock, &until);
+}
+
+/* The program gets about as much time as the pauses take. */
 static void evacuate_all(struct mm_heap *heap, uint64_t cycle)
 {
   uint64_t pause_ns;
   while (evacuate_some(heap, cycle, &pause_ns)) {
-    struct timespec time = {(time_t)(pause_ns / 1000000000u),
-                            (long)(pause_ns % 1000000000u)};
-    nanosleep(&time, NULL);
+    pthread_mutex_lock(&heap->lock);
+    if (!heap->cycle.quit)
+      sleep_locked(heap, pause_ns);
+    pthread_mutex_unlock(&heap->lock);
   }
 }
 
@@ -219,10 +242,11 @@ static bool sweep_fixed(struct mm_heap *heap, uint64_t cycle)
   while (is_mine && has_more) {
     pthread_mutex_lock(&heap->lock);
     while (mm_is_stopping(heap))
-      pthread_cond_wait(&heap->resumed, &heap->lock);
+      mm_condition_wait(heap, &heap->resumed, &heap->lock);
     is_mine = mm_cycle_is(heap, cycle);
     has_more = is_mine && mm_fixed_sweep_some(heap);
     pthread_mutex_unlock(&heap->lock);
+    mm_schedule_yield(heap);
   }
   return is_mine;
 }
@@ -248,6 +272,7 @@ static bool mark(struct mm_heap *heap, uint64_t cycle)
   mm_marker_begin(heap);
   bool is_done = mm_marker_run(heap, cycle);
   mm_marker_end(heap);
+  mm_stress_border(heap, MM_BORDER_MARKED);
   return is_done;
 }
 
@@ -256,6 +281,7 @@ static void run_cycle(struct mm_heap *heap)
   uint64_t cycle;
   if (!start(heap, &cycle))
     return;
+  mm_stress_border(heap, MM_BORDER_STARTED);
   bool is_done = mark(heap, cycle) && finish(heap, cycle) && sweep(heap, cycle);
   mm_stat_concurrent(&heap->stat, mm_stat_now_ns() - heap->cycle.began_ns);
   if (is_done && !heap->options.generational &&
@@ -268,10 +294,11 @@ static void run_cycle(struct mm_heap *heap)
 static void *thread_main(void *argument)
 {
   struct mm_heap *heap = argument;
+  mm_schedule_begin(heap, &heap->schedule.cycle);
   pthread_mutex_lock(&heap->lock);
   while (!heap->cycle.quit) {
     if (!heap->cycle.requested) {
-      pthread_cond_wait(&heap->cycle.wake, &heap->lock);
+      mm_condition_wait(heap, &heap->cycle.wake, &heap->lock);
       continue;
     }
     pthread_mutex_unlock(&heap->lock);
@@ -279,6 +306,7 @@ static void *thread_main(void *argument)
     pthread_mutex_lock(&heap->lock);
   }
   pthread_mutex_unlock(&heap->lock);
+  mm_schedule_end(heap, &heap->schedule.cycle);
   return NULL;
 }
 
@@ -293,7 +321,7 @@ bool mm_cycle_wait(struct mm_mutator *mutator)
   bool was_active = mm_cycle_is_active(heap);
   uint64_t ended = heap->cycle.ended;
   while (mm_cycle_is_active(heap) && heap->cycle.ended == ended)
-    pthread_cond_wait(&heap->cycle.changed, &heap->lock);
+    mm_condition_wait(heap, &heap->cycle.changed, &heap->lock);
   pthread_mutex_unlock(&heap->lock);
   mm_leave_native(mutator);
   return was_active;
@@ -306,7 +334,7 @@ static void start_and_wait(struct mm_mutator *mutator)
   pthread_mutex_lock(&heap->lock);
   mm_cycle_request_locked(heap);
   while (heap->cycle.requested)
-    pthread_cond_wait(&heap->cycle.changed, &heap->lock);
+    mm_condition_wait(heap, &heap->cycle.changed, &heap->lock);
   pthread_mutex_unlock(&heap->lock);
   mm_leave_native(mutator);
 }
@@ -325,7 +353,10 @@ static enum mm_status start_thread(struct mm_heap *heap)
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  mm_schedule_add(heap, &heap->schedule.cycle);
   int error = pthread_create(&heap->cycle.thread, NULL, thread_main, heap);
+  if (error != 0)
+    mm_schedule_end(heap, &heap->schedule.cycle);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   heap->cycle.has_thread = error == 0;
   return error == 0 ? MM_OK : MM_OS_FAILED;
@@ -354,8 +385,9 @@ void mm_heap_quit(struct mm_heap *heap)
   heap->cycle.quit = true;
   /* A cycle under way is abandoned. */
   __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
-  pthread_cond_signal(&heap->cycle.wake);
+  mm_condition_notify(heap, &heap->cycle.wake);
   pthread_mutex_unlock(&heap->lock);
+  mm_schedule_await_end(heap, &heap->schedule.cycle);
   pthread_join(heap->cycle.thread, NULL);
   heap->cycle.has_thread = false;
 }

@@ -21,6 +21,7 @@
  *   compiler.lock     the chunks of compilations
  *   workers.lock      goals of the worker threads
  *   ids.lock          ids of objects
+ *   schedule.lock     whose turn it is (options.deterministic)
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
  *
@@ -33,6 +34,7 @@
 #include "mm/alloc/bump_internal.h"
 #include "mm/gc/growth_internal.h"
 #include "mm/gc/ids_internal.h"
+#include "mm/gc/schedule_internal.h"
 #include "mm/mm.h"
 #include "mm/space/code_internal.h"
 #include "mm/space/compiler_internal.h"
@@ -123,11 +125,18 @@ struct mm_cycle {
   struct mm_barrier_log *full; /* references that were overwritten */
   bool is_lost;                /* atomic; one of them is on no log */
   enum mm_cycle_state held; /* atomic; tests: the thread waits in this state */
-  uint32_t walk_regions; /* those below are walked */
+  uint32_t walk_regions;    /* those below are walked */
   uint64_t began_ns;
   uint64_t mark_ns;       /* how long marking takes, smoothed */
   uint64_t evacuate_ns;   /* when the evacuation began */
   uint64_t claimed_bytes; /* tenured=freelist: at the start */
+};
+
+/* Counts of --gc-stress; see stress_internal.h. */
+struct mm_stress {
+  uint64_t barriers; /* atomic */
+  uint64_t cycles;   /* the thread of the cycles */
+  uint64_t pieces;   /* and of the running one */
 };
 
 struct mm_workers;
@@ -200,6 +209,8 @@ struct mm_heap {
   struct mm_sizing sizing;
   struct mm_cycle cycle;
   struct mm_candidates candidates;
+  struct mm_schedule schedule;
+  struct mm_stress stress;
   uint64_t stress_allocations; /* atomic */
   uint64_t stress_polls;       /* atomic */
   struct mm_workers *workers;
@@ -230,7 +241,9 @@ static inline bool mm_is_marked(const struct mm_heap *heap, struct mm_ref ref)
 /* Are collections forced?  Then old copies are poisoned and protected. */
 static inline bool mm_is_stressed(const struct mm_heap *heap)
 {
-  return heap->options.stress_alloc || heap->options.stress_poll;
+  const struct mm_options *options = &heap->options;
+  return options->stress_alloc || options->stress_poll ||
+         options->stress_barrier || options->stress_phase;
 }
 
 /* Runs one phase of a collection on the collecting thread. */

@@ -24,9 +24,8 @@
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/scan_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/gc/trace_inline_internal.h"
-
-#include <sched.h>
 
 enum {
   FIFO_ENTRIES = 16,
@@ -116,8 +115,8 @@ static bool work_a_while(struct mm_worker *marker)
 {
   struct fifo fifo = {0};
   uint64_t entry;
-  unsigned done = 0;
-  while (done < LOOK_EACH && pop(&marker->stack, &entry)) {
+  unsigned done = 0, most = mm_stress_piece_entries(marker->heap, LOOK_EACH);
+  while (done < most && pop(&marker->stack, &entry)) {
     prefetch(marker->heap, entry);
     entry = fifo_pass(&fifo, entry);
     done++;
@@ -201,11 +200,12 @@ static bool is_held(const struct mm_heap *heap)
 
 bool mm_marker_check(struct mm_heap *heap, uint64_t cycle)
 {
+  mm_stress_piece(heap);
   do {
     if (mm_is_stopping(heap))
       mm_marker_stop(heap);
     else if (is_held(heap))
-      sched_yield();
+      mm_schedule_pass(heap);
   } while (is_held(heap) && mm_cycle_is(heap, cycle));
   return mm_cycle_is(heap, cycle);
 }

@@ -11,7 +11,7 @@
  *   heap_min   default 64 MiB, or heap_max if that is less
  *   growth     default 400 percent; with MM_GROWTH_BALANCE 4000 millionths per
  *              MiB
- *   workers    default one per processor, at most 4
+ *   workers    default one per processor, at most 4; 1 if deterministic
  */
 #include "config.h"
 
@@ -88,7 +88,8 @@ static enum mm_status check_plan(const struct mm_options *options,
     return MM_UNSUPPORTED;
   }
   if (options->gc == MM_GC_EPSILON &&
-      (options->stress_alloc || options->stress_poll)) {
+      (options->stress_alloc || options->stress_poll ||
+       options->stress_barrier || options->stress_phase)) {
     mm_error_set(error, "--gc-stress forces collections, but --gc=epsilon "
                         "never collects; choose stw");
     return MM_UNSUPPORTED;
@@ -125,6 +126,11 @@ static enum mm_status check_sizes(const struct mm_options *options,
   }
   if (options->workers > WORKERS_MOST) {
     mm_error_set(error, "--gc-workers must be between 1 and %d", WORKERS_MOST);
+    return MM_BAD_OPTION;
+  }
+  if (options->deterministic && options->workers > 1) {
+    mm_error_set(error, "--deterministic runs one thread at a time, so one "
+                        "collects; choose --gc-workers=1");
     return MM_BAD_OPTION;
   }
   if (options->growth_percent != 0 &&
@@ -193,6 +199,8 @@ enum mm_status mm_options_complete(struct mm_options *options,
     options->growth_percent = GROWTH_DEFAULT_PERCENT;
   if (options->growth_price == 0)
     options->growth_price = MM_GROWTH_PRICE;
+  if (options->workers == 0 && options->deterministic)
+    options->workers = 1;
   if (options->workers == 0) {
     options->workers = mm_os_processors();
     if (options->workers > WORKERS_DEFAULT_MOST)

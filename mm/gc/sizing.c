@@ -337,7 +337,8 @@ static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
   uint32_t live =
       (uint32_t)((live_bytes + MM_REGION_BYTES - 1) >> MM_REGION_LOG2);
   sizing->survivor_regions = small_regions(heap);
-  sizing->limit_regions = limit_for(heap, live);
+  sizing->limit_regions = limit_for(
+      heap, live_bytes, live, live / MARGIN_FRACTION / 2 + MARGIN_REGIONS);
   sizing->keep_regions = keep_for(sizing, heap->regions.committed);
   sizing->reserve_regions =
       sizing->limit_regions / MARGIN_FRACTION / 2 + MARGIN_REGIONS;

@@ -25,6 +25,7 @@
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/scan_internal.h"
+#include "mm/gc/stress_internal.h"
 
 enum { LOOK_EACH = 128 }; /* objects between two looks at `stopping' */
 
@@ -40,7 +41,7 @@ static bool may_go_on(struct walk *walk)
 {
   if (--walk->until_look > 0)
     return true;
-  walk->until_look = LOOK_EACH;
+  walk->until_look = mm_stress_piece_entries(walk->heap, LOOK_EACH);
   return mm_marker_check(walk->heap, walk->cycle);
 }
 
