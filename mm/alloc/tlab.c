@@ -72,8 +72,8 @@ static enum mm_status refill(struct mm_mutator *mutator, size_t bytes,
   if (want < bytes)
     want = bytes;
   struct mm_bump chunk;
-  enum mm_status status =
-      mm_object_chunk_cut(heap, MM_AGE_EDEN, bytes, want, limit, true, &chunk);
+  enum mm_status status = mm_object_chunk_cut(heap, heap->born_age, bytes, want,
+                                              limit, true, &chunk);
   if (status != MM_OK)
     return status;
   mutator->tlab_start = mutator->tlab_cursor = chunk.start;
@@ -90,7 +90,8 @@ static enum mm_status alloc_beside(struct mm_mutator *mutator, size_t bytes,
 {
   struct mm_bump chunk;
   enum mm_status status =
-      mm_object_chunk_cut(mutator->heap, MM_AGE_EDEN, bytes, bytes, limit, true, &chunk);
+      mm_object_chunk_cut(mutator->heap, mutator->heap->born_age, bytes, bytes,
+                          limit, true, &chunk);
   if (status != MM_OK)
     return status;
   count_allocated(mutator, bytes);

@@ -85,9 +85,11 @@ static enum mm_status alloc_large(struct mm_heap *heap, uint64_t bytes,
   if (mm_cycle_marks(heap))
     mm_region_clear_marks(heap, mm_region_index(&heap->regions, *at));
   mm_cycle_bear(heap, *at);
+  uint32_t index = mm_region_index(&heap->regions, *at);
   if (heap->options.generational)
-    mm_object_add_young(heap, mm_region_index(&heap->regions, *at),
-                        MM_AGE_EDEN);
+    mm_object_add_young(heap, index, MM_AGE_EDEN);
+  else if (heap->has_cards)
+    mm_object_make_tenured(heap, index);
   return MM_OK;
 }
 
@@ -120,7 +122,7 @@ static enum mm_status find_room_locked(struct mm_mutator *mutator,
   else if (request->nonmoving)
     status = alloc_nonmoving(heap, bytes, limit, at);
   else
-    status = mm_object_cut_medium(heap, MM_AGE_EDEN, bytes, limit, true, at);
+    status = mm_object_cut_medium(heap, heap->born_age, bytes, limit, true, at);
   if (status == MM_OK)
     count_direct(mutator, bytes);
   return status;
@@ -215,6 +217,21 @@ static void count_stall(struct mm_heap *heap, uint64_t began_ns)
   pthread_mutex_unlock(&heap->lock);
 }
 
+/* With generations: a young collection may be enough, while there is room for
+   what it copies. */
+static struct mm_ref alloc_after_young(struct mm_mutator *mutator,
+                                       const struct request *request)
+{
+  struct mm_heap *heap = mutator->heap;
+  pthread_mutex_lock(&heap->lock);
+  bool has_room = heap->options.generational && mm_sizing_has_young_room(heap);
+  pthread_mutex_unlock(&heap->lock);
+  if (!has_room)
+    return MM_NULL;
+  mm_collect_once(mutator, MM_CAUSE_ALLOCATION, MM_EFFORT_PLANNED, false);
+  return attempt(mutator, request, false);
+}
+
 /* With gc=concurrent: waits for the cycle that is under way, or for a new one.
  */
 static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
@@ -228,6 +245,8 @@ static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
     pthread_mutex_unlock(&heap->lock);
     mm_cycle_wait(mutator);
     ref = attempt(mutator, request, false);
+    if (mm_is_null(ref))
+      ref = alloc_after_young(mutator, request);
   }
   return ref;
 }
@@ -235,7 +254,9 @@ static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
 static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
                                             const struct request *request)
 {
-  struct mm_ref made = alloc_after_cycle(mutator, request);
+  struct mm_ref made = alloc_after_young(mutator, request);
+  if (mm_is_null(made))
+    made = alloc_after_cycle(mutator, request);
   if (!mm_is_null(made))
     return made;
   enum mm_effort effort = MM_EFFORT_PLANNED;
@@ -254,11 +275,15 @@ static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
   return refuse(mutator, request);
 }
 
-/* With gc=concurrent, most are steps of cycles. */
+/* With gc=concurrent, most are steps of cycles; with generations as well, every
+   other one is a collection between steps. */
 static void collect_forced(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
-  if (heap->cycle.has_thread && mm_collections(heap) % FORCED_FULL != 0) {
+  uint64_t number = mm_collections(heap);
+  bool steps = number % FORCED_FULL != 0 &&
+               (!heap->options.generational || number % 2 == 0);
+  if (heap->cycle.has_thread && steps) {
     mm_cycle_step(mutator);
     return;
   }

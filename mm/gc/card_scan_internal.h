@@ -7,6 +7,7 @@
 #define MM_CARD_SCAN_INTERNAL_H
 
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
 
@@ -53,6 +54,13 @@ static inline bool mm_card_is_fresh(const struct mm_heap *heap, uintptr_t at)
   return heap->fresh[granule >> 6] >> (granule & 63) & 1;
 }
 
+/* What lives in from-space is scanned when it has been copied. */
+static inline bool mm_card_is_moving(const struct mm_heap *heap, uint32_t index)
+{
+  return __atomic_load_n(&heap->traces[index], __ATOMIC_RELAXED) ==
+         MM_TRACE_MOVE;
+}
+
 static MM_ALWAYS_INLINE void
 mm_card_visit_object(struct mm_card_range *range, uintptr_t at,
                      const struct mm_layout *layout)
@@ -61,6 +69,23 @@ mm_card_visit_object(struct mm_card_range *range, uintptr_t at,
     mm_card_visit_elements(range, at);
   else if (layout->kind == MM_KIND_PLAIN)
     mm_scan_plain((void *)at, layout, mm_card_visit_within, range);
+}
+
+/* In a region that a cycle has still to walk: without what is dead. */
+static inline void mm_card_visit_unwalked(struct mm_heap *heap,
+                                          const struct mm_region *region,
+                                          struct mm_card_range *range,
+                                          uintptr_t at)
+{
+  uintptr_t top = region->scan_top < range->end ? region->scan_top : range->end;
+  while (at < top) {
+    struct mm_ref ref = mm_ref_at((void *)at);
+    const struct mm_layout *layout = mm_layout_of(ref);
+    if (at >= region->mark_top || mm_is_marked(heap, ref) ||
+        mm_is_broken(heap, MM_FAULT_UNBURIED))
+      mm_card_visit_object(range, at, layout);
+    at += mm_size_with((void *)at, layout);
+  }
 }
 
 /* Objects in a row from `at` on, up to the end of the card. */
@@ -128,7 +153,11 @@ mm_card_visit(struct mm_heap *heap, uint32_t card,
   const struct mm_region *region = &heap->regions.table[index];
   switch ((enum mm_region_kind)region->kind) {
   case MM_REGION_SMALL:
-    if (start < region->scan_top)
+    if (start >= region->scan_top || mm_card_is_moving(heap, index))
+      return;
+    if (region->walk_top != 0)
+      mm_card_visit_unwalked(heap, region, &range, mm_card_first(heap, card));
+    else
       mm_card_visit_row(&range, mm_card_first(heap, card), region->scan_top);
     return;
   case MM_REGION_LARGE_TAIL:

@@ -84,6 +84,35 @@ void mm_card_dirty(struct mm_heap *heap, struct mm_barrier_log **log,
     __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
 }
 
+static void drop_log(struct mm_heap *heap, struct mm_barrier_log *log)
+{
+  for (uint32_t i = 0; i < log->count; i++)
+    if (heap->cards.bytes[log->entries[i]] == MM_CARD_DIRTY)
+      heap->cards.bytes[log->entries[i]] = MM_CARD_CLEAN;
+  mm_log_release(heap, log);
+}
+
+static void drop_logs(struct mm_heap *heap)
+{
+  struct mm_barrier_log *log;
+  if (heap->cards.overflowed)
+    mm_cards_forget(heap);
+  mm_cards_gather(heap);
+  while ((log = mm_cards_next_log(heap)))
+    drop_log(heap, log);
+}
+
+void mm_cards_watch(struct mm_heap *heap, bool watches)
+{
+  if (heap->options.generational || !heap->has_cards)
+    return;
+  heap->cards.is_calm = !watches;
+  for (struct mm_mutator *m = heap->mutators; m; m = m->next)
+    m->cards = mm_cards_bias(heap);
+  if (!watches)
+    drop_logs(heap);
+}
+
 /* Null and old objects need no card. */
 static bool is_young(const struct mm_heap *heap, struct mm_ref value)
 {
@@ -93,11 +122,22 @@ static bool is_young(const struct mm_heap *heap, struct mm_ref value)
   return __atomic_load_n(card, __ATOMIC_RELAXED) == MM_CARD_YOUNG;
 }
 
+static bool is_candidate(const struct mm_heap *heap, struct mm_ref value)
+{
+  if (mm_is_null(value))
+    return false;
+  uint32_t region =
+      mm_region_index(&heap->regions, (uintptr_t)mm_address(value));
+  return __atomic_load_n(&heap->traces[region], __ATOMIC_RELAXED) ==
+         MM_TRACE_CANDIDATE;
+}
+
 void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
                      struct mm_ref value)
 {
   struct mm_heap *heap = mutator->heap;
-  if (is_young(heap, value) && !mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
+  if ((is_young(heap, value) || is_candidate(heap, value)) &&
+      !mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
     mm_card_dirty(heap, &mutator->card_log, mm_card_of(heap, (uintptr_t)slot));
 }
 
@@ -180,7 +220,11 @@ void mm_card_note_first(struct mm_heap *heap, uintptr_t at, uintptr_t end)
 
 void mm_cards_note_region(struct mm_heap *heap, uint32_t index)
 {
-  uintptr_t at = mm_region_start(&heap->regions, index);
+  mm_cards_note_rest(heap, index, mm_region_start(&heap->regions, index));
+}
+
+void mm_cards_note_rest(struct mm_heap *heap, uint32_t index, uintptr_t at)
+{
   uintptr_t top = heap->regions.table[index].top;
   while (at < top) {
     uintptr_t end = at + mm_object_bytes(mm_ref_at((void *)at));
@@ -204,7 +248,7 @@ uintptr_t mm_card_first(const struct mm_heap *heap, uint32_t card)
 static void check_region(const struct mm_heap *heap, uint32_t index)
 {
   uintptr_t at = mm_region_start(&heap->regions, index);
-  uintptr_t top = heap->regions.table[index].top;
+  uintptr_t top = heap->regions.table[index].scan_top;
   while (at < top) {
     uintptr_t end = at + mm_object_bytes(mm_ref_at((void *)at));
     uintptr_t card = (at + MM_CARD_BYTES - 1) & ~((uintptr_t)MM_CARD_BYTES - 1);
@@ -216,11 +260,12 @@ static void check_region(const struct mm_heap *heap, uint32_t index)
 
 void mm_cards_check(const struct mm_heap *heap)
 {
-  if (!heap->options.generational)
+  if (!heap->has_cards)
     return;
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     const struct mm_region *region = &heap->regions.table[i];
-    if (region->kind == MM_REGION_SMALL && region->age == MM_AGE_TENURED)
+    if (region->kind == MM_REGION_SMALL && region->age == MM_AGE_TENURED &&
+        region->walk_top == 0)
       check_region(heap, i);
   }
 }

@@ -29,8 +29,12 @@
  *   8 + n      2^n cards back; look there again
  *
  * Invariants: a card whose slots refer to a young object is DIRTY and on a log,
- * unless its region is young itself; cards of regions not in use are anything;
- * without generations no card is ever written, so that all are YOUNG.
+ * unless its region is young itself; cards of free regions are YOUNG.
+ *
+ * References to candidates (candidates_internal.h) make cards dirty as well.
+ * Without generations nothing else does: then barriers are given another table,
+ * all of it YOUNG, while there are no candidates; and a plan that never has any
+ * never writes a card.
  *
  * Locks: a log belongs to its thread until it is full.  Else the world is
  * stopped.
@@ -65,8 +69,14 @@ static inline uint8_t *mm_card_at(const struct mm_heap *heap, uintptr_t at)
 /* What a barrier adds to an address >> MM_CARD_LOG2. */
 static inline uintptr_t mm_cards_bias(const struct mm_heap *heap)
 {
-  return (uintptr_t)heap->cards.bytes - (heap->regions.base >> MM_CARD_LOG2);
+  const uint8_t *cards =
+      heap->cards.is_calm ? heap->cards.calm : heap->cards.bytes;
+  return (uintptr_t)cards - (heap->regions.base >> MM_CARD_LOG2);
 }
+
+/* Without generations: from now on stores are watched, or no longer.  World
+   stopped. */
+void mm_cards_watch(struct mm_heap *heap, bool watches);
 
 /* Sets all cards of a region, or of the run that it heads. */
 void mm_cards_set_region(struct mm_heap *heap, uint32_t index,
@@ -131,8 +141,9 @@ static inline bool mm_card_is_first(uintptr_t at, uintptr_t end)
   return (at - 1) >> MM_CARD_LOG2 != (end - 1) >> MM_CARD_LOG2;
 }
 
-/* The same for all objects of a region. */
+/* The same for all objects of a region; for those from `at' on. */
 void mm_cards_note_region(struct mm_heap *heap, uint32_t index);
+void mm_cards_note_rest(struct mm_heap *heap, uint32_t index, uintptr_t at);
 
 /* Where the first object starts that reaches into the card, in a region of
    small objects; at or beyond the region's top: there is none. */

@@ -19,6 +19,7 @@
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/compact_internal.h"
 #include "mm/gc/cycle_internal.h"
@@ -62,11 +63,16 @@ static void verify(struct mm_heap *heap, enum mm_phase phase, const char *when)
              (unsigned long long)broken, when);
 }
 
+static bool is_young(enum mm_collection_kind kind)
+{
+  return kind == MM_COLLECTION_YOUNG || kind == MM_COLLECTION_MIXED;
+}
+
 /* Adds up what the workers counted. */
 static void count_results(struct mm_heap *heap, enum mm_collection_kind kind,
                           struct mm_stat_heap *after)
 {
-  bool copies = kind == MM_COLLECTION_EVACUATE || kind == MM_COLLECTION_YOUNG;
+  bool copies = kind == MM_COLLECTION_EVACUATE || is_young(kind);
   for (unsigned i = 0; i < heap->workers->count; i++) {
     const struct mm_worker *worker = &heap->workers->each[i];
     mm_stat_count(&heap->stat,
@@ -111,6 +117,28 @@ static void note_survival(struct mm_heap *heap)
   }
 }
 
+/* All that lived after the last collection, and all that was allocated since.
+ */
+static uint64_t most_live_bytes(const struct mm_heap *heap)
+{
+  const struct mm_stat *stat = &heap->stat;
+  return stat->live_then_bytes - stat->allocated_then_bytes +
+         mm_stat_counter(stat, MM_COUNT_ALLOCATED_BYTES);
+}
+
+/* What lives after a young collection that found `found_bytes' alive: of old
+   objects, it is taken that all do. */
+static uint64_t live_after_young(const struct mm_heap *heap,
+                                 uint64_t found_bytes)
+{
+  uint64_t most = most_live_bytes(heap), known = most;
+  if (heap->options.generational)
+    known = heap->stat.live_then_bytes + heap->old_allocated_bytes;
+  uint64_t seen = heap->young_live_bytes + heap->candidates.taken_bytes;
+  uint64_t live = found_bytes + (known > seen ? known - seen : 0);
+  return live < most ? live : most;
+}
+
 /* A young collection counts what lives of the young objects; all old ones are
    taken to live. */
 static void count_young(struct mm_heap *heap, enum mm_collection_kind kind,
@@ -119,15 +147,14 @@ static void count_young(struct mm_heap *heap, enum mm_collection_kind kind,
   uint64_t young_bytes = 0;
   for (enum mm_age age = MM_AGE_SURVIVOR; age < MM_AGE_TENURED; age++)
     young_bytes += aged_bytes(heap, age);
-  if (kind == MM_COLLECTION_YOUNG) {
-    after->live_bytes += heap->stat.live_then_bytes - heap->young_live_bytes +
-                         heap->old_allocated_bytes;
+  if (is_young(kind)) {
+    after->live_bytes = live_after_young(heap, after->live_bytes);
     after->live_objects = 0;
     mm_stat_count(&heap->stat, MM_COUNT_PROMOTED_BYTES,
                   aged_bytes(heap, MM_AGE_TENURED));
     note_survival(heap);
   }
-  heap->young_live_bytes = kind == MM_COLLECTION_YOUNG ? young_bytes : 0;
+  heap->young_live_bytes = is_young(kind) ? young_bytes : 0;
   heap->old_allocated_bytes = 0;
 }
 
@@ -157,7 +184,7 @@ static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
                     bool utmost)
 {
   unsigned active = mm_sizing_workers(heap);
-  if (kind == MM_COLLECTION_YOUNG) {
+  if (is_young(kind)) {
     bool had_room = mm_collect_young(heap, active);
     if (!had_room)
       mm_stat_count(&heap->stat, MM_COUNT_EVACUATIONS_FAILED, 1);
@@ -240,11 +267,12 @@ static void end(struct mm_heap *heap, const struct mm_stat_heap *counted)
 static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
                         enum mm_effort effort, bool forced)
 {
-  mm_cycle_abandon(heap);
   begin(heap, cause, forced);
   bool utmost = effort == MM_EFFORT_UTMOST;
   bool full = utmost || cause == MM_CAUSE_EXPLICIT || cause == MM_CAUSE_EXIT;
   enum mm_collection_kind kind = mm_sizing_kind(heap, full, utmost);
+  if (!is_young(kind))
+    mm_cycle_abandon(heap);
   mm_stat_collection_kind(&heap->stat, kind);
   bool had_room = reclaim(heap, kind, utmost);
   if (utmost)
@@ -259,29 +287,102 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
 
 /* The pauses of a cycle ---------------------------------------------------- */
 
+/* After a young or mixed collection. */
+static void settle_young(struct mm_heap *heap, enum mm_collection_kind kind,
+                         bool had_room, struct mm_stat_heap *counted)
+{
+  if (!had_room)
+    mm_stat_count(&heap->stat, MM_COUNT_EVACUATIONS_FAILED, 1);
+  count_results(heap, kind, counted);
+  count_young(heap, kind, counted);
+  mm_sizing_update(heap, kind, !had_room, counted->live_bytes);
+  give_memory_back(heap);
+}
+
+/* What is young becomes old. */
+static void make_old(struct mm_heap *heap, struct mm_stat_heap *counted)
+{
+  enum mm_age age = heap->tenure_age;
+  heap->tenure_age = MM_AGE_SURVIVOR;
+  bool had_room = mm_collect_young(heap, mm_sizing_workers(heap));
+  heap->tenure_age = age;
+  MM_ASSERT(heap->young_count == 0);
+  settle_young(heap, MM_COLLECTION_YOUNG, had_room, counted);
+}
+
 void mm_pause_start(struct mm_heap *heap)
 {
   begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
   mm_stat_collection_kind(&heap->stat, MM_COLLECTION_START);
-  uint64_t allocated = mm_stat_counter(&heap->stat, MM_COUNT_ALLOCATED_BYTES);
-  heap->cycle.allocated_bytes = allocated;
+  struct mm_stat_heap counted = {0};
+  heap->cycle.claimed_bytes = mm_sizing_claimed_bytes(heap);
+  mm_candidates_drop(heap);
+  if (heap->options.generational)
+    make_old(heap, &counted);
+  else
+    counted.live_bytes = most_live_bytes(heap);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, mm_fixed_finish_sweep);
-  mm_stat_phase_run(heap, MM_PHASE_PREPARE, mm_mark_sweep_prepare);
+  mm_stat_phase_run(heap, MM_PHASE_PREPARE, mm_cycle_take_snapshot);
   mm_stat_phase_run(heap, MM_PHASE_MARK, mm_marker_take_roots);
-  struct mm_stat_heap counted = {
-      .live_bytes = heap->stat.live_then_bytes + allocated -
-                    heap->stat.allocated_then_bytes,
-  };
   end(heap, &counted);
 }
 
-/* Objects that were allocated during the cycle live. */
+/* Bytes of objects in regions that the cycle did not mark. */
+static uint64_t uncovered_bytes(const struct mm_heap *heap)
+{
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
+    const struct mm_region *region = &heap->regions.table[i];
+    uintptr_t from = region->mark_top;
+    if (region->kind == MM_REGION_SMALL || region->kind == MM_REGION_LARGE)
+      bytes += region->top - (from ? from : mm_region_start(&heap->regions, i));
+  }
+  return bytes;
+}
+
+static uint64_t young_bytes(const struct mm_heap *heap)
+{
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < heap->young_count; i++)
+    bytes += heap->regions.table[heap->young[i]].top -
+             mm_region_start(&heap->regions, heap->young[i]);
+  return bytes;
+}
+
+/* What was made during the cycle is taken to live.  Some of it is not known
+   exactly, so that the sum is held against what there can be at most. */
 static void count_cycle(struct mm_heap *heap, struct mm_stat_heap *counted)
 {
-  const struct mm_worker *marker = heap->cycle.marker;
-  counted->live_bytes = marker->live_bytes +
-                        mm_stat_counter(&heap->stat, MM_COUNT_ALLOCATED_BYTES) -
-                        heap->cycle.allocated_bytes;
+  uint64_t most = most_live_bytes(heap);
+  uint64_t live = heap->cycle.marker->live_bytes + uncovered_bytes(heap);
+  if (heap->options.tenured == MM_TENURED_FREELIST)
+    live += mm_sizing_claimed_bytes(heap) - heap->cycle.claimed_bytes;
+  counted->live_bytes = live < most ? live : most;
+  heap->young_live_bytes = young_bytes(heap);
+}
+
+static void finish_whole(struct mm_heap *heap, struct mm_stat_heap *counted)
+{
+  mm_mark_sweep_finish(heap);
+  count_cycle(heap, counted);
+  if (heap->options.tenured == MM_TENURED_REGIONS) {
+    mm_objects_forget_targets(heap); /* the walk looks at them */
+    heap->cycle.walk_regions = heap->regions.fresh_from;
+    mm_stat_phase_run(heap, MM_PHASE_RELEASE, mm_candidates_choose);
+  }
+  heap->old_allocated_bytes = 0;
+  mm_sizing_update(heap, MM_COLLECTION_FINISH, false, counted->live_bytes);
+}
+
+/* The snapshot is lost: a full collection takes its place. */
+static void finish_lost(struct mm_heap *heap, struct mm_stat_heap *counted)
+{
+  enum mm_collection_kind kind = mm_sizing_kind(heap, true, false);
+  mm_cycle_abandon(heap);
+  bool had_room = reclaim(heap, kind, false);
+  count_results(heap, kind, counted);
+  count_young(heap, kind, counted);
+  mm_sizing_update(heap, kind, !had_room, counted->live_bytes);
 }
 
 void mm_pause_finish(struct mm_heap *heap)
@@ -292,15 +393,21 @@ void mm_pause_finish(struct mm_heap *heap)
   bool is_whole = mm_cycle_end_marking(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
   struct mm_stat_heap counted = {0};
-  if (is_whole) {
-    mm_mark_sweep_finish(heap);
-    count_cycle(heap, &counted);
-  } else {
-    mm_mark_sweep(heap, mm_sizing_workers(heap));
-    count_results(heap, MM_COLLECTION_SWEEP, &counted);
-  }
-  mm_sizing_update(heap, MM_COLLECTION_SWEEP, false, counted.live_bytes);
+  if (is_whole)
+    finish_whole(heap, &counted);
+  else
+    finish_lost(heap, &counted);
   give_memory_back(heap);
+  end(heap, &counted);
+}
+
+void mm_pause_evacuate(struct mm_heap *heap)
+{
+  begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
+  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_MIXED);
+  struct mm_stat_heap counted = {0};
+  bool had_room = mm_collect_young(heap, mm_sizing_workers(heap));
+  settle_young(heap, MM_COLLECTION_MIXED, had_room, &counted);
   end(heap, &counted);
 }
 

@@ -23,4 +23,7 @@ bool mm_collect_once(struct mm_mutator *mutator, enum mm_cause cause,
 void mm_pause_start(struct mm_heap *heap);
 void mm_pause_finish(struct mm_heap *heap);
 
+/* The same, without generations: evacuates a portion of the candidates. */
+void mm_pause_evacuate(struct mm_heap *heap);
+
 #endif

@@ -440,10 +440,10 @@ static void release_small(struct mm_heap *heap)
   }
 }
 
-/* With generations: nothing is young any more. */
+/* Nothing is young any more. */
 static void make_all_old(struct mm_heap *heap)
 {
-  if (!heap->options.generational)
+  if (!heap->has_cards)
     return;
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
     if (is_small(heap, i))

@@ -11,6 +11,7 @@
 #include "mm/barrier_inline.h"
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/candidates_internal.h"
 #include "mm/gc/collect_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/safepoint_internal.h"
@@ -20,6 +21,7 @@
 #include "mm/native.h"
 
 #include <signal.h>
+#include <time.h>
 
 /* Barriers ------------------------------------------------------------------
  */
@@ -27,7 +29,7 @@
 static void log_old(struct mm_mutator *mutator, struct mm_ref ref)
 {
   struct mm_heap *heap = mutator->heap;
-  if (mm_is_null(ref) || mm_is_marked(heap, ref))
+  if (mm_is_null(ref) || !mm_cycle_covers(heap, ref) || mm_is_marked(heap, ref))
     return;
   if (!mm_log_put(heap, &heap->cycle.full, &mutator->old_log, ref.bits))
     __atomic_store_n(&heap->cycle.is_lost, true, __ATOMIC_RELAXED);
@@ -51,26 +53,55 @@ void mm_cycle_bear(struct mm_heap *heap, uintptr_t at)
     mm_mark(heap, mm_ref_at((void *)at), true);
 }
 
+void mm_cycle_unbear(struct mm_heap *heap, uintptr_t at)
+{
+  uint64_t granule = mm_granule_of(heap, mm_ref_at((void *)at));
+  if (mm_cycle_marks(heap))
+    __atomic_fetch_and(&heap->marks[granule >> 6],
+                       ~((uint64_t)1 << (granule & 63)), __ATOMIC_RELAXED);
+}
+
 /* State ---------------------------------------------------------------------
  */
+
+static void set_state_locked(struct mm_heap *heap, enum mm_cycle_state state)
+{
+  __atomic_store_n(&heap->cycle.state, state, __ATOMIC_RELAXED);
+  heap->cycle.requested = false;
+  if (state == MM_CYCLE_IDLE)
+    heap->cycle.ended++;
+  pthread_cond_broadcast(&heap->cycle.changed);
+}
 
 /* World stopped. */
 static void set_state(struct mm_heap *heap, enum mm_cycle_state state)
 {
   pthread_mutex_lock(&heap->lock);
-  heap->cycle.state = state;
-  heap->cycle.requested = false;
+  set_state_locked(heap, state);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     m->marking = state == MM_CYCLE_MARKING;
-  if (state == MM_CYCLE_IDLE)
-    heap->cycle.ended++;
-  pthread_cond_broadcast(&heap->cycle.changed);
   pthread_mutex_unlock(&heap->lock);
+}
+
+/* From one state in which nothing is marked to another, beside the program.
+   False: the cycle was abandoned. */
+static bool move_on(struct mm_heap *heap, uint64_t cycle,
+                    enum mm_cycle_state state)
+{
+  mm_marker_begin(heap); /* no pause comes in between */
+  bool is_mine = mm_cycle_is(heap, cycle);
+  if (is_mine) {
+    pthread_mutex_lock(&heap->lock);
+    set_state_locked(heap, state);
+    pthread_mutex_unlock(&heap->lock);
+  }
+  mm_marker_end(heap);
+  return is_mine;
 }
 
 bool mm_cycle_is_active(const struct mm_heap *heap)
 {
-  return heap->cycle.requested || heap->cycle.state != MM_CYCLE_IDLE;
+  return heap->cycle.requested || mm_cycle_state(heap) != MM_CYCLE_IDLE;
 }
 
 void mm_cycle_request_locked(struct mm_heap *heap)
@@ -88,8 +119,18 @@ static void drop_logs(struct mm_heap *heap)
   mm_logs_drop(heap, &heap->cycle.full);
 }
 
+/* No region is to be walked any more. */
+static void forget_walk(struct mm_heap *heap)
+{
+  for (uint32_t i = 0; i < heap->cycle.walk_regions; i++)
+    heap->regions.table[i].walk_top = 0;
+  heap->cycle.walk_regions = 0;
+}
+
 void mm_cycle_abandon(struct mm_heap *heap)
 {
+  mm_candidates_drop(heap);
+  forget_walk(heap);
   if (!mm_cycle_is_active(heap))
     return;
   drop_logs(heap);
@@ -140,8 +181,74 @@ bool mm_cycle_end_marking(struct mm_heap *heap)
   mm_marker_finish(heap);
   bool is_whole = !marker->stack_overflowed && !heap->cycle.is_lost;
   drop_logs(heap);
-  set_state(heap, MM_CYCLE_IDLE);
+  set_state(heap, MM_CYCLE_SWEEPING);
   return is_whole;
+}
+
+/* One of them, to begin with.  False: there are none left. */
+static bool evacuate_some(struct mm_heap *heap, uint64_t cycle,
+                          uint64_t *pause_ns)
+{
+  while (!mm_stop_world_from_outside(heap))
+    ;
+  uint64_t began_ns = mm_stat_now_ns();
+  bool is_mine = mm_cycle_is(heap, cycle);
+  if (is_mine && mm_candidates_wait(heap))
+    mm_pause_evacuate(heap);
+  bool goes_on = is_mine && mm_candidates_wait(heap);
+  *pause_ns = mm_stat_now_ns() - began_ns;
+  mm_resume_world_from_outside(heap);
+  return goes_on;
+}
+
+/* The program gets at least as much time as the pauses take. */
+static void evacuate_all(struct mm_heap *heap, uint64_t cycle)
+{
+  uint64_t pause_ns;
+  while (evacuate_some(heap, cycle, &pause_ns)) {
+    struct timespec time = {(time_t)(pause_ns / 1000000000u),
+                            (long)(pause_ns % 1000000000u)};
+    nanosleep(&time, NULL);
+  }
+}
+
+/* A batch at a time, under the lock, and never in a pause. */
+static bool sweep_fixed(struct mm_heap *heap, uint64_t cycle)
+{
+  bool is_mine = true, has_more = true;
+  while (is_mine && has_more) {
+    pthread_mutex_lock(&heap->lock);
+    while (mm_is_stopping(heap))
+      pthread_cond_wait(&heap->resumed, &heap->lock);
+    is_mine = mm_cycle_is(heap, cycle);
+    has_more = is_mine && mm_fixed_sweep_some(heap);
+    pthread_mutex_unlock(&heap->lock);
+  }
+  return is_mine;
+}
+
+static bool walk(struct mm_heap *heap, uint64_t cycle)
+{
+  mm_marker_begin(heap);
+  bool is_done = mm_cycle_is(heap, cycle) && mm_candidates_walk(heap, cycle);
+  mm_marker_end(heap);
+  return is_done;
+}
+
+/* Beside the program.  False: the cycle was abandoned. */
+static bool sweep(struct mm_heap *heap, uint64_t cycle)
+{
+  if (!sweep_fixed(heap, cycle))
+    return false;
+  return heap->options.tenured != MM_TENURED_REGIONS || walk(heap, cycle);
+}
+
+static bool mark(struct mm_heap *heap, uint64_t cycle)
+{
+  mm_marker_begin(heap);
+  bool is_done = mm_marker_run(heap, cycle);
+  mm_marker_end(heap);
+  return is_done;
 }
 
 static void run_cycle(struct mm_heap *heap)
@@ -149,12 +256,13 @@ static void run_cycle(struct mm_heap *heap)
   uint64_t cycle;
   if (!start(heap, &cycle))
     return;
-  mm_marker_begin(heap);
-  bool is_done = mm_marker_run(heap, cycle);
-  mm_marker_end(heap);
+  bool is_done = mark(heap, cycle) && finish(heap, cycle) && sweep(heap, cycle);
   mm_stat_concurrent(&heap->stat, mm_stat_now_ns() - heap->cycle.began_ns);
+  if (is_done && !heap->options.generational &&
+      move_on(heap, cycle, MM_CYCLE_EVACUATING))
+    evacuate_all(heap, cycle);
   if (is_done)
-    finish(heap, cycle);
+    move_on(heap, cycle, MM_CYCLE_IDLE);
 }
 
 static void *thread_main(void *argument)
@@ -256,6 +364,8 @@ void mm_cycle_destroy(struct mm_heap *heap)
 {
   struct mm_worker *marker = heap->cycle.marker;
   mm_heap_quit(heap);
+  if (heap->candidates.count > 0)
+    mm_candidates_drop(heap);
   mm_logs_drop(heap, &heap->cycle.full);
   if (!marker)
     return;

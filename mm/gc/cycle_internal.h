@@ -2,12 +2,13 @@
 /*
  * Cycles: collections that mark while the program runs (gc=concurrent).
  *
- *          requested          start            all is marked
- *   IDLE ------------> IDLE --------> MARKING ----------------> IDLE
- *                       ^    pause               pause: finish     |
- *                       |                                          |
- *                       +--- a collection with the world stopped --+
- *                            takes a cycle's place at any time
+ *         start             finish
+ *   IDLE -------> MARKING ---------> SWEEPING ----> IDLE           generations,
+ *    ^    pause     |       pause       |            or freelist
+ *    |              |                   +---> EVACUATING ----> IDLE   neither
+ *    |              |                   |     pauses  |
+ *    +--------------+-------------------+-------------+
+ *      a full collection takes a cycle's place at any time
  *
  * The heap has a thread for cycles.  A mutator that sees the start threshold
  * (sizing.c) asks it for one; it stops the world for a moment, takes the roots
@@ -19,10 +20,20 @@
  *   a reference that is about to be overwritten is logged, if its object is
  *     not marked (mm_barrier_before), and so is one that comes out of a weak
  *     table (mm_barrier_keep): the marker goes on from there
- *   an object that is allocated is born marked
+ *   an object that is made during the cycle lives: it stands above the top that
+ *     its region had at the start (mark_top; Detlefs et al., 2004), or, where
+ *     room is used again, is born marked
  *
- * The second pause works through what is left on the logs, and then goes on as
- * a collection with the world stopped does: weak tables, sweep.
+ * The second pause works through what is left on the logs; then weak tables are
+ * cleared, and what holds nothing alive goes free.  SWEEPING goes on beside the
+ * program: slots and gaps with tenured=freelist; with regions, the references
+ * to candidates (candidates_internal.h).  Candidates are evacuated by the young
+ * collections that follow, and without generations by pauses of their own.
+ *
+ * With generations the first pause is a young collection after which all is
+ * old, and only what is old then is marked.  Young collections run between the
+ * pauses as ever: what they make old lives, and a young object that refers to
+ * one of the snapshot got the reference out of the snapshot.
  *
  * Without memory for a log or for the marker's stack the snapshot is lost: then
  * the second pause marks from the roots once more.
@@ -58,23 +69,55 @@ bool mm_cycle_wait(struct mm_mutator *mutator);
    one that is under way.  Safepoint. */
 void mm_cycle_step(struct mm_mutator *mutator);
 
-/* World stopped: a collection comes in between; the cycle is forgotten. */
+/* World stopped: a full collection comes in between; the cycle is forgotten,
+   and so are its candidates. */
 void mm_cycle_abandon(struct mm_heap *heap);
 
-/* Is a cycle marking?  Running mutator, or world stopped. */
-static inline bool mm_cycle_marks(const struct mm_heap *heap)
+/* Is it this cycle still?  A cycle that was abandoned has another number. */
+static inline bool mm_cycle_is(const struct mm_heap *heap, uint64_t cycle)
 {
-  return heap->cycle.state == MM_CYCLE_MARKING;
+  return __atomic_load_n(&heap->cycle.number, __ATOMIC_RELAXED) == cycle;
 }
 
-/* An object begins at `at' that is not in a slot: while a cycle marks, it is
-   born marked. */
+static inline enum mm_cycle_state mm_cycle_state(const struct mm_heap *heap)
+{
+  return (enum mm_cycle_state)__atomic_load_n(&heap->cycle.state,
+                                              __ATOMIC_RELAXED);
+}
+
+/* Is a cycle marking?  That changes in pauses only. */
+static inline bool mm_cycle_marks(const struct mm_heap *heap)
+{
+  return mm_cycle_state(heap) == MM_CYCLE_MARKING;
+}
+
+/* Was the object there when the cycle began?  Others are not marked by it, but
+   live.  While a cycle marks. */
+static inline bool mm_cycle_covers(const struct mm_heap *heap,
+                                   struct mm_ref ref)
+{
+  uintptr_t at = (uintptr_t)mm_address(ref);
+  return at < mm_region_of(&heap->regions, at)->mark_top;
+}
+
+/* An object begins at `at' that is not in a slot, in memory used again: while a
+   cycle marks, it is born marked. */
 void mm_cycle_bear(struct mm_heap *heap, uintptr_t at);
+
+/* None begins there after all. */
+void mm_cycle_unbear(struct mm_heap *heap, uintptr_t at);
 
 /* Between cycle.c and mark_concurrent.c. */
 
+/* World stopped: what is old now is what the cycle marks; no mark is set. */
+void mm_cycle_take_snapshot(struct mm_heap *heap);
+
 /* World stopped: takes down what the roots refer to. */
 void mm_marker_take_roots(struct mm_heap *heap);
+
+/* Between two pieces of work: stops if a pause is due.  False: the cycle was
+   abandoned. */
+bool mm_marker_check(struct mm_heap *heap, uint64_t cycle);
 
 /* Marks until there is nothing left to do, or the cycle was abandoned (false).
    Stops for pauses. */

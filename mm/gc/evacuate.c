@@ -199,7 +199,7 @@ void mm_evacuate_restore_kept(struct mm_heap *heap, uint32_t index)
     memset((void *)gap, MM_POISON_BYTE, region->top - gap);
   region->top = region->scan_top = gap;
   region->flags = MM_REGION_COMMITTED;
-  if (!heap->options.generational)
+  if (!heap->has_cards)
     return;
   region->age = MM_AGE_TENURED;
   if (heap->options.tenured == MM_TENURED_FREELIST)
@@ -224,10 +224,10 @@ static void free_from_space(struct mm_heap *heap)
   }
 }
 
-/* With generations: nothing is young any more. */
+/* Nothing is young any more. */
 static void make_all_old(struct mm_heap *heap)
 {
-  if (!heap->options.generational)
+  if (!heap->has_cards)
     return;
   mm_cards_forget(heap);
   mm_objects_make_all_old(heap);

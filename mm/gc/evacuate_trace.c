@@ -34,6 +34,7 @@
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/candidates_internal.h"
 #include "mm/gc/card_scan_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/faults_internal.h"
@@ -422,15 +423,30 @@ static MM_ALWAYS_INLINE uint8_t trace_of(const struct tracer *tracer,
   return tracer->young ? __atomic_load_n(trace, __ATOMIC_RELAXED) : *trace;
 }
 
-/* An old object that refers to a young one: the next collection has to know. */
+static __attribute__((noinline)) void
+remember_candidate(struct mm_worker *worker, struct mm_ref *slot, bool parallel)
+{
+  struct mm_heap *heap = worker->heap;
+  uint32_t region =
+      mm_region_index(&heap->regions, (uintptr_t)mm_address(*slot));
+  mm_candidate_remember(heap, region, mm_card_of(heap, (uintptr_t)slot),
+                        parallel);
+}
+
+/* An old object that refers to a young one, or to a candidate: a later
+   collection has to know. */
 static MM_ALWAYS_INLINE void remember(struct tracer *tracer,
                                       struct mm_ref *slot)
 {
   struct mm_worker *worker = tracer->stack.worker;
-  if (tracer->young && tracer->holder_is_old &&
-      trace_of(tracer, *slot) == MM_TRACE_YOUNG)
+  if (!tracer->young || !tracer->holder_is_old)
+    return;
+  uint8_t trace = trace_of(tracer, *slot);
+  if (trace == MM_TRACE_YOUNG)
     mm_card_remember(worker->heap, &worker->card_log, (uintptr_t)slot,
                      tracer->stack.parallel);
+  else if (__builtin_expect(trace == MM_TRACE_CANDIDATE, 0))
+    remember_candidate(worker, slot, tracer->stack.parallel);
 }
 
 static MM_ALWAYS_INLINE void visit_slot(void *context, struct mm_ref *slot)

@@ -19,6 +19,8 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/candidates_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"
@@ -97,8 +99,9 @@ static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
   uint64_t cards = page_align(bytes / MM_CARD_BYTES);
   uint64_t lists = page_align(count * sizeof(uint32_t));
   uint64_t fresh = page_align(2 * count * MM_REGION_RUNS * sizeof(uint32_t));
-  heap->tables_bytes = table + traces + 3 * marks + blocks + runs + 2 * cards +
-                       2 * lists + fresh;
+  uint64_t candidates = page_align(count * sizeof(struct mm_candidate));
+  heap->tables_bytes = table + traces + 3 * marks + blocks + runs + 3 * cards +
+                       2 * lists + fresh + candidates;
   enum mm_status status = mm_os_map(heap->tables_bytes, &heap->tables);
   if (status != MM_OK) {
     mm_error_set(error,
@@ -123,6 +126,9 @@ static enum mm_status map_tables(struct mm_heap *heap, struct mm_error *error)
   heap->targets = (uint32_t *)(at + 2 * cards + lists);
   heap->fresh_runs = (uint32_t *)(at + 2 * cards + 2 * lists);
   heap->fresh = (uint64_t *)(at + 2 * cards + 2 * lists + fresh);
+  at += 2 * cards + 2 * lists + fresh + marks;
+  heap->cards.calm = (uint8_t *)at;
+  heap->candidates.each = (struct mm_candidate *)(at + cards);
   return MM_OK;
 }
 
@@ -179,6 +185,18 @@ static void init_plain(struct mm_heap *heap)
   mm_stat_init(&heap->stat, heap->options.log, heap->options.log_level);
 }
 
+/* With gc=concurrent and regions all that is not young has cards: they find
+   the references to what is evacuated. */
+static void init_ages(struct mm_heap *heap)
+{
+  const struct mm_options *options = &heap->options;
+  bool evacuates =
+      options->gc == MM_GC_CONCURRENT && options->tenured == MM_TENURED_REGIONS;
+  heap->has_cards = options->generational || evacuates;
+  heap->full_age = heap->has_cards ? MM_AGE_TENURED : MM_AGE_EDEN;
+  heap->born_age = options->generational ? MM_AGE_EDEN : heap->full_age;
+}
+
 static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
 {
   const struct mm_options *options = &heap->options;
@@ -209,12 +227,22 @@ static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
     return MM_NO_MEMORY;
   }
   mm_object_spaces_reset(heap);
-  heap->full_age = heap->options.generational ? MM_AGE_TENURED : MM_AGE_EDEN;
+  init_ages(heap);
   heap->tenure_age = MM_AGE_SURVIVOR + 1;
   mm_fixed_init(heap, MM_FIXED_OBJECTS);
   mm_fixed_init(heap, MM_FIXED_NONMOVING);
   mm_sizing_init(heap);
   return MM_OK;
+}
+
+void mm_heap_free_region(struct mm_heap *heap, uint32_t index)
+{
+  if (heap->has_cards) /* a log may still name one */
+    mm_cards_set_region(heap, index, MM_CARD_YOUNG);
+  if (mm_is_stressed(heap))
+    mm_region_free_poisoned(&heap->regions, index);
+  else
+    mm_region_free(&heap->regions, index);
 }
 
 enum mm_status mm_heap_create(const struct mm_options *options,

@@ -44,11 +44,12 @@
 
 /* What tracing does with a reference into a region. */
 enum mm_trace {
-  MM_TRACE_NOTHING, /* to-space while evacuating; old, if only young objects
-                       are collected */
-  MM_TRACE_YOUNG,   /* the same, to-space of young objects */
-  MM_TRACE_MOVE,    /* evacuate, or forward by the block table */
-  MM_TRACE_MARK,    /* stays where it is: mark bit */
+  MM_TRACE_NOTHING,   /* to-space while evacuating; old, if only young objects
+                         are collected */
+  MM_TRACE_YOUNG,     /* the same, to-space of young objects */
+  MM_TRACE_CANDIDATE, /* the same: old, but to be evacuated later */
+  MM_TRACE_MOVE,      /* evacuate, or forward by the block table */
+  MM_TRACE_MARK,      /* stays where it is: mark bit */
 };
 
 struct mm_block {
@@ -77,6 +78,9 @@ struct mm_metadata_space {
 struct mm_cards {
   uint8_t *bytes;  /* enum mm_card */
   uint8_t *firsts; /* where the first object of a card starts */
+  uint8_t *calm;   /* as many, all 0: what barriers look at while no store
+                      needs one */
+  bool is_calm;
   struct mm_barrier_log *full;
   bool overflowed; /* atomic; a dirty card may be on no log */
 };
@@ -88,9 +92,20 @@ struct mm_barrier_logs {
   uint32_t spare_count;
 };
 
+/* See candidates_internal.h. */
+struct mm_candidates {
+  struct mm_candidate *each; /* those with the least to copy first */
+  uint32_t count;
+  uint32_t next;        /* those before were evacuated */
+  bool is_complete;     /* all references to them are known */
+  uint64_t taken_bytes; /* lived in those that the last pause took */
+};
+
 enum mm_cycle_state {
   MM_CYCLE_IDLE,
   MM_CYCLE_MARKING,
+  MM_CYCLE_SWEEPING, /* also: looks for references to the candidates */
+  MM_CYCLE_EVACUATING,
 };
 
 /* See cycle_internal.h. */
@@ -107,10 +122,12 @@ struct mm_cycle {
   struct mm_worker *marker;
   struct mm_barrier_log *full; /* references that were overwritten */
   bool is_lost;                /* atomic; one of them is on no log */
-  bool is_held; /* atomic; tests: the marker waits with its work */
+  enum mm_cycle_state held; /* atomic; tests: the thread waits in this state */
+  uint32_t walk_regions; /* those below are walked */
   uint64_t began_ns;
-  uint64_t mark_ns;         /* how long marking takes, smoothed */
-  uint64_t allocated_bytes; /* counter at the start */
+  uint64_t mark_ns;       /* how long marking takes, smoothed */
+  uint64_t evacuate_ns;   /* when the evacuation began */
+  uint64_t claimed_bytes; /* tenured=freelist: at the start */
 };
 
 struct mm_workers;
@@ -125,10 +142,13 @@ struct mm_sizing {
   uint64_t budget_bytes;     /* tenured=freelist: to be handed out before the
                                 next collection */
   uint64_t start_bytes;      /* concurrent: handed out when a cycle starts */
+  uint32_t start_regions;    /* the same with regions: old ones in use */
+  uint32_t old_regions;      /* in use when the last cycle ended */
   uint64_t updated_ns;       /* the last time that this was computed */
   uint32_t young_regions;    /* generational: so many may be in use when a
                                 young collection has to run */
   uint64_t young_cost_ns;    /* of a young collection, per region */
+  uint64_t copy_cost_ns;     /* the same, per region's worth of copies */
   struct mm_growth growth;
   enum mm_collection_kind next_kind;
   bool was_short;  /* the last evacuation ran out of room */
@@ -160,13 +180,15 @@ struct mm_heap {
   uint64_t young_live_bytes;    /* of what the last collection left young */
   uint64_t old_allocated_bytes; /* objects born old since then */
   bool searches_cards;    /* the running collection goes by the card table */
+  bool has_cards;         /* old regions have cards */
+  enum mm_age born_age;   /* of what mutators allocate in regions */
   enum mm_age full_age;   /* of what a full collection copies */
   enum mm_age tenure_age; /* what would become so old becomes tenured */
   struct mm_fixed_space fixed[MM_FIXED_COUNT];
   struct mm_classes classes; /* of the slots of both */
   uint64_t *starts;          /* a bit per granule: an object in a slot */
-  uint64_t *fresh;      /* the same: what became old in this collection */
-  uint32_t *fresh_runs; /* runs with such bits, perhaps more than once */
+  uint64_t *fresh;           /* the same: what became old in this collection */
+  uint32_t *fresh_runs;      /* runs with such bits, perhaps more than once */
   uint32_t fresh_count;
   struct mm_run *runs;
   struct mm_metadata_space metadata;
@@ -177,6 +199,7 @@ struct mm_heap {
 
   struct mm_sizing sizing;
   struct mm_cycle cycle;
+  struct mm_candidates candidates;
   uint64_t stress_allocations; /* atomic */
   uint64_t stress_polls;       /* atomic */
   struct mm_workers *workers;
@@ -220,13 +243,7 @@ static inline void mm_stat_phase_run(struct mm_heap *heap, enum mm_phase phase,
 }
 
 /* Gives a region (or the run that it heads) back, poisoned under stress. */
-static inline void mm_heap_free_region(struct mm_heap *heap, uint32_t index)
-{
-  if (mm_is_stressed(heap))
-    mm_region_free_poisoned(&heap->regions, index);
-  else
-    mm_region_free(&heap->regions, index);
-}
+void mm_heap_free_region(struct mm_heap *heap, uint32_t index);
 
 /*
  * Ends all TLABs and gives back the slots that cursors hold, so that every

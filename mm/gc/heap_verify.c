@@ -24,6 +24,7 @@
 
 #include "mm/barrier_log.h"
 #include "mm/card.h"
+#include "mm/gc/candidates_internal.h"
 #include "mm/native.h"
 #include "mm/gc/verifier_internal.h"
 
@@ -73,7 +74,7 @@ static bool open_sets(struct mm_verifier *verifier)
   verifier->starts = mm_native_alloc(MM_PURPOSE_VERIFY, bytes);
   verifier->reached = mm_native_alloc(MM_PURPOSE_VERIFY, bytes);
   verifier->gave_up = !verifier->starts || !verifier->reached;
-  if (verifier->heap->options.generational && !verifier->gave_up)
+  if (verifier->heap->has_cards && !verifier->gave_up)
     collect_logs(verifier);
   return !verifier->gave_up;
 }
@@ -163,21 +164,53 @@ static bool is_young(const struct mm_heap *heap, struct mm_ref ref)
          region->age != MM_AGE_TENURED;
 }
 
+/* Is the card on a log, or will all be searched? */
+static bool is_dirty(const struct mm_verifier *verifier, size_t card)
+{
+  const struct mm_heap *heap = verifier->heap;
+  return heap->cards.bytes[card] == MM_CARD_DIRTY &&
+         (mm_verify_has(verifier->logged, card) || heap->cards.overflowed);
+}
+
+static bool remembers(const struct mm_candidate *candidate, size_t card)
+{
+  for (const struct mm_barrier_log *log = candidate->log; log; log = log->next)
+    for (uint32_t i = 0; i < log->count; i++)
+      if (log->entries[i] == card)
+        return true;
+  return candidate->is_lost;
+}
+
+/* A reference into a candidate is remembered, once all have been looked for. */
+static const char *candidate_fault(const struct mm_verifier *verifier,
+                                   struct mm_ref value, size_t card)
+{
+  const struct mm_heap *heap = verifier->heap;
+  uint32_t number =
+      mm_region_of(&heap->regions, (uintptr_t)mm_address(value))->candidate;
+  if (!heap->candidates.is_complete || number == 0 ||
+      is_dirty(verifier, card) ||
+      remembers(&heap->candidates.each[number - 1], card))
+    return NULL;
+  return "is in a candidate, which does not remember the card";
+}
+
 /* An old object that refers to a young one stands on a dirty card. */
 static const char *card_fault(const struct mm_verifier *verifier,
                               const struct mm_verify_edge *edge)
 {
   const struct mm_heap *heap = verifier->heap;
   uintptr_t value = (uintptr_t)mm_address(edge->value);
-  if (!heap->options.generational || mm_is_null(edge->value) ||
-      edge_fault(verifier, value) || is_young(heap, edge->holder) ||
-      !is_young(heap, edge->value))
+  if (!heap->has_cards || mm_is_null(edge->value) ||
+      edge_fault(verifier, value) || is_young(heap, edge->holder))
     return NULL;
   uintptr_t slot = (uintptr_t)mm_address(edge->holder) + edge->offset;
   size_t card = (slot - heap->regions.base) / MM_CARD_BYTES;
+  if (!is_young(heap, edge->value))
+    return candidate_fault(verifier, edge->value, card);
   if (heap->cards.bytes[card] != MM_CARD_DIRTY)
     return "is young, and the old object's card is not dirty";
-  if (!mm_verify_has(verifier->logged, card) && !heap->cards.overflowed)
+  if (!is_dirty(verifier, card))
     return "is young, and the old object's card is on no log";
   return NULL;
 }
@@ -329,13 +362,28 @@ static const char *mark_fault(const struct mm_verifier *verifier,
   return "a mark stands where no object starts";
 }
 
+/* Granules of a word that a cycle has to have marked, if they are reachable:
+   all that stand below mark_top, and whatever is used again. */
+static uint64_t covered(const struct mm_heap *heap, size_t word)
+{
+  uintptr_t at = heap->regions.base + word * 64 * MM_OBJECT_ALIGN;
+  const struct mm_region *region = mm_region_of(&heap->regions, at);
+  if (region->kind != MM_REGION_SMALL ||
+      at + 64 * MM_OBJECT_ALIGN <= region->mark_top)
+    return UINT64_MAX;
+  if (at >= region->mark_top)
+    return 0;
+  return ((uint64_t)1 << ((region->mark_top - at) / MM_OBJECT_ALIGN)) - 1;
+}
+
 /* Compares 64 granules; the index of a word is that of the mark bitmap. */
 static void compare_word(struct mm_verifier *verifier, size_t word)
 {
   const struct mm_heap *heap = verifier->heap;
   uint64_t differs = heap->marks[word] ^ verifier->reached[word];
   if (!verifier->is_exact)
-    differs &= ~(heap->marks[word] & verifier->starts[word]);
+    differs &=
+        ~(heap->marks[word] & verifier->starts[word]) & covered(heap, word);
   while (differs) {
     uint64_t granule = word * 64 + (unsigned)__builtin_ctzll(differs);
     mm_verify_object_fault(verifier,

@@ -42,7 +42,7 @@ static void push_slot(void *context, struct mm_ref *slot)
 {
   struct mm_worker *marker = context;
   struct mm_ref ref = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
-  if (!mm_is_null(ref))
+  if (!mm_is_null(ref) && mm_cycle_covers(marker->heap, ref))
     mm_trace_push(marker, mm_trace_entry(ref, 0));
 }
 
@@ -59,6 +59,15 @@ static void scan_chunk(struct mm_worker *marker, uint64_t entry)
   mm_scan_elements(mm_address(ref), from, to, push_slot, marker);
 }
 
+static void count(struct mm_worker *marker, struct mm_ref ref, uint64_t bytes)
+{
+  struct mm_regions *regions = &marker->heap->regions;
+  marker->live_objects++;
+  marker->live_bytes += bytes;
+  mm_region_of(regions, (uintptr_t)mm_address(ref))->live_bytes +=
+      (uint32_t)bytes;
+}
+
 static void process(struct mm_worker *marker, uint64_t entry)
 {
   struct mm_ref ref = mm_trace_ref(entry);
@@ -66,8 +75,7 @@ static void process(struct mm_worker *marker, uint64_t entry)
     if (!mm_mark(marker->heap, ref, true))
       return;
     const struct mm_layout *layout = mm_layout_of(ref);
-    marker->live_objects++;
-    marker->live_bytes += mm_size_with(mm_address(ref), layout);
+    count(marker, ref, mm_size_with(mm_address(ref), layout));
     if (layout->kind == MM_KIND_PLAIN) {
       mm_scan_plain(mm_address(ref), layout, push_slot, marker);
       return;
@@ -153,6 +161,27 @@ static void visit_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
   push_slot(((struct root_visitor *)visitor)->marker, slot);
 }
 
+/* What is free or young now is not covered, whatever it becomes; large objects
+   and what is fixed may be found by a reference to any place in them. */
+static void cover(struct mm_heap *heap, uint32_t index)
+{
+  struct mm_region *region = &heap->regions.table[index];
+  MM_ASSERT(region->walk_top == 0 && region->candidate == 0);
+  region->mark_top = 0;
+  region->live_bytes = 0;
+  if (!mm_region_is_walkable(region->kind))
+    return;
+  MM_ASSERT(!heap->options.generational || region->age == MM_AGE_TENURED);
+  region->mark_top = region->top;
+  mm_region_clear_marks(heap, index);
+}
+
+void mm_cycle_take_snapshot(struct mm_heap *heap)
+{
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
+    cover(heap, i);
+}
+
 void mm_marker_take_roots(struct mm_heap *heap)
 {
   struct mm_worker *marker = heap->cycle.marker;
@@ -163,26 +192,29 @@ void mm_marker_take_roots(struct mm_heap *heap)
   mm_roots_visit(heap, &visitor.visitor);
 }
 
-static bool is_cycle(const struct mm_heap *heap, uint64_t cycle)
+static bool is_held(const struct mm_heap *heap)
 {
-  return __atomic_load_n(&heap->cycle.number, __ATOMIC_RELAXED) == cycle;
+  enum mm_cycle_state held =
+      (enum mm_cycle_state)__atomic_load_n(&heap->cycle.held, __ATOMIC_RELAXED);
+  return held != MM_CYCLE_IDLE && held == mm_cycle_state(heap);
 }
 
-static void wait_while_held(struct mm_heap *heap, uint64_t cycle)
+bool mm_marker_check(struct mm_heap *heap, uint64_t cycle)
 {
-  while (__atomic_load_n(&heap->cycle.is_held, __ATOMIC_RELAXED) &&
-         !mm_is_stopping(heap) && is_cycle(heap, cycle))
-    sched_yield();
+  do {
+    if (mm_is_stopping(heap))
+      mm_marker_stop(heap);
+    else if (is_held(heap))
+      sched_yield();
+  } while (is_held(heap) && mm_cycle_is(heap, cycle));
+  return mm_cycle_is(heap, cycle);
 }
 
 bool mm_marker_run(struct mm_heap *heap, uint64_t cycle)
 {
   struct mm_worker *marker = heap->cycle.marker;
   do {
-    wait_while_held(heap, cycle);
-    if (mm_is_stopping(heap))
-      mm_marker_stop(heap);
-    if (!is_cycle(heap, cycle))
+    if (!mm_marker_check(heap, cycle))
       return false;
   } while (work_a_while(marker) || take_log(marker));
   return true;

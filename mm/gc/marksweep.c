@@ -17,12 +17,13 @@
 
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/mark_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
 
-void mm_mark_sweep_prepare(struct mm_heap *heap)
+static void prepare(struct mm_heap *heap)
 {
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     uint8_t kind = heap->regions.table[i].kind;
@@ -66,15 +67,29 @@ void mm_mark_sweep(struct mm_heap *heap, unsigned active)
 {
   MM_ASSERT(heap->stopping);
   mm_workers_reset(heap->workers);
-  mm_stat_phase_run(heap, MM_PHASE_PREPARE, mm_mark_sweep_prepare);
+  mm_stat_phase_run(heap, MM_PHASE_PREPARE, prepare);
   mm_mark_phase(heap, active);
   mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep);
 }
 
+/* What the cycle did not have to mark lives. */
+static bool keep_weak_uncovered(struct mm_weak_visitor *visitor,
+                                struct mm_ref *slot)
+{
+  struct mm_heap *heap = ((struct weak_visitor *)visitor)->heap;
+  return !mm_cycle_covers(heap, *slot) || keep_weak(visitor, slot);
+}
+
+static void visit_weak_after_cycle(struct mm_heap *heap)
+{
+  struct weak_visitor visitor = {{keep_weak_uncovered}, heap};
+  mm_weak_visit(heap, &visitor.visitor);
+}
+
 void mm_mark_sweep_finish(struct mm_heap *heap)
 {
   mm_mark_verify(heap, false);
-  mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak);
+  mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak_after_cycle);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep);
 }

@@ -11,9 +11,7 @@
    be swept by those who allocate. World stopped. */
 void mm_mark_sweep(struct mm_heap *heap, unsigned active);
 
-/* Its parts, for cycles: before the marking; after it, the marks being what
-   lives or more. */
-void mm_mark_sweep_prepare(struct mm_heap *heap);
+/* The rest of it after a cycle has marked what lives, or more. */
 void mm_mark_sweep_finish(struct mm_heap *heap);
 
 #endif

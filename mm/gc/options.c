@@ -77,17 +77,6 @@ void mm_options_init(struct mm_options *options)
 static enum mm_status check_plan(const struct mm_options *options,
                                  struct mm_error *error)
 {
-  if (options->gc == MM_GC_CONCURRENT &&
-      options->tenured != MM_TENURED_FREELIST) {
-    mm_error_set(error, "--gc=concurrent is not available with "
-                        "--tenured=regions in this version; choose freelist");
-    return MM_UNSUPPORTED;
-  }
-  if (options->generational && options->gc == MM_GC_CONCURRENT) {
-    mm_error_set(error, "--generational=on is not available with "
-                        "--gc=concurrent in this version; choose stw");
-    return MM_UNSUPPORTED;
-  }
   if (options->generational && options->gc == MM_GC_EPSILON) {
     mm_error_set(error, "--gc=epsilon never collects, young objects neither; "
                         "choose --generational=off or --gc=stw");

@@ -8,6 +8,8 @@
 #include "mm/gc/sizing_internal.h"
 
 #include "mm/assert_internal.h"
+#include "mm/gc/candidates_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/workers_internal.h"
 
 enum {
@@ -21,10 +23,14 @@ enum {
   WORKER_REGIONS = 16,  /* that survive, per worker worth waking */
   YOUNG_FIRST = 16,     /* young regions before anything is known */
   YOUNG_FRACTION = 64,  /* of the limit: fewer young regions are not worth it */
-  COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
-  CYCLE_MARGIN = 2,     /* times what is predicted */
-  START_FRACTION = 4,   /* of the budget: no cycle starts sooner */
-  MUCH_SURVIVES = 4,    /* of young objects, a quarter */
+  COPIED_LEAST = 64 * 1024,  /* bytes to learn the cost of copies from */
+  COPY_COST_FIRST = 1000000, /* ns per region of copies, before that */
+  CARD_COST = 50,            /* ns */
+  REGION_COST = 2000,
+  COST_WEIGHT = 4,    /* of what was known, to one of what was seen */
+  CYCLE_MARGIN = 2,   /* times what is predicted */
+  START_FRACTION = 4, /* of the budget: no cycle starts sooner */
+  MUCH_SURVIVES = 4,  /* of young objects, a quarter */
   LITTLE_SURVIVES = 16,
 };
 
@@ -47,7 +53,7 @@ static uint32_t small_regions(const struct mm_heap *heap)
   return count;
 }
 
-static uint64_t claimed_bytes(const struct mm_heap *heap)
+uint64_t mm_sizing_claimed_bytes(const struct mm_heap *heap)
 {
   return heap->fixed[MM_FIXED_OBJECTS].claimed_bytes +
          heap->fixed[MM_FIXED_NONMOVING].claimed_bytes;
@@ -56,10 +62,29 @@ static uint64_t claimed_bytes(const struct mm_heap *heap)
 /* What has become old fills holes, so the budget tells how much more may. */
 static uint32_t young_room_fixed(const struct mm_heap *heap)
 {
-  uint64_t claimed = claimed_bytes(heap), budget = heap->sizing.budget_bytes;
+  uint64_t claimed = mm_sizing_claimed_bytes(heap),
+           budget = heap->sizing.budget_bytes;
   uint64_t left = claimed < budget ? budget - claimed : 0;
   uint32_t room = (uint32_t)(left >> MM_REGION_LOG2) / 2;
   return at_most(room, mm_regions_free(&heap->regions) / 2);
+}
+
+static bool is_concurrent(const struct mm_heap *heap)
+{
+  return heap->options.gc == MM_GC_CONCURRENT;
+}
+
+/* Concurrent, with regions: candidates are to be evacuated. */
+static bool evacuates_some(const struct mm_heap *heap)
+{
+  return is_concurrent(heap) && !never_copies(heap);
+}
+
+/* What is in use may grow up to here before a collection has to run. */
+static uint32_t soft_limit(const struct mm_heap *heap)
+{
+  bool may_exceed = evacuates_some(heap) && mm_cycle_is_active(heap);
+  return may_exceed ? heap->sizing.max_regions : heap->sizing.limit_regions;
 }
 
 /* How many regions may become young, with their copies below the limit. */
@@ -67,7 +92,7 @@ static uint32_t young_room(const struct mm_heap *heap)
 {
   if (never_copies(heap))
     return young_room_fixed(heap);
-  uint32_t used = heap->regions.used, limit = heap->sizing.limit_regions;
+  uint32_t used = heap->regions.used, limit = soft_limit(heap);
   return used < limit ? (limit - used) / 2 : 0;
 }
 
@@ -88,23 +113,57 @@ static uint32_t young_wanted(const struct mm_heap *heap)
 static void plan_young(struct mm_heap *heap)
 {
   uint32_t room = young_room(heap), wanted = young_wanted(heap);
+  if (mm_candidates_wait(heap) && !heap->options.young_bytes)
+    wanted = wanted / 2 + 1; /* the rest of the pause is theirs */
   heap->sizing.young_regions = heap->regions.used + at_most(wanted, room);
 }
 
-static bool young_is_worth_it(const struct mm_heap *heap)
+bool mm_sizing_has_young_room(const struct mm_heap *heap)
 {
   uint32_t least = heap->sizing.limit_regions / YOUNG_FRACTION + 1;
   return young_room(heap) >= at_most(least, young_wanted(heap));
+}
+
+static uint64_t copied_bytes(const struct mm_heap *heap)
+{
+  uint64_t bytes = 0;
+  for (unsigned i = 0; i < heap->workers->count; i++)
+    bytes += heap->workers->each[i].moved_bytes;
+  return bytes;
+}
+
+static void smooth(uint64_t *known, uint64_t seen)
+{
+  *known = *known ? (*known * (COST_WEIGHT - 1) + seen) / COST_WEIGHT : seen;
 }
 
 /* `regions` were from-space. */
 static void learn_cost(struct mm_heap *heap, uint32_t regions)
 {
   uint64_t ns = mm_stat_now_ns() - heap->stat.current.begin_ns;
-  uint64_t cost = ns / (regions ? regions : 1) + 1;
-  uint64_t known = heap->sizing.young_cost_ns;
-  heap->sizing.young_cost_ns =
-      known ? (known * (COST_WEIGHT - 1) + cost) / COST_WEIGHT : cost;
+  uint64_t bytes = copied_bytes(heap);
+  if (bytes >= COPIED_LEAST)
+    smooth(&heap->sizing.copy_cost_ns, ns * MM_REGION_BYTES / bytes + 1);
+  if (heap->candidates.taken_bytes == 0)
+    smooth(&heap->sizing.young_cost_ns, ns / (regions ? regions : 1) + 1);
+}
+
+uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
+                           uint64_t cards)
+{
+  uint64_t cost = heap->sizing.copy_cost_ns;
+  if (cost == 0)
+    cost = COPY_COST_FIRST;
+  return cost * bytes / MM_REGION_BYTES + cards * CARD_COST + REGION_COST;
+}
+
+uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap)
+{
+  uint64_t goal = heap->options.pause_goal_ns;
+  if (goal == 0)
+    return UINT64_MAX;
+  uint64_t young = heap->young_count * heap->sizing.young_cost_ns;
+  return young < goal - goal / 4 ? goal - young : goal / 4;
 }
 
 /* With generations: what may become old before anything is known. */
@@ -125,6 +184,7 @@ void mm_sizing_init(struct mm_heap *heap)
     sizing->limit_regions = sizing->max_regions;
   sizing->updated_ns = mm_stat_now_ns();
   sizing->start_bytes = ((uint64_t)sizing->limit_regions << MM_REGION_LOG2) / 2;
+  sizing->start_regions = sizing->limit_regions / 2;
   sizing->budget_bytes = first_budget(heap);
   if (heap->options.gc != MM_GC_EPSILON && heap->options.generational)
     plan_young(heap);
@@ -133,6 +193,9 @@ void mm_sizing_init(struct mm_heap *heap)
   sizing->next_kind = MM_COLLECTION_EVACUATE;
   sizing->survivor_regions = sizing->min_regions / FIRST_FRACTION;
   sizing->reserve_regions = sizing->min_regions / FIRST_FRACTION;
+  if (evacuates_some(heap))
+    sizing->reserve_regions =
+        sizing->min_regions / MARGIN_FRACTION / 2 + MARGIN_REGIONS;
   plan_young(heap);
 }
 
@@ -178,7 +241,8 @@ static void note_futile(struct mm_heap *heap, enum mm_collection_kind kind,
   uint64_t hardly_bytes = max_bytes / FUTILE_FRACTION;
   bool is_futile =
       kind != MM_COLLECTION_EVACUATE && max_bytes - live_bytes < hardly_bytes;
-  if (kind == MM_COLLECTION_SWEEP && !mm_is_stressed(heap) &&
+  bool sweeps = kind == MM_COLLECTION_SWEEP || kind == MM_COLLECTION_FINISH;
+  if (sweeps && !mm_is_stressed(heap) &&
       heap->regions.used == heap->sizing.max_regions)
     is_futile |= claimed_bytes < hardly_bytes;
   heap->sizing.futile = is_futile ? heap->sizing.futile + 1 : 0;
@@ -201,7 +265,7 @@ static void plan_cycle(struct mm_heap *heap)
   struct mm_sizing *sizing = &heap->sizing;
   uint64_t now_ns = mm_stat_now_ns(), budget = sizing->budget_bytes;
   uint64_t elapsed_ns = now_ns - sizing->updated_ns + 1;
-  double rate = (double)claimed_bytes(heap) / (double)elapsed_ns;
+  double rate = (double)mm_sizing_claimed_bytes(heap) / (double)elapsed_ns;
   double need = CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns;
   double most = (double)(budget - budget / START_FRACTION);
   sizing->updated_ns = now_ns;
@@ -230,6 +294,59 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
     plan_young(heap);
 }
 
+static uint32_t old_regions(const struct mm_heap *heap)
+{
+  return heap->regions.used - heap->young_count;
+}
+
+/* What the candidates that were chosen will give back. */
+static uint32_t garbage_regions(const struct mm_heap *heap)
+{
+  const struct mm_candidates *candidates = &heap->candidates;
+  uint64_t bytes = 0;
+  for (uint32_t i = candidates->next; i < candidates->count; i++)
+    bytes += MM_REGION_BYTES - candidates->each[i].live_bytes;
+  return (uint32_t)(bytes >> MM_REGION_LOG2);
+}
+
+/* Old regions in use when the next cycle has to start: what will become old
+   while it runs, twice, must fit in below the limit, and young ones. */
+static uint32_t start_regions_for(struct mm_heap *heap)
+{
+  struct mm_sizing *sizing = &heap->sizing;
+  uint64_t now_ns = mm_stat_now_ns();
+  uint32_t old = old_regions(heap), left = old - garbage_regions(heap);
+  uint32_t grown = old > sizing->old_regions ? old - sizing->old_regions : 0;
+  double rate = (double)grown / (double)(now_ns - sizing->updated_ns + 1);
+  double need = CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns +
+                sizing->reserve_regions;
+  if (heap->options.generational)
+    need += 2 * at_most(young_wanted(heap), sizing->limit_regions / 8);
+  uint32_t limit = sizing->limit_regions;
+  uint32_t least = left < limit ? left + (limit - left) / START_FRACTION : left;
+  sizing->updated_ns = now_ns;
+  sizing->old_regions = left;
+  return need < limit && limit - (uint32_t)need > least ? limit - (uint32_t)need
+                                                        : least + 1;
+}
+
+/* After a cycle, or a full collection in place of one. */
+static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
+{
+  struct mm_sizing *sizing = &heap->sizing;
+  uint32_t live =
+      (uint32_t)((live_bytes + MM_REGION_BYTES - 1) >> MM_REGION_LOG2);
+  sizing->survivor_regions = small_regions(heap);
+  uint32_t reserve = live / MARGIN_FRACTION / 2 + MARGIN_REGIONS;
+  sizing->limit_regions = limit_for(heap, live_bytes, live, reserve);
+  sizing->keep_regions = keep_for(sizing, heap->regions.committed);
+  sizing->reserve_regions =
+      sizing->limit_regions / MARGIN_FRACTION / 2 + MARGIN_REGIONS;
+  sizing->was_short = false;
+  sizing->start_regions = start_regions_for(heap);
+  plan_young(heap);
+}
+
 /*
  * How often an object has to survive before it is old (Ungar and Jackson, "An
  * adaptive tenuring policy for generation scavengers", 1992): the more survive,
@@ -239,12 +356,10 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
 static enum mm_age tenure_age_for(const struct mm_heap *heap)
 {
   uint64_t from_bytes = (uint64_t)heap->from_count << MM_REGION_LOG2;
-  uint64_t copied_bytes = 0;
-  for (unsigned i = 0; i < heap->workers->count; i++)
-    copied_bytes += heap->workers->each[i].moved_bytes;
-  if (copied_bytes > from_bytes / MUCH_SURVIVES)
+  uint64_t copied = copied_bytes(heap);
+  if (copied > from_bytes / MUCH_SURVIVES)
     return MM_AGE_SURVIVOR;
-  if (copied_bytes > from_bytes / LITTLE_SURVIVES)
+  if (copied > from_bytes / LITTLE_SURVIVES)
     return MM_AGE_SURVIVOR + 1;
   return MM_AGE_SURVIVOR + 2;
 }
@@ -252,7 +367,7 @@ static enum mm_age tenure_age_for(const struct mm_heap *heap)
 static void update_after_young(struct mm_heap *heap, bool was_short)
 {
   struct mm_sizing *sizing = &heap->sizing;
-  if (!mm_is_stressed(heap))
+  if (!mm_is_stressed(heap) && heap->candidates.taken_bytes == 0)
     heap->tenure_age = tenure_age_for(heap);
   learn_cost(heap, heap->from_count);
   sizing->survivor_regions = heap->young_count + heap->from_count;
@@ -265,14 +380,20 @@ static void update_after_young(struct mm_heap *heap, bool was_short)
 void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
                       bool was_short, uint64_t live_bytes)
 {
-  if (kind == MM_COLLECTION_YOUNG) {
+  if (kind == MM_COLLECTION_YOUNG || kind == MM_COLLECTION_MIXED) {
     update_after_young(heap, was_short);
     return;
   }
   if (never_copies(heap)) {
-    note_futile(heap, kind, live_bytes, claimed_bytes(heap));
+    note_futile(heap, kind, live_bytes, mm_sizing_claimed_bytes(heap));
     heap->sizing.was_short = false;
     update_fixed(heap, live_bytes);
+    return;
+  }
+  if (evacuates_some(heap)) {
+    if (kind != MM_COLLECTION_FINISH) /* counts what died since the start */
+      note_futile(heap, kind, live_bytes, 0);
+    update_concurrent(heap, live_bytes);
     return;
   }
   struct mm_sizing *sizing = &heap->sizing;
@@ -297,8 +418,12 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
 
 bool mm_sizing_wants_cycle(const struct mm_heap *heap)
 {
-  return heap->options.gc == MM_GC_CONCURRENT &&
-         claimed_bytes(heap) >= heap->sizing.start_bytes;
+  if (!is_concurrent(heap))
+    return false;
+  if (never_copies(heap))
+    return mm_sizing_claimed_bytes(heap) >= heap->sizing.start_bytes;
+  return old_regions(heap) >= heap->sizing.start_regions &&
+         !mm_candidates_wait(heap);
 }
 
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
@@ -306,9 +431,16 @@ uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
   const struct mm_sizing *sizing = &heap->sizing;
   if (heap->options.generational)
     return sizing->young_regions;
-  if (never_copies(heap) && claimed_bytes(heap) < sizing->budget_bytes)
+  if (never_copies(heap) &&
+      mm_sizing_claimed_bytes(heap) < sizing->budget_bytes)
     return sizing->max_regions;
-  return sizing->limit_regions - sizing->reserve_regions;
+  uint32_t limit = soft_limit(heap), reserve = sizing->reserve_regions;
+  return limit > reserve ? limit - reserve : 1;
+}
+
+static enum mm_collection_kind young_kind(const struct mm_heap *heap)
+{
+  return mm_candidates_wait(heap) ? MM_COLLECTION_MIXED : MM_COLLECTION_YOUNG;
 }
 
 /* Under stress all kinds take turns. */
@@ -318,8 +450,9 @@ static enum mm_collection_kind kind_in_turn(const struct mm_heap *heap)
       MM_COLLECTION_EVACUATE, MM_COLLECTION_COMPACT, MM_COLLECTION_YOUNG,
       MM_COLLECTION_YOUNG,    MM_COLLECTION_YOUNG,
   };
-  return kinds[heap->stat.current.number %
-               (heap->options.generational ? 5 : 2)];
+  enum mm_collection_kind kind =
+      kinds[heap->stat.current.number % (heap->options.generational ? 5 : 2)];
+  return kind == MM_COLLECTION_YOUNG ? young_kind(heap) : kind;
 }
 
 static enum mm_collection_kind kind_fixed(const struct mm_heap *heap, bool full)
@@ -329,7 +462,7 @@ static enum mm_collection_kind kind_fixed(const struct mm_heap *heap, bool full)
   if (mm_is_stressed(heap))
     return heap->stat.current.number % 3 == 0 ? MM_COLLECTION_SWEEP
                                               : MM_COLLECTION_YOUNG;
-  return !heap->sizing.was_short && young_is_worth_it(heap)
+  return !heap->sizing.was_short && mm_sizing_has_young_room(heap)
              ? MM_COLLECTION_YOUNG
              : MM_COLLECTION_SWEEP;
 }
@@ -345,8 +478,13 @@ enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool full,
   if (mm_is_stressed(heap))
     return kind_in_turn(heap);
   if (heap->options.generational && !full && !sizing->was_short &&
-      young_is_worth_it(heap))
-    return MM_COLLECTION_YOUNG;
+      mm_sizing_has_young_room(heap))
+    return young_kind(heap);
+  if (evacuates_some(heap))
+    return small_regions(heap) + MARGIN_REGIONS <
+                   mm_regions_free(&heap->regions)
+               ? MM_COLLECTION_EVACUATE
+               : MM_COLLECTION_COMPACT;
   if (sizing->reserve_regions > mm_regions_free(&heap->regions))
     return MM_COLLECTION_COMPACT;
   return sizing->next_kind;

@@ -48,6 +48,11 @@
  * Their number follows from --young, or from the pause goal and what young
  * collections were seen to cost per region, and else is all there is room for.
  *
+ * With gc=concurrent and regions no copy of everything has to find room, so
+ * nothing is reserved but for some candidates.  A cycle starts when old regions
+ * fill what is left of the limit but for what will become old while it runs; as
+ * long as one runs, the limit may be exceeded.
+ *
  * Memory above the limit goes back to the system, a quarter of it per
  * collection: a program whose live set swings would otherwise fault in again
  * and again what a collection has just given back.
@@ -81,6 +86,19 @@ unsigned mm_sizing_workers(const struct mm_heap *heap);
 /* Should a cycle start, so that it ends before memory runs out?  Under the heap
    lock. */
 bool mm_sizing_wants_cycle(const struct mm_heap *heap);
+
+/* What moving so many bytes, referred to from so many cards, will cost. */
+uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
+                           uint64_t cards);
+
+/* What a pause may spend on candidates. */
+uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap);
+
+/* May a young collection make room for an allocation? */
+bool mm_sizing_has_young_room(const struct mm_heap *heap);
+
+/* tenured=freelist: room handed out since the last full collection or cycle. */
+uint64_t mm_sizing_claimed_bytes(const struct mm_heap *heap);
 
 /* Have collections left hardly any room, twice in a row?  Then an allocation
    that needed one fails; the answer then counts as given. */

@@ -13,6 +13,10 @@
  *   weak      the host drops what died
  *   release   from-space and unreached large objects go free
  *
+ * Candidates of a cycle (candidates_internal.h) are from-space as well: old
+ * regions, whose objects stay old.  Without generations that is all a
+ * collection of this kind does.
+ *
  * Age is a property of a region (as in Garbage-First: Detlefs et al., 2004), so
  * objects have no count.  Old regions are not looked at, but for dirty cards.
  * The tracing is evacuate_trace.c's, which is compiled for young objects once
@@ -32,8 +36,10 @@
 #include "mm/gc/young_internal.h"
 
 #include "mm/assert_internal.h"
+#include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/evacuate_internal.h"
+#include "mm/gc/sizing_internal.h"
 #include "mm/space/object_internal.h"
 
 static void set_trace(struct mm_heap *heap, uint32_t index, enum mm_trace trace)
@@ -47,9 +53,9 @@ static void set_trace(struct mm_heap *heap, uint32_t index, enum mm_trace trace)
 static void prepare_region(struct mm_heap *heap, uint32_t index)
 {
   struct mm_region *region = &heap->regions.table[index];
-  heap->seen_bytes[region->age] +=
-      region->top - mm_region_start(&heap->regions, index);
-  MM_ASSERT(region->age < MM_AGE_TENURED);
+  if (region->age < MM_AGE_TENURED)
+    heap->seen_bytes[region->age] +=
+        region->top - mm_region_start(&heap->regions, index);
   if (region->kind == MM_REGION_LARGE) {
     region->flags &= (uint8_t)~MM_REGION_REACHED;
     set_trace(heap, index, MM_TRACE_MARK);
@@ -60,8 +66,26 @@ static void prepare_region(struct mm_heap *heap, uint32_t index)
   set_trace(heap, index, MM_TRACE_MOVE);
 }
 
+/* Without generations, what was allocated since the last collection is old and
+   its objects are not found from their cards yet. */
+static void note_targets(struct mm_heap *heap)
+{
+  for (uint32_t i = 0; i < heap->target_count; i++) {
+    struct mm_region *region = &heap->regions.table[heap->targets[i]];
+    mm_cards_note_rest(heap, heap->targets[i], region->scan_top);
+    region->scan_top = region->top;
+  }
+  mm_objects_forget_targets(heap);
+}
+
 static void prepare(struct mm_heap *heap)
 {
+  note_targets(heap);
+  mm_fixed_finish_sweep(heap); /* cards are scanned with all that is there */
+  heap->candidates.taken_bytes = 0;
+  if (mm_candidates_wait(heap))
+    mm_candidates_take(heap, mm_sizing_candidates_ns(heap));
+  heap->from_count = heap->young_count;
   for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
     heap->seen_bytes[age] = 0;
   for (uint32_t i = 0; i < heap->young_count; i++)
@@ -161,6 +185,8 @@ static void release(struct mm_heap *heap)
   mm_fixed_settle(heap);
   for (unsigned i = 0; i < heap->workers->count; i++)
     mm_cards_settle(heap, &heap->workers->each[i].card_log);
+  if (heap->candidates.is_complete && !mm_candidates_wait(heap))
+    mm_candidates_drop(heap);
 }
 
 static void visit_weak(struct mm_heap *heap)
@@ -179,9 +205,8 @@ static uint64_t kept_objects(const struct mm_heap *heap)
 bool mm_collect_young(struct mm_heap *heap, unsigned active)
 {
   struct mm_workers *workers = heap->workers;
-  MM_ASSERT(heap->stopping && heap->options.generational);
+  MM_ASSERT(heap->stopping && heap->has_cards);
   mm_workers_reset(workers);
-  heap->from_count = heap->young_count;
   mm_stat_phase_run(heap, MM_PHASE_PREPARE, prepare);
   mm_stat_phase_begin(&heap->stat, MM_PHASE_EVACUATE);
   /* Who searches the table of regions has to be the one who changes it. */

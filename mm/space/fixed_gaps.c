@@ -16,6 +16,7 @@
 
 #include "mm/alloc/filler_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/bitmap_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/scan_internal.h"
@@ -51,7 +52,7 @@ void mm_gaps_reset(struct mm_heap *heap, struct mm_fixed_space *space)
 /* Cards are scanned from the object on that reaches into them. */
 static void note(struct mm_heap *heap, uintptr_t at, uintptr_t end)
 {
-  if (heap->options.generational && at < end && mm_card_is_first(at, end))
+  if (heap->has_cards && at < end && mm_card_is_first(at, end))
     mm_card_note_first(heap, at, end);
 }
 
@@ -183,6 +184,7 @@ enum mm_status mm_gap_promote(struct mm_heap *heap,
   if (status != MM_OK)
     return status;
   mm_fill(heap, *at, *at + bytes);
+  mm_cycle_bear(heap, *at);
   set_fresh(heap, *at, true);
   uint32_t run = (uint32_t)((*at - heap->regions.base) >> MM_RUN_LOG2);
   if (heap->fresh_count == 0 || heap->fresh_runs[heap->fresh_count - 1] != run)
@@ -194,6 +196,7 @@ void mm_gap_unpromote(struct mm_heap *heap, struct mm_fixed_space *space,
                       size_t bytes, uintptr_t at)
 {
   set_fresh(heap, at, false);
+  mm_cycle_unbear(heap, at);
   put_gap(heap, space, at, at + bytes);
 }
 
@@ -209,13 +212,17 @@ void mm_fixed_adopt_region(struct mm_heap *heap, uint32_t index)
   region->fixed = MM_FIXED_OBJECTS;
   region->top = region->zero_from = end;
   space->regions++;
+  if (mm_cycle_marks(heap))
+    mm_region_clear_marks(heap, index);
   while (at < end) {
     const struct mm_layout *layout = mm_layout_of(mm_ref_at((void *)at));
     uintptr_t next = at + mm_size_with((void *)at, layout);
-    if (mm_is_filler(layout))
+    if (mm_is_filler(layout)) {
       put_gap(heap, space, at, next);
-    else
+    } else {
       note(heap, at, next);
+      mm_cycle_bear(heap, at);
+    }
     at = next;
   }
 }

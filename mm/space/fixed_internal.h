@@ -119,8 +119,9 @@ bool mm_fixed_fits_slot(const struct mm_heap *heap, size_t bytes);
  * Room for an object that becomes old in a young collection; not zeroed.  While
  * the collection runs it is fresh: cards are scanned without it (see
  * mm_fixed_is_settled).  Slots come from the cursors of a worker, and the space
- * lock is taken where a new run is needed.  What gets no slot comes out of a gap:
- * then the caller has the space lock, and keeps it until the object is there.
+ * lock is taken where a new run is needed.  What gets no slot comes out of a
+ * gap: then the caller has the space lock, and keeps it until the object is
+ * there.
  */
 enum mm_status mm_fixed_promote(struct mm_heap *heap,
                                 struct mm_slot_cursor *cursors, size_t bytes,
@@ -171,6 +172,10 @@ void mm_fixed_retire(struct mm_heap *heap);
 
 /* After marking: frees what is wholly dead, lists the rest as unswept. */
 void mm_fixed_begin_sweep(struct mm_heap *heap);
+
+/* Sweeps some of what is still unswept; false: there is nothing left.  Under
+   the heap lock, with the world running. */
+bool mm_fixed_sweep_some(struct mm_heap *heap);
 
 /* Sweeps what is still unswept.  World stopped or single mutator. */
 void mm_fixed_finish_sweep(struct mm_heap *heap);

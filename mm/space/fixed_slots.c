@@ -470,7 +470,7 @@ enum mm_status mm_fixed_take_region(struct mm_heap *heap,
   region->fixed = space->which;
   region->top = mm_region_end(&heap->regions, *index);
   region->zero_from = region->top;
-  if (heap->options.generational)
+  if (heap->has_cards)
     mm_object_make_tenured(heap, *index);
   if (mm_cycle_marks(heap))
     mm_region_clear_marks(heap, *index);

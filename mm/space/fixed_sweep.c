@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+enum { SOME_RUNS = 16 }; /* swept at once while the program runs */
+
 static void poison_dead_slots(struct mm_heap *heap, uint32_t run)
 {
   const uint64_t *starts = mm_run_starts(heap, run);
@@ -129,28 +131,53 @@ void mm_fixed_begin_sweep(struct mm_heap *heap)
   }
 }
 
-static void finish_class(struct mm_heap *heap, struct mm_fixed_space *space,
-                         uint32_t class)
+/* Up to `*most' runs. */
+static void sweep_class(struct mm_heap *heap, struct mm_fixed_space *space,
+                        uint32_t class, uint32_t *most)
 {
-  uint32_t run;
-  while ((run = mm_run_pop(heap, &space->unswept[class])) != MM_NO_RUN) {
+  while (*most > 0) {
+    uint32_t run = mm_run_pop(heap, &space->unswept[class]);
+    if (run == MM_NO_RUN)
+      return;
     mm_run_sweep(heap, run);
     mm_run_push(heap, &space->open[class], run);
+    --*most;
   }
 }
 
-void mm_fixed_finish_sweep(struct mm_heap *heap)
+/* A region of freelist counts as all the runs it might hold. */
+static void sweep_regions(struct mm_heap *heap, struct mm_fixed_space *space,
+                          uint32_t *most)
+{
+  while (*most > 0 && space->unswept_regions != MM_NO_REGION) {
+    uint32_t index = space->unswept_regions;
+    space->unswept_regions = heap->regions.table[index].next;
+    mm_gaps_sweep(heap, index);
+    *most -= *most < MM_REGION_RUNS ? *most : MM_REGION_RUNS;
+  }
+}
+
+/* False: nothing is left. */
+static bool sweep(struct mm_heap *heap, uint32_t most)
 {
   for (unsigned which = 0; which < MM_FIXED_COUNT; which++) {
     struct mm_fixed_space *space = &heap->fixed[which];
     for (uint32_t i = 0; i < heap->classes.count; i++)
-      finish_class(heap, space, i);
-    while (space->unswept_regions != MM_NO_REGION) {
-      uint32_t index = space->unswept_regions;
-      space->unswept_regions = heap->regions.table[index].next;
-      mm_gaps_sweep(heap, index);
-    }
+      sweep_class(heap, space, i, &most);
+    sweep_regions(heap, space, &most);
   }
+  return most == 0;
+}
+
+bool mm_fixed_sweep_some(struct mm_heap *heap)
+{
+  return sweep(heap, SOME_RUNS);
+}
+
+void mm_fixed_finish_sweep(struct mm_heap *heap)
+{
+  while (sweep(heap, UINT32_MAX))
+    ;
 }
 
 /* Checks ----------------------------------------------------------------------

@@ -49,7 +49,7 @@ void mm_object_make_tenured(struct mm_heap *heap, uint32_t index)
 
 void mm_objects_make_all_old(struct mm_heap *heap)
 {
-  MM_ASSERT(heap->options.generational);
+  MM_ASSERT(heap->has_cards);
   mm_fixed_finish_sweep(heap);
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     struct mm_region *region = &heap->regions.table[i];
@@ -81,6 +81,25 @@ void mm_object_offer_rest(struct mm_heap *heap, uint32_t index)
   space->partial_first = index;
 }
 
+void mm_object_withdraw(struct mm_heap *heap, uint32_t index)
+{
+  struct mm_region *region = &heap->regions.table[index];
+  uint32_t *link = &heap->objects[region->age].partial_first;
+  MM_ASSERT(region->flags & MM_REGION_PARTIAL);
+  while (*link != index)
+    link = &heap->regions.table[*link].next;
+  *link = region->next;
+  region->next = MM_NO_REGION;
+  region->flags &= (uint8_t)~MM_REGION_PARTIAL;
+}
+
+void mm_objects_forget_targets(struct mm_heap *heap)
+{
+  for (uint32_t i = 0; i < heap->target_count; i++)
+    heap->regions.table[heap->targets[i]].flags &= (uint8_t)~MM_REGION_TARGET;
+  heap->target_count = 0;
+}
+
 /* The next region on offer, or MM_NO_REGION. */
 static uint32_t take_partial(struct mm_heap *heap, enum mm_age age)
 {
@@ -102,7 +121,7 @@ static enum mm_status take_region(struct mm_heap *heap, enum mm_age age,
     return MM_NO_MEMORY;
   enum mm_status status =
       mm_region_take(&heap->regions, MM_REGION_SMALL, index);
-  if (status != MM_OK || !heap->options.generational)
+  if (status != MM_OK || !heap->has_cards)
     return status;
   if (age == MM_AGE_TENURED)
     mm_object_make_tenured(heap, *index);

@@ -59,6 +59,12 @@ void mm_object_make_tenured(struct mm_heap *heap, uint32_t index);
    one may refer to what is gone. */
 void mm_objects_make_all_old(struct mm_heap *heap);
 
+/* Takes a region off the list of those on offer. */
+void mm_object_withdraw(struct mm_heap *heap, uint32_t index);
+
+/* Nothing of it has to be copied to any more: the list of targets is empty. */
+void mm_objects_forget_targets(struct mm_heap *heap);
+
 /* Puts what a region has left on offer, if that is worth it. */
 void mm_object_offer_rest(struct mm_heap *heap, uint32_t index);
 

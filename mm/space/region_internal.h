@@ -64,6 +64,10 @@ struct mm_region {
   uintptr_t top;
   uintptr_t zero_from;
   uintptr_t scan_top;      /* tenured: top when the collection began */
+  uintptr_t mark_top;      /* a cycle marks what stands below; 0: nothing */
+  uintptr_t walk_top;      /* a cycle's walk ends here; 0: it leaves it out */
+  uint32_t live_bytes;     /* marked by the cycle */
+  uint32_t candidate;      /* its number + 1 among the candidates; or 0 */
   uint32_t next, previous; /* of the free list or the list of partial ones */
   uint32_t span;           /* LARGE: regions of the run; LARGE_TAIL: distance
                               to its head */

@@ -36,6 +36,7 @@ const char *mm_collection_kind_name(enum mm_collection_kind kind)
       [MM_COLLECTION_COMPACT] = "compact",
       [MM_COLLECTION_SWEEP] = "sweep",
       [MM_COLLECTION_YOUNG] = "young",
+      [MM_COLLECTION_MIXED] = "mixed",
       [MM_COLLECTION_START] = "start",
       [MM_COLLECTION_FINISH] = "finish",
   };
@@ -203,6 +204,8 @@ static const char *pause_name(enum mm_collection_kind kind)
   switch (kind) {
   case MM_COLLECTION_YOUNG:
     return "Young";
+  case MM_COLLECTION_MIXED:
+    return "Mixed";
   case MM_COLLECTION_START:
     return "Mark Start";
   case MM_COLLECTION_FINISH:

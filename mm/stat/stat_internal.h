@@ -47,6 +47,7 @@ enum mm_collection_kind {
   MM_COLLECTION_COMPACT,  /* slides what lives down, in place */
   MM_COLLECTION_SWEEP,    /* marks what lives, leaves it where it is */
   MM_COLLECTION_YOUNG,    /* of the young objects alone */
+  MM_COLLECTION_MIXED,    /* and of some old regions, which a cycle chose */
   MM_COLLECTION_START,    /* of a cycle: takes the roots down, frees nothing */
   MM_COLLECTION_FINISH,   /* of a cycle: marks the rest, sweeps */
   MM_COLLECTION_KIND_COUNT

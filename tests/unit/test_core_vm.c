@@ -75,7 +75,8 @@ END_TEST
 START_TEST(what_the_heap_refuses_is_told)
 {
   struct vm *vm = NULL;
-  options.mm.gc = MM_GC_CONCURRENT;
+  options.mm.gc = MM_GC_EPSILON;
+  options.mm.generational = true;
   ck_assert_int_eq(vm_create(&options, interp_engine(), &vm, &error),
                    MM_UNSUPPORTED);
   ck_assert_ptr_null(vm);

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cycles: marking while the program runs.  Tests hold the marker back where the
- * order of things matters.  _i chooses slots or gaps.
+ * order of things matters.  _i chooses the plan: see fixture_choose_plan.
  */
 #include "config.h"
 
 #include "mm/barrier_inline.h"
 #include "mm/barrier_log.h"
+#include "mm/gc/candidates_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/native.h"
 #include "tests/unit/mm_fixture.h"
 
-enum { VARIANTS = 2 };
-
 static struct fixture f;
 
-static void open_heap(int variant)
+static void open_heap(int plan)
 {
   struct mm_options options = fixture_options();
-  fixture_choose_plan(&options, 1 + variant);
+  fixture_choose_plan(&options, plan);
   options.gc = MM_GC_CONCURRENT;
+  if (options.generational)
+    options.young_bytes = FIXTURE_MIB;
   fixture_open(&f, &options);
 }
 
@@ -29,15 +30,16 @@ static void teardown(void)
   fixture_close(&f);
 }
 
-static void hold(bool is_held)
+/* From now on the cycle's thread waits in this state; IDLE: in none. */
+static void hold(enum mm_cycle_state state)
 {
-  __atomic_store_n(&f.heap->cycle.is_held, is_held, __ATOMIC_RELAXED);
+  __atomic_store_n(&f.heap->cycle.held, state, __ATOMIC_RELAXED);
 }
 
 /* Starts a cycle, whose marker waits. */
 static void start(void)
 {
-  hold(true);
+  hold(MM_CYCLE_MARKING);
   mm_cycle_step(&f.main.mutator);
   ck_assert(mm_cycle_marks(f.heap));
 }
@@ -45,7 +47,7 @@ static void start(void)
 /* Lets the marker go on and waits for the end. */
 static void finish(void)
 {
-  hold(false);
+  hold(MM_CYCLE_IDLE);
   ck_assert(mm_cycle_wait(&f.main.mutator));
   ck_assert(!mm_cycle_marks(f.heap));
 }
@@ -137,8 +139,12 @@ END_TEST
 START_TEST(what_a_weak_table_hands_out_during_a_cycle_lives)
 {
   open_heap(_i);
-  f.weak[0] = fixture_pair(&f.main);
-  f.weak[1] = fixture_pair(&f.main);
+  for (size_t i = 0; i < 2; i++) {
+    f.weak[i] = fixture_pair(&f.main);
+    fixture_push(&f.main, f.weak[i]);
+  }
+  run_cycle(); /* they are old */
+  fixture_pop(&f.main, 2);
   start();
   mm_barrier_keep(&f.main.mutator, f.weak[0]);
   fixture_push(&f.main, f.weak[0]);
@@ -180,11 +186,14 @@ START_TEST(a_cycle_that_is_interrupted_leaves_nothing_behind)
   ck_assert(!mm_cycle_marks(f.heap));
   ck_assert_uint_eq(f.main.mutator.marking, 0);
   ck_assert_ptr_null(f.heap->cycle.full);
-  hold(false);
+  hold(MM_CYCLE_IDLE);
   fixture_put(&f.main, list, MM_NULL);
   run_cycle();
   ck_assert_uint_eq(fixture_census(&f).objects, 0);
-  ck_assert_uint_eq(pauses(MM_COLLECTION_SWEEP), 1);
+  ck_assert_uint_eq(pauses(MM_COLLECTION_SWEEP) +
+                        pauses(MM_COLLECTION_EVACUATE) +
+                        pauses(MM_COLLECTION_COMPACT),
+                    1);
 }
 END_TEST
 
@@ -251,14 +260,171 @@ START_TEST(without_memory_for_the_stack_the_pause_marks_again)
 }
 END_TEST
 
+/* What is held for a while becomes old, with generations. */
 START_TEST(cycles_start_by_themselves_and_free_memory)
 {
+  enum { LENGTH = 1 << 16 };
   open_heap(_i);
   size_t list = fixture_push_list(&f.main, 1000);
-  for (int i = 0; i < 5 * 32 * FIXTURE_MIB / 24; i++)
-    fixture_pair(&f.main);
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, LENGTH));
+  uint64_t seed = 3;
+  for (int i = 0; i < 6 * 32 * FIXTURE_MIB / 24; i++) {
+    struct mm_ref pair = fixture_pair(&f.main);
+    fixture_set_element(fixture_at(&f.main, array),
+                        fixture_random(&seed) % LENGTH, pair);
+  }
   fixture_check_list(fixture_at(&f.main, list), 1000);
   ck_assert_uint_gt(pauses(MM_COLLECTION_FINISH), 0);
+}
+END_TEST
+
+/* Candidates ----------------------------------------------------------------
+ */
+
+enum { REGIONS_PLANS = 2, PAIRS = 50000, EACH = 16 };
+
+/* Only regions have candidates: with and without generations. */
+static void open_regions(int variant)
+{
+  open_heap(variant * FIXTURE_PLAN_YOUNG);
+}
+
+/* An array of old pairs, numbered; only each EACH-th lives on. */
+static size_t push_sparse(void)
+{
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, PAIRS));
+  for (size_t i = 0; i < PAIRS; i++) {
+    struct mm_ref pair = fixture_pair(&f.main);
+    fixture_set_value(pair, (int64_t)i);
+    fixture_set_element(fixture_at(&f.main, array), i, pair);
+  }
+  run_cycle(); /* they are old */
+  for (size_t i = 0; i < PAIRS; i++)
+    if (i % EACH != 0)
+      fixture_set_element(fixture_at(&f.main, array), i, MM_NULL);
+  return array;
+}
+
+static void check_sparse(size_t array)
+{
+  for (size_t i = 0; i < PAIRS; i++) {
+    struct mm_ref pair = fixture_element(fixture_at(&f.main, array), i);
+    if (i % EACH == 0)
+      ck_assert_int_eq(fixture_value(pair), (int64_t)i);
+    else
+      ck_assert(mm_is_null(pair));
+  }
+}
+
+/* With generations, candidates go with young collections. */
+static void evacuate(void)
+{
+  for (int i = 0;
+       i < 100 && f.heap->options.generational && mm_candidates_wait(f.heap);
+       i++)
+    fixture_collect(&f, MM_COLLECTION_YOUNG);
+}
+
+START_TEST(sparse_regions_are_evacuated)
+{
+  open_regions(_i);
+  size_t array = push_sparse();
+  uint32_t used = f.heap->regions.used;
+  run_cycle();
+  evacuate();
+  ck_assert_uint_gt(pauses(MM_COLLECTION_MIXED), 0);
+  ck_assert_uint_lt(f.heap->regions.used, used - 2);
+  check_sparse(array);
+  ck_assert_uint_eq(fixture_census(&f).objects, PAIRS / EACH + 1);
+}
+END_TEST
+
+/* Each pair is known from the array, and from another old or young one. */
+START_TEST(references_that_are_stored_after_the_choice_are_found)
+{
+  open_regions(_i);
+  size_t array = push_sparse();
+  size_t list = fixture_push_list(&f.main, 1000);
+  run_cycle(); /* the list is old as well */
+  hold(MM_CYCLE_SWEEPING);
+  mm_cycle_step(&f.main.mutator);
+  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
+    mm_poll(&f.main.mutator);
+  size_t fresh = fixture_push_list(&f.main, 1000);
+  for (size_t k = list; k <= fresh; k += fresh - list) {
+    struct mm_ref node = fixture_at(&f.main, k);
+    for (size_t i = 0; i < 1000; i++, node = fixture_get(node, FIXTURE_LEFT))
+      fixture_set(node, FIXTURE_RIGHT,
+                  fixture_element(fixture_at(&f.main, array), i * EACH));
+  }
+  hold(MM_CYCLE_IDLE);
+  mm_cycle_wait(&f.main.mutator);
+  evacuate();
+  for (size_t k = list; k <= fresh; k += fresh - list) {
+    struct mm_ref node = fixture_at(&f.main, k);
+    for (size_t i = 0; i < 1000; i++, node = fixture_get(node, FIXTURE_LEFT))
+      ck_assert(mm_same(fixture_get(node, FIXTURE_RIGHT),
+                        fixture_element(fixture_at(&f.main, array), i * EACH)));
+  }
+  check_sparse(array);
+}
+END_TEST
+
+START_TEST(a_region_in_which_nothing_lives_goes_free_at_once)
+{
+  open_regions(_i);
+  size_t array = push_sparse();
+  fixture_put(&f.main, array, MM_NULL);
+  uint32_t used = f.heap->regions.used;
+  run_cycle();
+  ck_assert_uint_lt(f.heap->regions.used, used - 2);
+  ck_assert_uint_eq(pauses(MM_COLLECTION_MIXED), 0);
+  ck_assert_uint_eq(fixture_census(&f).objects, 0);
+}
+END_TEST
+
+START_TEST(a_full_collection_forgets_the_candidates)
+{
+  open_regions(_i);
+  size_t array = push_sparse();
+  hold(MM_CYCLE_SWEEPING);
+  mm_cycle_step(&f.main.mutator);
+  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
+    mm_poll(&f.main.mutator);
+  ck_assert_uint_gt(f.heap->candidates.count, 0);
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  ck_assert_uint_eq(f.heap->candidates.count, 0);
+  hold(MM_CYCLE_IDLE);
+  check_sparse(array);
+  run_cycle();
+  evacuate();
+  check_sparse(array);
+}
+END_TEST
+
+/* Young collections come and go while a cycle marks. */
+START_TEST(what_becomes_old_while_a_cycle_marks_lives)
+{
+  open_heap(_i + FIXTURE_PLAN_YOUNG);
+  size_t old = fixture_push_list(&f.main, 1000);
+  start();
+  for (int i = 0; i < MM_AGE_TENURED + 1; i++) {
+    size_t list = fixture_push_list(&f.main, 1000);
+    fixture_set(fixture_at(&f.main, list), FIXTURE_RIGHT,
+                fixture_at(&f.main, old));
+    fixture_collect(&f, MM_COLLECTION_YOUNG);
+    ck_assert(mm_cycle_marks(f.heap));
+  }
+  fixture_put(&f.main, old, MM_NULL);
+  finish();
+  run_cycle();
+  for (size_t list = old + 1; list <= old + MM_AGE_TENURED + 1; list++) {
+    fixture_check_list(fixture_at(&f.main, list), 1000);
+    fixture_check_list(fixture_get(fixture_at(&f.main, list), FIXTURE_RIGHT),
+                       1000);
+  }
 }
 END_TEST
 
@@ -303,7 +469,8 @@ START_TEST(two_threads_change_a_graph_while_cycles_mark)
 }
 END_TEST
 
-#define ADD(test) tcase_add_loop_test(tests, test, 0, VARIANTS)
+#define ADD_REGIONS(test) tcase_add_loop_test(tests, test, 0, REGIONS_PLANS)
+#define ADD(test) tcase_add_loop_test(tests, test, 0, FIXTURE_PLANS)
 
 int main(void)
 {
@@ -323,5 +490,11 @@ int main(void)
   ADD(without_memory_for_the_stack_the_pause_marks_again);
   ADD(cycles_start_by_themselves_and_free_memory);
   ADD(two_threads_change_a_graph_while_cycles_mark);
+  ADD_REGIONS(sparse_regions_are_evacuated);
+  ADD_REGIONS(references_that_are_stored_after_the_choice_are_found);
+  ADD_REGIONS(a_region_in_which_nothing_lives_goes_free_at_once);
+  ADD_REGIONS(a_full_collection_forgets_the_candidates);
+  tcase_add_loop_test(tests, what_becomes_old_while_a_cycle_marks_lives, 0,
+                      FIXTURE_PLANS - FIXTURE_PLAN_YOUNG);
   return fixture_main("mm_cycle", (TCase *[]){tests, NULL});
 }

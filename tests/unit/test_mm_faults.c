@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "mm/barrier_inline.h"
+#include "mm/gc/candidates_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -30,6 +31,7 @@ enum {
   ALL = MOVING | FIXED,
   YOUNG = 1 << 4, /* young objects alone */
   CYCLE = 1 << 5, /* gc=concurrent, tenured=freelist */
+  MIXED = 1 << 6, /* gc=concurrent with generations and regions */
   WAYS = ALL | YOUNG | CYCLE,
 };
 
@@ -46,19 +48,19 @@ static void require(bool holds)
 
 static void start_cycle(void)
 {
-  f.heap->cycle.is_held = true;
+  f.heap->cycle.held = MM_CYCLE_MARKING;
   mm_cycle_step(&f.main.mutator);
 }
 
 static void finish_cycle(void)
 {
-  __atomic_store_n(&f.heap->cycle.is_held, false, __ATOMIC_RELAXED);
+  __atomic_store_n(&f.heap->cycle.held, MM_CYCLE_IDLE, __ATOMIC_RELAXED);
   mm_cycle_wait(&f.main.mutator);
 }
 
 static void collect(void)
 {
-  if (way == CYCLE) {
+  if (way & (CYCLE | MIXED)) {
     start_cycle();
     finish_cycle();
     return;
@@ -311,6 +313,69 @@ static void objects_made_while_a_cycle_marks(void)
   fixture_check_list(fixture_at(&f.main, 0), 100);
 }
 
+/* Of old pairs only a few live on, known from an old array; their regions are
+   evacuated by young collections. */
+static void sparse_regions(void)
+{
+  enum { PAIRS = 30000, EACH = 16 };
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, PAIRS));
+  for (int i = 0; i < PAIRS; i++) {
+    struct mm_ref pair = numbered(i);
+    fixture_set_element(fixture_at(&f.main, array), (size_t)i, pair);
+  }
+  collect();
+  for (int i = 0; i < PAIRS; i++)
+    if (i % EACH != 0)
+      fixture_set_element(fixture_at(&f.main, array), (size_t)i, MM_NULL);
+  collect();
+  while (mm_candidates_wait(f.heap))
+    fixture_collect(&f, MM_COLLECTION_YOUNG);
+  for (int i = 0; i < PAIRS; i += EACH)
+    require(fixture_value(
+                fixture_element(fixture_at(&f.main, array), (size_t)i)) == i);
+}
+
+/* Old pairs, every other one of them dead, whose LEFT was in regions that went
+   free.  A store into a live one makes the card dirty in which both stand. */
+static void dead_objects_beside_live_ones(void)
+{
+  enum { PAIRS = 30000 };
+  for (int i = 0; i < 2; i++) {
+    fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, PAIRS));
+    for (size_t k = 0; k < PAIRS; k++) {
+      struct mm_ref pair = fixture_pair(&f.main);
+      if (i == 1 && k % 2 == 0)
+        fixture_set(pair, FIXTURE_LEFT,
+                    fixture_element(fixture_at(&f.main, 0), k));
+      fixture_set_element(fixture_at(&f.main, (size_t)i), k, pair);
+    }
+    collect();
+  }
+  fixture_put(&f.main, 0, MM_NULL);
+  for (size_t k = 0; k < PAIRS; k += 2)
+    fixture_set_element(fixture_at(&f.main, 1), k, MM_NULL);
+  f.heap->cycle.held = MM_CYCLE_SWEEPING;
+  mm_cycle_step(&f.main.mutator);
+  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
+    mm_poll(&f.main.mutator);
+  for (size_t k = 1; k < PAIRS; k += 2) {
+    struct mm_ref young = numbered((int64_t)k);
+    fixture_set(fixture_element(fixture_at(&f.main, 1), k), FIXTURE_LEFT,
+                young);
+  }
+  for (int i = 0; i < 4000; i++) {
+    struct mm_ref bytes = fixture_new(&f.main, FIXTURE_BYTES, 1000);
+    memset(fixture_data(bytes, MM_ARRAY_BASE), 0x54, 1000);
+  }
+  fixture_collect(&f, MM_COLLECTION_YOUNG);
+  finish_cycle();
+  for (size_t k = 1; k < PAIRS; k += 2)
+    require(
+        fixture_value(fixture_get(fixture_element(fixture_at(&f.main, 1), k),
+                                  FIXTURE_LEFT)) == (int64_t)k);
+}
+
 /* The table -----------------------------------------------------------------
  */
 
@@ -358,6 +423,8 @@ static const struct scenario {
                              "reachable and not marked"},
     [MM_FAULT_OLD_LOG] = {a_reference_that_is_overwritten, CYCLE,
                           "reachable and not marked"},
+    [MM_FAULT_REMEMBER] = {sparse_regions, MIXED, "does not remember the card"},
+    [MM_FAULT_UNBURIED] = {dead_objects_beside_live_ones, MIXED, NULL},
     [MM_FAULT_BARRIER_AFTER] = {old_arrays_with_young_elements, YOUNG,
                                 "card is not dirty"},
     [MM_FAULT_CARD_LOG] = {old_arrays_with_young_elements, YOUNG,
@@ -376,14 +443,15 @@ START_TEST(one_scenario)
 {
   struct mm_options options = fixture_options();
   options.faults = faults;
-  if (way == CYCLE)
+  if (way & (CYCLE | MIXED))
     options.gc = MM_GC_CONCURRENT;
-  fixture_choose_plan(&options, way == SLOTS   ? 1
-                                : way == CYCLE ? 1
-                                : way == GAPS  ? 2
-                                : way == YOUNG ? FIXTURE_PLAN_YOUNG
-                                               : 0);
-  if (way & (MOVING | YOUNG)) /* what does not move has slots and gaps */
+  fixture_choose_plan(&options, way == SLOTS            ? 1
+                                : way == CYCLE          ? 1
+                                : way == GAPS           ? 2
+                                : way & (YOUNG | MIXED) ? FIXTURE_PLAN_YOUNG
+                                                        : 0);
+  if (way &
+      (MOVING | YOUNG | MIXED)) /* what does not move has slots and gaps */
     options.nonmoving_fit = MM_FIT_SLOTS;
   fixture_open(&f, &options);
   scenarios[which].run();

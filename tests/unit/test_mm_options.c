@@ -26,21 +26,10 @@ static void check_refused(const struct mm_options *options,
   ck_assert_msg(strstr(error.text, word), "no \"%s\" in: %s", word, error.text);
 }
 
-START_TEST(the_concurrent_collector_is_refused_where_objects_move)
-{
-  struct mm_options options = fixture_options();
-  options.gc = MM_GC_CONCURRENT;
-  check_refused(&options, MM_UNSUPPORTED, "concurrent");
-}
-END_TEST
-
 START_TEST(generations_are_refused_where_they_are_not_to_be_had)
 {
   struct mm_options options = fixture_options();
   options.generational = true;
-  options.tenured = MM_TENURED_FREELIST;
-  options.gc = MM_GC_CONCURRENT;
-  check_refused(&options, MM_UNSUPPORTED, "--gc=concurrent");
   options.gc = MM_GC_EPSILON;
   options.tenured = MM_TENURED_REGIONS;
   check_refused(&options, MM_UNSUPPORTED, "--gc=epsilon");
@@ -242,7 +231,6 @@ END_TEST
 int main(void)
 {
   TCase *tests = tcase_create("options");
-  tcase_add_test(tests, the_concurrent_collector_is_refused_where_objects_move);
   tcase_add_test(tests, generations_are_refused_where_they_are_not_to_be_had);
   tcase_add_test(tests, values_out_of_range_are_refused_by_name);
   tcase_add_test(tests, the_defaults_make_a_heap);
