@@ -41,6 +41,16 @@ static bool is_old(const struct mm_heap *heap, uint32_t index)
   return region->kind == MM_REGION_SMALL && region->age == MM_AGE_TENURED;
 }
 
+/* Then a young collection during the walk may free it, or make it old; the
+   walk is not to find it as something else. */
+static bool is_young(const struct mm_heap *heap, uint32_t index)
+{
+  const struct mm_region *region = &heap->regions.table[index];
+  if (region->kind == MM_REGION_LARGE)
+    return heap->options.generational && region->age < MM_AGE_TENURED;
+  return region->kind == MM_REGION_SMALL && !is_old(heap, index);
+}
+
 /* Is it being allocated in? */
 static bool is_open(const struct mm_heap *heap, uint32_t index)
 {
@@ -62,8 +72,7 @@ static void free_empty(struct mm_heap *heap)
     if (!mm_region_is_walkable(region->kind))
       continue;
     if (!is_old(heap, i) || is_open(heap, i) || live_bytes(heap, i) > 0) {
-      bool is_young = region->kind == MM_REGION_SMALL && !is_old(heap, i);
-      region->walk_top = is_young ? 0 : region->top;
+      region->walk_top = is_young(heap, i) ? 0 : region->top;
       continue;
     }
     if (region->flags & MM_REGION_PARTIAL)

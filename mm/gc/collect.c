@@ -251,6 +251,7 @@ static void begin(struct mm_heap *heap, enum mm_cause cause, bool forced)
   note_footprint(heap);
   if (heap->options.verify & MM_VERIFY_BEFORE)
     verify(heap, MM_PHASE_VERIFY_BEFORE, "before");
+  heap->sizing.began_ns = mm_stat_now_ns();
 }
 
 /* `counted': what lives. */

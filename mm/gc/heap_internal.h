@@ -157,6 +157,7 @@ struct mm_sizing {
   uint32_t young_regions;    /* generational: so many may be in use when a
                                 young collection has to run */
   uint64_t young_cost_ns;    /* of a young collection, per region */
+  uint64_t began_ns;         /* this pause, without verification */
   uint64_t copy_cost_ns;     /* the same, per region's worth of copies */
   struct mm_growth growth;
   enum mm_collection_kind next_kind;

@@ -140,7 +140,7 @@ static void smooth(uint64_t *known, uint64_t seen)
 /* `regions` were from-space. */
 static void learn_cost(struct mm_heap *heap, uint32_t regions)
 {
-  uint64_t ns = mm_stat_now_ns() - heap->stat.current.begin_ns;
+  uint64_t ns = mm_stat_now_ns() - heap->sizing.began_ns;
   uint64_t bytes = copied_bytes(heap);
   if (bytes >= COPIED_LEAST)
     smooth(&heap->sizing.copy_cost_ns, ns * MM_REGION_BYTES / bytes + 1);
@@ -337,8 +337,8 @@ static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
   uint32_t live =
       (uint32_t)((live_bytes + MM_REGION_BYTES - 1) >> MM_REGION_LOG2);
   sizing->survivor_regions = small_regions(heap);
-  sizing->limit_regions = limit_for(
-      heap, live_bytes, live, live / MARGIN_FRACTION / 2 + MARGIN_REGIONS);
+  uint32_t reserve = live / MARGIN_FRACTION / 2 + MARGIN_REGIONS;
+  sizing->limit_regions = limit_for(heap, live_bytes, live, reserve);
   sizing->keep_regions = keep_for(sizing, heap->regions.committed);
   sizing->reserve_regions =
       sizing->limit_regions / MARGIN_FRACTION / 2 + MARGIN_REGIONS;

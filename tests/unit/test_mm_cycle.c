@@ -406,6 +406,29 @@ START_TEST(a_full_collection_forgets_the_candidates)
 }
 END_TEST
 
+/* The walk took the region of a large young object, which had died meanwhile,
+   for what it had become: small objects that did not fill it, for instance. */
+START_TEST(a_large_young_object_may_die_before_it_is_walked)
+{
+  open_regions(1);
+  start();
+  size_t large =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 100000));
+  uint32_t index = mm_region_index(
+      &f.heap->regions, (uintptr_t)mm_address(fixture_at(&f.main, large)));
+  hold(MM_CYCLE_SWEEPING);
+  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
+    mm_poll(&f.main.mutator);
+  fixture_put(&f.main, large, MM_NULL);
+  fixture_collect(&f, MM_COLLECTION_YOUNG);
+  ck_assert_int_eq(f.heap->regions.table[index].kind, MM_REGION_FREE);
+  ck_assert(!mm_region_is_unwalked(&f.heap->regions.table[index]));
+  size_t list = fixture_push_list(&f.main, 1000);
+  finish();
+  fixture_check_list(fixture_at(&f.main, list), 1000);
+}
+END_TEST
+
 /* Young collections come and go while a cycle marks. */
 START_TEST(what_becomes_old_while_a_cycle_marks_lives)
 {
@@ -496,6 +519,7 @@ int main(void)
   ADD_REGIONS(references_that_are_stored_after_the_choice_are_found);
   ADD_REGIONS(a_region_in_which_nothing_lives_goes_free_at_once);
   ADD_REGIONS(a_full_collection_forgets_the_candidates);
+  tcase_add_test(tests, a_large_young_object_may_die_before_it_is_walked);
   tcase_add_loop_test(tests, what_becomes_old_while_a_cycle_marks_lives, 0,
                       FIXTURE_PLANS - FIXTURE_PLAN_YOUNG);
   return fixture_main("mm_cycle", (TCase *[]){tests, NULL});

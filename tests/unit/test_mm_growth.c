@@ -14,7 +14,7 @@
 
 enum {
   PRICE = 1000,
-  PLANS = FIXTURE_PLANS + 2, /* and the two of gc=concurrent */
+  PLANS = 2 * FIXTURE_PLANS, /* and the same with gc=concurrent */
   VARIANTS = 2 * PLANS,
   LARGE_BYTES = 300000, /* an object that takes two regions */
   LARGE_REGIONS = 2,
@@ -208,7 +208,7 @@ static void open_heap(int variant)
   options.verify = 0; /* its time would count */
   if (plan >= FIXTURE_PLANS) {
     options.gc = MM_GC_CONCURRENT;
-    plan -= FIXTURE_PLANS - 1;
+    plan -= FIXTURE_PLANS;
   }
   fixture_choose_plan(&options, plan);
   fixture_open(&f, &options);
@@ -275,7 +275,8 @@ START_TEST(a_percentage_is_kept_to_whatever_the_times_are)
   fixture_push_list(&f.main, 200000);
   collect();
   uint64_t live = f.heap->regions.used;
-  if (f.heap->options.tenured == MM_TENURED_FREELIST)
+  if (f.heap->options.tenured == MM_TENURED_FREELIST ||
+      f.heap->options.gc == MM_GC_CONCURRENT)
     live = (f.heap->stat.live_then_bytes - 1) / FIXTURE_REGION_BYTES + 1;
   ck_assert_uint_eq(f.heap->sizing.limit_regions, 2 * live + 1);
 }
@@ -310,6 +311,16 @@ START_TEST(a_heap_shrinks_with_what_lives_and_gives_memory_back)
 }
 END_TEST
 
+/* While a cycle is under way, regions may be taken beyond the limit. */
+static uint32_t soft_limit(void)
+{
+  const struct mm_options *options = &f.heap->options;
+  bool evacuates_some =
+      options->gc == MM_GC_CONCURRENT && options->tenured == MM_TENURED_REGIONS;
+  return evacuates_some ? f.heap->sizing.max_regions
+                        : f.heap->sizing.limit_regions;
+}
+
 /* Large objects alone: each counts for all the regions that it takes, and the
    program is collected as one with small objects of that size would be. */
 START_TEST(large_objects_alone_keep_to_the_limit)
@@ -322,8 +333,7 @@ START_TEST(large_objects_alone_keep_to_the_limit)
     struct mm_ref ref = fixture_new(&f.main, FIXTURE_BYTES, LARGE_BYTES);
     fixture_put(&f.main, (size_t)(i % KEPT), ref);
     uint32_t used = f.heap->regions.used;
-    uint32_t limit = f.heap->sizing.limit_regions;
-    fixture_require(used <= limit + LARGE_REGIONS);
+    fixture_require(used <= soft_limit() + LARGE_REGIONS);
   }
   uint64_t most = COUNT * LARGE_REGIONS; /* regions, were none collected */
   ck_assert_uint_ge(mm_collections(f.heap),

@@ -13,7 +13,7 @@
 
 #include "vm/cli/options.h"
 
-#define CLI_PROFILE_DEFAULT "throughput"
+#define CLI_PROFILE_DEFAULT "balanced"
 
 struct cli_profile_text;
 
