@@ -19,6 +19,7 @@
 #include "mm/gc/workers_internal.h"
 #include "mm/native.h"
 
+#include <errno.h>
 #include <signal.h>
 
 /* Barriers ------------------------------------------------------------------
@@ -217,7 +218,9 @@ static enum mm_status start_thread(struct mm_heap *heap)
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&heap->cycle.thread, NULL, thread_main, heap);
+  int error = mm_native_fails_now() ? EAGAIN
+                                    : pthread_create(&heap->cycle.thread, NULL,
+                                                     thread_main, heap);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   heap->cycle.has_thread = error == 0;
   return error == 0 ? MM_OK : MM_OS_FAILED;

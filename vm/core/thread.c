@@ -202,7 +202,8 @@ enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
   vm_thread_settle(new);
   status = mm_mutator_attach(vm->heap, &new->mutator);
   if (status != MM_OK) {
-    snprintf(error->text, sizeof error->text, "the heap takes no more threads");
+    snprintf(error->text, sizeof error->text,
+             "the heap has no memory or no place for a thread");
     vm_thread_free(new);
     return status;
   }
