@@ -62,10 +62,14 @@ struct mm_options {
   unsigned workers;             /* collector threads, the mutator's included */
   uint64_t stress_alloc;        /* collect at each N-th allocation; 0: off */
   uint64_t stress_poll;         /* collect at each N-th poll; 0: off */
+  uint64_t stress_barrier;      /* collect after each N-th store of a reference;
+                                   0: off */
+  bool stress_phase;            /* give way and collect at borders of phases */
   unsigned verify;              /* MM_VERIFY_* */
   bool object_ids;              /* number objects as they are made */
   uint64_t faults;              /* set of enum mm_fault; 0: none */
-  uint64_t seed;                /* of identity hashes */
+  uint64_t seed;                /* of identity hashes, and of the schedule */
+  bool deterministic;           /* see mm/schedule.h */
   FILE *log;                    /* where gc log lines go; null: no log */
   int log_level;                /* 0 off, 1 error, 2 warning, 3 info, 4 debug,
                                    5 trace */
@@ -104,6 +108,7 @@ void mm_heap_destroy(struct mm_heap *heap);
 /*
  * Makes the calling thread a mutator, running.  `mutator` is zeroed memory
  * inside the host's thread structure and stays in place until it is detached.
+ * With options.deterministic the thread has to be a task (mm/schedule.h).
  */
 enum mm_status mm_mutator_attach(struct mm_heap *heap,
                                  struct mm_mutator *mutator);

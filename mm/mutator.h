@@ -41,6 +41,13 @@ enum mm_refusal {
   MM_REFUSAL_COUNT
 };
 
+/* Bits of mm_mutator.marking. */
+enum {
+  MM_MARKING_CYCLE = 1 << 0,  /* a cycle marks */
+  MM_MARKING_STRESS = 1 << 1, /* stress counts the stores, or a schedule takes
+                                 them for points */
+};
+
 struct mm_mutator {
   uintptr_t tlab_cursor;
   uintptr_t tlab_limit; /* lowered to the start when each allocation has to
@@ -50,8 +57,8 @@ struct mm_mutator {
   uintptr_t cards;      /* the card table: the card of a slot is at cards +
                            (slot >> MM_CARD_LOG2); see mm/barrier_inline.h */
   struct mm_barrier_log *card_log; /* null: none yet */
-  uint32_t marking; /* a cycle marks: references that are overwritten are
-                       logged; changes with the world stopped */
+  uint32_t marking; /* MM_MARKING_*; not 0: who overwrites a reference tells of
+                       it out of line; changes with the world stopped */
   struct mm_barrier_log *old_log; /* of them; null: none yet */
   uintptr_t tlab_start;
   uintptr_t tlab_end;      /* the real end of the TLAB */
@@ -69,6 +76,7 @@ struct mm_mutator {
                                     null otherwise */
   uint64_t slots_bytes;          /* allocated from them and not yet counted */
   enum mm_refusal refusal;       /* the last one; see mm_take_refusal */
+  bool stress_due;               /* collect at the next safepoint */
 };
 
 /*

@@ -59,7 +59,8 @@ void mm_tlab_retire(struct mm_mutator *mutator)
 static void set_limit(struct mm_mutator *mutator)
 {
   const struct mm_options *options = &mutator->heap->options;
-  bool is_slow = options->stress_alloc != 0 || options->object_ids;
+  bool is_slow = options->stress_alloc != 0 || options->stress_barrier != 0 ||
+                 options->object_ids;
   mutator->tlab_limit = is_slow ? mutator->tlab_start : mutator->tlab_end;
 }
 

@@ -25,6 +25,7 @@
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/sizing_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/mm_inline.h"
 #include "mm/space/fixed_internal.h"
 #include "mm/space/large_internal.h"
@@ -151,7 +152,7 @@ static struct mm_ref attempt(struct mm_mutator *mutator,
   uint32_t limit = may_fill_heap ? heap->sizing.max_regions
                                  : mm_sizing_allocation_limit(heap);
   enum mm_status status = find_room_locked(mutator, request, limit, &at);
-  if (mm_sizing_wants_cycle(heap))
+  if (mm_sizing_wants_cycle(heap) || heap->options.stress_phase)
     mm_cycle_request_locked(heap);
   pthread_mutex_unlock(&heap->lock);
   return status == MM_OK ? write_object(request, at) : MM_NULL;
@@ -264,11 +265,13 @@ static void collect_forced(struct mm_mutator *mutator)
     ;
 }
 
-/* Collects if this is the N-th allocation. */
+/* Collects if this is the N-th allocation, or a barrier asked for it. */
 static void stress(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
   uint64_t every = heap->options.stress_alloc;
+  if (mm_stress_take_due(mutator))
+    collect_forced(mutator);
   if (every == 0)
     return;
   uint64_t count =
@@ -282,6 +285,7 @@ static struct mm_ref alloc_slow(struct mm_mutator *mutator,
 {
   struct mm_heap *heap = mutator->heap;
   bool is_possible = measure(request);
+  mm_schedule_yield(heap);
   if (mm_is_stopping(heap))
     mm_safepoint_wait(mutator);
   stress(mutator);
@@ -304,8 +308,8 @@ static struct mm_ref alloc_slow(struct mm_mutator *mutator,
 static struct mm_ref alloc_slot(struct mm_mutator *mutator,
                                 struct request *request)
 {
-  if (mutator->heap->options.stress_alloc != 0 || !measure(request) ||
-      request->bytes > MM_SLOT_MAX_BYTES)
+  if (mutator->heap->options.stress_alloc != 0 || mutator->stress_due ||
+      !measure(request) || request->bytes > MM_SLOT_MAX_BYTES)
     return MM_NULL;
   uintptr_t at = mm_fixed_alloc_fast(mutator, request->bytes);
   return at != 0 ? write_object(request, at) : MM_NULL;
@@ -333,8 +337,11 @@ struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
 void mm_poll_slow(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
+  mm_schedule_yield(heap);
   if (mm_is_stopping(heap))
     mm_safepoint_wait(mutator);
+  if (mm_stress_take_due(mutator))
+    collect_forced(mutator);
   uint64_t every = heap->options.stress_poll;
   if (every == 0)
     return;

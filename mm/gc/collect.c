@@ -27,6 +27,7 @@
 #include "mm/gc/marksweep_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/sizing_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/gc/young_internal.h"
 #include "mm/space/object_internal.h"
@@ -312,6 +313,17 @@ bool mm_collect_once(struct mm_mutator *mutator, enum mm_cause cause,
     return false;
   collect_stw(mutator->heap, cause, effort, forced);
   mm_resume_world(mutator);
+  if (!forced)
+    mm_stress_again(mutator);
+  return true;
+}
+
+bool mm_collect_from_outside(struct mm_heap *heap, enum mm_cause cause)
+{
+  if (!mm_stop_world_from_outside(heap))
+    return false;
+  collect_stw(heap, cause, MM_EFFORT_PLANNED, true);
+  mm_resume_world_from_outside(heap);
   return true;
 }
 

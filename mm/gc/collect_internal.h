@@ -19,6 +19,9 @@ enum mm_effort {
 bool mm_collect_once(struct mm_mutator *mutator, enum mm_cause cause,
                      enum mm_effort effort, bool forced);
 
+/* The same by a thread that is no mutator; forced. */
+bool mm_collect_from_outside(struct mm_heap *heap, enum mm_cause cause);
+
 /* World stopped, on the thread of the cycles: the two pauses of a cycle. */
 void mm_pause_start(struct mm_heap *heap);
 void mm_pause_finish(struct mm_heap *heap);

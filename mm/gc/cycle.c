@@ -15,6 +15,7 @@
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/sizing_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/gc/trace_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/native.h"
@@ -36,13 +37,17 @@ static void log_old(struct mm_mutator *mutator, struct mm_ref ref)
 
 void mm_barrier_old_slow(struct mm_mutator *mutator, struct mm_ref ref)
 {
-  if (!mm_breaks(mutator->heap, MM_FAULT_BARRIER_BEFORE))
+  if (mutator->marking & MM_MARKING_STRESS)
+    mm_stress_barrier(mutator);
+  if (mutator->marking & MM_MARKING_CYCLE &&
+      !mm_breaks(mutator->heap, MM_FAULT_BARRIER_BEFORE))
     log_old(mutator, ref);
 }
 
 void mm_barrier_keep_slow(struct mm_mutator *mutator, struct mm_ref ref)
 {
-  if (!mm_breaks(mutator->heap, MM_FAULT_BARRIER_KEEP))
+  if (mutator->marking & MM_MARKING_CYCLE &&
+      !mm_breaks(mutator->heap, MM_FAULT_BARRIER_KEEP))
     log_old(mutator, ref);
 }
 
@@ -62,10 +67,10 @@ static void set_state(struct mm_heap *heap, enum mm_cycle_state state)
   heap->cycle.state = state;
   heap->cycle.requested = false;
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
-    m->marking = state == MM_CYCLE_MARKING;
+    m->marking = mm_stress_marking(heap, state == MM_CYCLE_MARKING);
   if (state == MM_CYCLE_IDLE)
     heap->cycle.ended++;
-  pthread_cond_broadcast(&heap->cycle.changed);
+  mm_condition_notify(heap, &heap->cycle.changed);
   pthread_mutex_unlock(&heap->lock);
 }
 
@@ -79,7 +84,7 @@ void mm_cycle_request_locked(struct mm_heap *heap)
   if (mm_cycle_is_active(heap) || !heap->cycle.has_thread)
     return;
   heap->cycle.requested = true;
-  pthread_cond_signal(&heap->cycle.wake);
+  mm_condition_notify(heap, &heap->cycle.wake);
 }
 
 static void drop_logs(struct mm_heap *heap)
@@ -150,10 +155,12 @@ static void run_cycle(struct mm_heap *heap)
   uint64_t cycle;
   if (!start(heap, &cycle))
     return;
+  mm_stress_border(heap, MM_BORDER_STARTED);
   mm_marker_begin(heap);
   bool is_done = mm_marker_run(heap, cycle);
   mm_marker_end(heap);
   mm_stat_concurrent(&heap->stat, mm_stat_now_ns() - heap->cycle.began_ns);
+  mm_stress_border(heap, MM_BORDER_MARKED);
   if (is_done)
     finish(heap, cycle);
 }
@@ -161,10 +168,11 @@ static void run_cycle(struct mm_heap *heap)
 static void *thread_main(void *argument)
 {
   struct mm_heap *heap = argument;
+  mm_schedule_begin(heap, &heap->schedule.cycle);
   pthread_mutex_lock(&heap->lock);
   while (!heap->cycle.quit) {
     if (!heap->cycle.requested) {
-      pthread_cond_wait(&heap->cycle.wake, &heap->lock);
+      mm_condition_wait(heap, &heap->cycle.wake, &heap->lock);
       continue;
     }
     pthread_mutex_unlock(&heap->lock);
@@ -172,6 +180,7 @@ static void *thread_main(void *argument)
     pthread_mutex_lock(&heap->lock);
   }
   pthread_mutex_unlock(&heap->lock);
+  mm_schedule_end(heap, &heap->schedule.cycle);
   return NULL;
 }
 
@@ -186,7 +195,7 @@ bool mm_cycle_wait(struct mm_mutator *mutator)
   bool was_active = mm_cycle_is_active(heap);
   uint64_t ended = heap->cycle.ended;
   while (mm_cycle_is_active(heap) && heap->cycle.ended == ended)
-    pthread_cond_wait(&heap->cycle.changed, &heap->lock);
+    mm_condition_wait(heap, &heap->cycle.changed, &heap->lock);
   pthread_mutex_unlock(&heap->lock);
   mm_leave_native(mutator);
   return was_active;
@@ -199,7 +208,7 @@ static void start_and_wait(struct mm_mutator *mutator)
   pthread_mutex_lock(&heap->lock);
   mm_cycle_request_locked(heap);
   while (heap->cycle.requested)
-    pthread_cond_wait(&heap->cycle.changed, &heap->lock);
+    mm_condition_wait(heap, &heap->cycle.changed, &heap->lock);
   pthread_mutex_unlock(&heap->lock);
   mm_leave_native(mutator);
 }
@@ -218,9 +227,12 @@ static enum mm_status start_thread(struct mm_heap *heap)
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  mm_schedule_add(heap, &heap->schedule.cycle);
   int error = mm_native_fails_now() ? EAGAIN
                                     : pthread_create(&heap->cycle.thread, NULL,
                                                      thread_main, heap);
+  if (error != 0)
+    mm_schedule_end(heap, &heap->schedule.cycle);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   heap->cycle.has_thread = error == 0;
   return error == 0 ? MM_OK : MM_OS_FAILED;
@@ -249,8 +261,9 @@ void mm_heap_quit(struct mm_heap *heap)
   heap->cycle.quit = true;
   /* A cycle under way is abandoned. */
   __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
-  pthread_cond_signal(&heap->cycle.wake);
+  mm_condition_notify(heap, &heap->cycle.wake);
   pthread_mutex_unlock(&heap->lock);
+  mm_schedule_await_end(heap, &heap->schedule.cycle);
   pthread_join(heap->cycle.thread, NULL);
   heap->cycle.has_thread = false;
 }

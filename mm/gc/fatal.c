@@ -31,14 +31,18 @@ static void describe_heap(const struct mm_heap *heap)
   const struct mm_options *options = &heap->options;
   fprintf(stderr,
           "  version %s, gc=%s, heap-max=%lluK, heap-min=%lluK, workers=%u\n"
-          "  stress alloc:%llu poll:%llu, verify=%u, seed=%llu\n"
+          "  stress alloc:%llu poll:%llu barrier:%llu%s, verify=%u, "
+          "seed=%llu%s\n"
           "  collection %llu (%s, %s), regions used %u of %u\n",
           PACKAGE_VERSION, gc_name(options->gc),
           (unsigned long long)options->heap_max_bytes / 1024,
           (unsigned long long)options->heap_min_bytes / 1024, options->workers,
           (unsigned long long)options->stress_alloc,
-          (unsigned long long)options->stress_poll, options->verify,
+          (unsigned long long)options->stress_poll,
+          (unsigned long long)options->stress_barrier,
+          options->stress_phase ? " phase" : "", options->verify,
           (unsigned long long)options->seed,
+          options->deterministic ? ", deterministic" : "",
           (unsigned long long)heap->stat.current.number,
           mm_cause_name(heap->stat.current.cause),
           mm_collection_kind_name(heap->stat.current.kind), heap->regions.used,

@@ -23,6 +23,7 @@
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"
 #include "mm/gc/sizing_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/os/os_internal.h"
 #include "mm/space/metadata_internal.h"
@@ -187,7 +188,9 @@ static void init_plain(struct mm_heap *heap)
   mm_ids_init(&heap->ids);
   mm_code_space_init(&heap->code);
   mm_compiler_space_init(&heap->compiler);
+  mm_schedule_init(heap);
   mm_stat_init(&heap->stat, heap->options.log, heap->options.log_level);
+  mm_stress_init(heap);
 }
 
 static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
@@ -253,11 +256,13 @@ enum mm_status mm_heap_create(const struct mm_options *options,
     return MM_BAD_OPTION;
   }
   status = init_parts(new, error);
-  if (status == MM_OK)
-    *heap = new;
-  else
+  if (status != MM_OK) {
     mm_heap_destroy(new);
-  return status;
+    return status;
+  }
+  mm_schedule_settle(new);
+  *heap = new;
+  return MM_OK;
 }
 
 /* Undoes as much as there is: creation that failed ends here too. */
@@ -280,6 +285,7 @@ void mm_heap_destroy(struct mm_heap *heap)
   mm_code_space_destroy(&heap->code);
   mm_metadata_destroy(heap);
   mm_ids_destroy(&heap->ids);
+  mm_schedule_destroy(heap);
   pthread_cond_destroy(&heap->cycle.changed);
   pthread_cond_destroy(&heap->cycle.wake);
   pthread_cond_destroy(&heap->resumed);

@@ -21,6 +21,7 @@
  *   compiler.lock     the chunks of compilations
  *   workers.lock      goals of the worker threads
  *   ids.lock          ids of objects
+ *   schedule.lock     whose turn it is (options.deterministic)
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
  *
@@ -32,6 +33,7 @@
 #include "mm/alloc/arena.h"
 #include "mm/alloc/bump_internal.h"
 #include "mm/gc/ids_internal.h"
+#include "mm/gc/schedule_internal.h"
 #include "mm/mm.h"
 #include "mm/space/code_internal.h"
 #include "mm/space/compiler_internal.h"
@@ -112,6 +114,13 @@ struct mm_cycle {
   uint64_t allocated_bytes; /* counter at the start */
 };
 
+/* Counts of --gc-stress; see stress_internal.h. */
+struct mm_stress {
+  uint64_t barriers; /* atomic */
+  uint64_t cycles;   /* the thread of the cycles */
+  uint64_t pieces;   /* and of the running one */
+};
+
 struct mm_workers;
 
 /* When to collect next, and how; see sizing_internal.h. */
@@ -175,6 +184,8 @@ struct mm_heap {
 
   struct mm_sizing sizing;
   struct mm_cycle cycle;
+  struct mm_schedule schedule;
+  struct mm_stress stress;
   uint64_t stress_allocations; /* atomic */
   uint64_t stress_polls;       /* atomic */
   struct mm_workers *workers;
@@ -205,7 +216,9 @@ static inline bool mm_is_marked(const struct mm_heap *heap, struct mm_ref ref)
 /* Are collections forced?  Then old copies are poisoned and protected. */
 static inline bool mm_is_stressed(const struct mm_heap *heap)
 {
-  return heap->options.stress_alloc || heap->options.stress_poll;
+  const struct mm_options *options = &heap->options;
+  return options->stress_alloc || options->stress_poll ||
+         options->stress_barrier || options->stress_phase;
 }
 
 /* Runs one phase of a collection on the collecting thread. */

@@ -22,6 +22,7 @@ static void print_head(struct mm_verifier *verifier)
 {
   const struct mm_stat *stat = &verifier->heap->stat;
   const struct mm_stat_collection *last = &stat->current;
+  const struct mm_options *options = &verifier->heap->options;
   fprintf(verifier->out, "heap verifier: %s ", verifier->when);
   if (last->active || mm_collections(verifier->heap) > 0)
     fprintf(verifier->out, "GC(%" PRIu64 ") (%s, %s)", last->number,
@@ -29,11 +30,12 @@ static void print_head(struct mm_verifier *verifier)
   else
     fprintf(verifier->out, "any collection");
   fprintf(verifier->out,
-          ", %" PRIu64 " forced, seed %" PRIu64 ", workers %u, stress alloc:"
-          "%" PRIu64 " poll:%" PRIu64 "\n",
-          mm_collections_forced(verifier->heap), verifier->heap->options.seed,
-          verifier->heap->options.workers, verifier->heap->options.stress_alloc,
-          verifier->heap->options.stress_poll);
+          ", %" PRIu64 " forced, seed %" PRIu64 "%s, workers %u, stress alloc:"
+          "%" PRIu64 " poll:%" PRIu64 " barrier:%" PRIu64 "%s\n",
+          mm_collections_forced(verifier->heap), options->seed,
+          options->deterministic ? ", deterministic" : "", options->workers,
+          options->stress_alloc, options->stress_poll, options->stress_barrier,
+          options->stress_phase ? " phase" : "");
   mm_faults_print(verifier->heap, verifier->out);
 }
 

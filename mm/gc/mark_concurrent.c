@@ -24,9 +24,8 @@
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/scan_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/gc/trace_inline_internal.h"
-
-#include <sched.h>
 
 enum {
   FIFO_ENTRIES = 16,
@@ -108,8 +107,8 @@ static bool work_a_while(struct mm_worker *marker)
 {
   struct fifo fifo = {0};
   uint64_t entry;
-  unsigned done = 0;
-  while (done < LOOK_EACH && pop(&marker->stack, &entry)) {
+  unsigned done = 0, most = mm_stress_piece_entries(marker->heap, LOOK_EACH);
+  while (done < most && pop(&marker->stack, &entry)) {
     prefetch(marker->heap, entry);
     entry = fifo_pass(&fifo, entry);
     done++;
@@ -172,7 +171,7 @@ static void wait_while_held(struct mm_heap *heap, uint64_t cycle)
 {
   while (__atomic_load_n(&heap->cycle.is_held, __ATOMIC_RELAXED) &&
          !mm_is_stopping(heap) && is_cycle(heap, cycle))
-    sched_yield();
+    mm_schedule_pass(heap);
 }
 
 bool mm_marker_run(struct mm_heap *heap, uint64_t cycle)
@@ -180,6 +179,7 @@ bool mm_marker_run(struct mm_heap *heap, uint64_t cycle)
   struct mm_worker *marker = heap->cycle.marker;
   do {
     wait_while_held(heap, cycle);
+    mm_stress_piece(heap);
     if (mm_is_stopping(heap))
       mm_marker_stop(heap);
     if (!is_cycle(heap, cycle))

@@ -10,7 +10,7 @@
  *              2 GiB); at least 1 MiB; rounded up to regions of 256 KiB
  *   heap_min   default 64 MiB, or heap_max if that is less
  *   growth     default 400 percent
- *   workers    default one per processor, at most 4
+ *   workers    default one per processor, at most 4; 1 if deterministic
  */
 #include "config.h"
 
@@ -97,7 +97,8 @@ static enum mm_status check_plan(const struct mm_options *options,
     return MM_UNSUPPORTED;
   }
   if (options->gc == MM_GC_EPSILON &&
-      (options->stress_alloc || options->stress_poll)) {
+      (options->stress_alloc || options->stress_poll ||
+       options->stress_barrier || options->stress_phase)) {
     mm_error_set(error, "--gc-stress forces collections, but --gc=epsilon "
                         "never collects; choose stw");
     return MM_UNSUPPORTED;
@@ -134,6 +135,11 @@ static enum mm_status check_sizes(const struct mm_options *options,
   }
   if (options->workers > WORKERS_MOST) {
     mm_error_set(error, "--gc-workers must be between 1 and %d", WORKERS_MOST);
+    return MM_BAD_OPTION;
+  }
+  if (options->deterministic && options->workers > 1) {
+    mm_error_set(error, "--deterministic runs one thread at a time, so one "
+                        "collects; choose --gc-workers=1");
     return MM_BAD_OPTION;
   }
   if (options->growth_percent != 0 &&
@@ -195,6 +201,8 @@ enum mm_status mm_options_complete(struct mm_options *options,
   complete_sizes(options);
   if (options->growth_percent == 0)
     options->growth_percent = GROWTH_DEFAULT_PERCENT;
+  if (options->workers == 0 && options->deterministic)
+    options->workers = 1;
   if (options->workers == 0) {
     options->workers = mm_os_processors();
     if (options->workers > WORKERS_DEFAULT_MOST)

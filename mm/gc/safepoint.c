@@ -11,6 +11,7 @@
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/spin_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/space/fixed_internal.h"
 
 enum {
@@ -36,7 +37,13 @@ static void set_poll(struct mm_mutator *mutator, uint32_t value)
 /* The poll word of a mutator that need not stop. */
 static uint32_t calm_poll(const struct mm_heap *heap)
 {
-  return heap->options.stress_poll != 0 || heap->polls_always;
+  return mm_stress_polls(heap) || heap->polls_always;
+}
+
+/* Spinning is for threads that run at the same time. */
+static bool spin_once(const struct mm_heap *heap, struct mm_spin *spin)
+{
+  return !heap->schedule.is_on && mm_spin_once(spin);
 }
 
 /* Attaching ---------------------------------------------------------------- */
@@ -91,7 +98,7 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
 {
   pthread_mutex_lock(&heap->lock);
   while (mm_is_stopping(heap))
-    pthread_cond_wait(&heap->resumed, &heap->lock);
+    mm_condition_wait(heap, &heap->resumed, &heap->lock);
   uint32_t id = 0;
   take_id_locked(heap, &id);
   mutator->slots = NULL;
@@ -106,7 +113,9 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->scopes = NULL;
     mutator->cards = mm_cards_bias(heap);
     mutator->card_log = mutator->old_log = NULL;
-    mutator->marking = heap->cycle.state == MM_CYCLE_MARKING;
+    mutator->marking =
+        mm_stress_marking(heap, heap->cycle.state == MM_CYCLE_MARKING);
+    mutator->stress_due = false;
     mutator->slots_bytes = 0;
     mutator->refusal = MM_REFUSED_HEAP;
     mm_tlab_init(mutator);
@@ -132,7 +141,7 @@ void mm_mutator_detach(struct mm_mutator *mutator)
   unlink_locked(heap, mutator);
   give_id_locked(heap, mutator->id);
   mutator->heap = NULL;
-  pthread_cond_broadcast(&heap->stopped);
+  mm_condition_notify(heap, &heap->stopped);
   pthread_mutex_unlock(&heap->lock);
 }
 
@@ -159,8 +168,8 @@ static uint32_t wait_for_others_locked(struct mm_heap *heap,
   while ((running = find_running_locked(heap, self)) != 0 ||
          __atomic_load_n(&heap->cycle.marker_runs, __ATOMIC_SEQ_CST)) {
     last = running ? running : last;
-    if (!mm_spin_once(&spin))
-      pthread_cond_wait(&heap->stopped, &heap->lock);
+    if (!spin_once(heap, &spin))
+      mm_condition_wait(heap, &heap->stopped, &heap->lock);
   }
   return last;
 }
@@ -230,7 +239,7 @@ bool mm_stop_world_from_outside(struct mm_heap *heap)
   if (is_mine)
     stop_locked(heap, NULL);
   while (!is_mine && mm_is_stopping(heap))
-    pthread_cond_wait(&heap->resumed, &heap->lock);
+    mm_condition_wait(heap, &heap->resumed, &heap->lock);
   pthread_mutex_unlock(&heap->lock);
   if (is_mine)
     tell_host(heap);
@@ -246,7 +255,7 @@ static void resume(struct mm_heap *heap, struct mm_mutator *self)
   if (self)
     set_state(self, MM_MUTATOR_RUNNING);
   __atomic_store_n(&heap->stopping, 0, __ATOMIC_SEQ_CST);
-  pthread_cond_broadcast(&heap->resumed);
+  mm_condition_notify(heap, &heap->resumed);
   pthread_mutex_unlock(&heap->lock);
 }
 
@@ -264,7 +273,7 @@ void mm_resume_world_from_outside(struct mm_heap *heap)
 static void announce_stopped(struct mm_heap *heap)
 {
   pthread_mutex_lock(&heap->lock);
-  pthread_cond_broadcast(&heap->stopped);
+  mm_condition_notify(heap, &heap->stopped);
   pthread_mutex_unlock(&heap->lock);
 }
 
@@ -274,11 +283,11 @@ void mm_safepoint_wait(struct mm_mutator *mutator)
   set_state(mutator, MM_MUTATOR_STOPPED);
   announce_stopped(heap);
   struct mm_spin spin = {0};
-  while (mm_is_stopping(heap) && mm_spin_once(&spin))
+  while (mm_is_stopping(heap) && spin_once(heap, &spin))
     ;
   pthread_mutex_lock(&heap->lock);
   while (mm_is_stopping(heap))
-    pthread_cond_wait(&heap->resumed, &heap->lock);
+    mm_condition_wait(heap, &heap->resumed, &heap->lock);
   set_state(mutator, MM_MUTATOR_RUNNING);
   pthread_mutex_unlock(&heap->lock);
 }
@@ -290,11 +299,13 @@ void mm_enter_native(struct mm_mutator *mutator)
   set_state(mutator, MM_MUTATOR_IN_NATIVE);
   if (mm_is_stopping(heap))
     announce_stopped(heap);
+  mm_schedule_yield(heap);
 }
 
 void mm_leave_native(struct mm_mutator *mutator)
 {
   MM_ASSERT(state_of(mutator) == MM_MUTATOR_IN_NATIVE);
+  mm_schedule_yield(mutator->heap);
   set_state(mutator, MM_MUTATOR_RUNNING);
   if (mm_is_stopping(mutator->heap))
     mm_safepoint_wait(mutator);
@@ -306,7 +317,7 @@ void mm_marker_begin(struct mm_heap *heap)
 {
   pthread_mutex_lock(&heap->lock);
   while (mm_is_stopping(heap))
-    pthread_cond_wait(&heap->resumed, &heap->lock);
+    mm_condition_wait(heap, &heap->resumed, &heap->lock);
   __atomic_store_n(&heap->cycle.marker_runs, 1, __ATOMIC_SEQ_CST);
   pthread_mutex_unlock(&heap->lock);
 }

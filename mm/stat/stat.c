@@ -51,8 +51,12 @@ const char *mm_phase_name(enum mm_phase phase)
   return names[phase];
 }
 
+_Thread_local uint64_t *mm_stat_clock_ns;
+
 uint64_t mm_stat_now_ns(void)
 {
+  if (mm_stat_clock_ns)
+    return *mm_stat_clock_ns += MM_STAT_LOOK_NS;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -167,11 +171,15 @@ void mm_stat_phase_begin(struct mm_stat *stat, enum mm_phase phase)
   MM_ASSERT(stat->phase == -1);
   stat->phase = (int)phase;
   stat->phase_began_ns = mm_stat_now_ns();
+  if (stat->at_border)
+    stat->at_border(stat);
 }
 
 void mm_stat_phase_end(struct mm_stat *stat, enum mm_phase phase)
 {
   MM_ASSERT(stat->phase == (int)phase);
+  if (stat->at_border)
+    stat->at_border(stat);
   uint64_t ns = mm_stat_now_ns() - stat->phase_began_ns;
   struct mm_stat_phase *sum = &stat->phases[phase];
   stat->phase = -1;

@@ -129,10 +129,17 @@ struct mm_stat {
                                         beside the mutators */
   struct mm_stat_age ages[MM_STAT_AGES];
   struct mm_footprint footprint;
+  void (*at_border)(struct mm_stat *stat); /* called where a phase begins and
+                                              where it ends; may be null */
 };
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t mm_stat_now_ns(void);
+
+/* If not null, a clock that the calling thread goes by instead; a look at it
+   moves it, so that who waits for a time to come sees it come. */
+enum { MM_STAT_LOOK_NS = 100 };
+extern _Thread_local uint64_t *mm_stat_clock_ns;
 
 /* Zeroes everything and starts the clock.  `out` may be null. */
 void mm_stat_init(struct mm_stat *stat, FILE *out, int log_level);

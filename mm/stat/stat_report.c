@@ -16,6 +16,9 @@
 #include "mm/stat/report_internal.h"
 #include "mm/stat/space_stat_internal.h"
 
+/* JSON's numbers are exact below 2^53. */
+enum { DIGEST_SHIFT = 16 };
+
 static void report_counters(struct mm_report *report,
                             const struct mm_stat *stat)
 {
@@ -164,6 +167,21 @@ static void report_code(struct mm_report *report, struct mm_heap *heap)
   mm_report_group_end(report);
 }
 
+/* Two runs with equal digests took the same turns. */
+static void report_schedule(struct mm_report *report,
+                            const struct mm_heap *heap)
+{
+  if (!mm_schedule_is_on(heap))
+    return;
+  mm_report_group(report, "schedule", "schedule", NULL);
+  mm_report_line(report, "seed", "seed", heap->options.seed, MM_UNIT_NUMBER);
+  mm_report_line(report, "switches", "turns of another thread",
+                 mm_schedule_switches(heap), MM_UNIT_NUMBER);
+  mm_report_line(report, "digest", "digest of all turns",
+                 mm_schedule_digest(heap) >> DIGEST_SHIFT, MM_UNIT_NUMBER);
+  mm_report_group_end(report);
+}
+
 static void report_native(struct mm_report *report)
 {
   uint64_t sum = 0;
@@ -193,6 +211,7 @@ static void report_all(struct mm_heap *heap, FILE *out, bool json)
   report_spaces(&report, heap);
   report_compiler(&report, heap);
   report_code(&report, heap);
+  report_schedule(&report, heap);
   report_native(&report);
   mm_report_end(&report);
 }

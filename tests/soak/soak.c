@@ -5,6 +5,7 @@
  *
  *   usage: soak [--seconds=N] [--threads=N] [--heap=MiB] [--seed=N]
  *               [--workers=N] [--gc=stw|concurrent] [--young] [--freelist]
+ *               [--stress-phase] [--stress-barrier=N] [--deterministic]
  *               [--no-verify]
  *
  * Each thread has lists of its own, of which it keeps the length and the sum
@@ -14,6 +15,9 @@
  * takes one out can check it.  Garbage of all sizes is made in between, threads
  * end and begin, collections are asked for now and then.
  *
+ * With --deterministic the seed says who runs when as well, so that what goes
+ * wrong goes wrong again, and seconds are those of the schedule.
+ *
  * Status: 0; 1 when something was not as it should be, which is told; 2 wrong
  * usage; that of a fatal report of the memory manager.
  */
@@ -21,13 +25,13 @@
 
 #include "mm/barrier_inline.h"
 #include "mm/mm_inline.h"
+#include "mm/schedule.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
   THREADS_MOST = 64,
@@ -53,7 +57,7 @@ struct host {
   struct mm_layout *node, *refs, *bytes;
   struct mm_ref trees;  /* the table: an array */
   pthread_mutex_t lock; /* of its elements; never held over a safepoint */
-  struct timespec end;
+  uint64_t end_ns;
   uint64_t rounds, steps, refused; /* atomic */
 };
 
@@ -61,6 +65,7 @@ struct soaker {
   struct mm_mutator mutator; /* first: the binding casts back */
   struct host *host;
   pthread_t thread;
+  struct mm_task task;
   uint64_t seed;
   struct mm_ref lists[LISTS];
   uint64_t lengths[LISTS], sums[LISTS];
@@ -267,13 +272,24 @@ static void check_tree(const struct soaker *soaker, struct mm_ref node,
   check_tree(soaker, get(node, RIGHT), depth - 1, 2 * value + 1);
 }
 
+/* A store may end a turn, so who has the lock may have to wait. */
+static void lock_table(struct host *host)
+{
+  if (!mm_schedule_is_on(host->heap)) {
+    pthread_mutex_lock(&host->lock);
+    return;
+  }
+  while (pthread_mutex_trylock(&host->lock) != 0)
+    mm_schedule_pass(host->heap);
+}
+
 /* Puts a tree (or null) into the table, gives back what was there. */
 static struct mm_ref exchange(struct soaker *soaker, uint32_t place,
                               struct mm_ref tree)
 {
   struct host *host = soaker->host;
   size_t offset = MM_ARRAY_BASE + 4 * (size_t)place;
-  pthread_mutex_lock(&host->lock);
+  lock_table(host);
   struct mm_ref old = get(host->trees, offset);
   set(soaker, host->trees, offset, tree);
   pthread_mutex_unlock(&host->lock);
@@ -333,14 +349,6 @@ static void step(struct soaker *soaker)
     mm_collect(&soaker->mutator, MM_CAUSE_EXPLICIT);
 }
 
-static bool time_is_over(const struct host *host)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec > host->end.tv_sec ||
-         (now.tv_sec == host->end.tv_sec && now.tv_nsec >= host->end.tv_nsec);
-}
-
 static void one_life(struct soaker *soaker)
 {
   struct host *host = soaker->host;
@@ -360,8 +368,11 @@ static void one_life(struct soaker *soaker)
 static void *soak(void *argument)
 {
   struct soaker *soaker = argument;
-  while (!time_is_over(soaker->host))
+  struct host *host = soaker->host;
+  mm_schedule_begin(host->heap, &soaker->task);
+  while (mm_now_ns() < host->end_ns)
     one_life(soaker);
+  mm_schedule_end(host->heap, &soaker->task);
   return NULL;
 }
 
@@ -399,21 +410,27 @@ static bool make_table(struct host *host)
 static int run(struct host *host, const struct settings *settings)
 {
   static struct soaker soakers[THREADS_MOST];
-  clock_gettime(CLOCK_MONOTONIC, &host->end);
-  host->end.tv_sec += settings->seconds;
+  host->end_ns = mm_now_ns() + settings->seconds * UINT64_C(1000000000);
   for (unsigned i = 0; i < settings->threads; i++) {
     soakers[i].host = host;
     soakers[i].seed = settings->seed * 1000 + i + 1;
+    mm_schedule_add(host->heap, &soakers[i].task);
     if (pthread_create(&soakers[i].thread, NULL, soak, &soakers[i]) != 0)
       return fprintf(stderr, "soak: no thread\n"), 1;
   }
-  for (unsigned i = 0; i < settings->threads; i++)
+  for (unsigned i = 0; i < settings->threads; i++) {
+    mm_schedule_await_end(host->heap, &soakers[i].task);
     pthread_join(soakers[i].thread, NULL);
+  }
+  mm_heap_quit(host->heap);
   uint64_t broken = mm_verify(host->heap);
   printf("%" PRIu64 " lives of %d steps, %" PRIu64 " collections, %" PRIu64
          " allocations refused, %" PRIu64 " faults\n",
          host->rounds, ROUND_STEPS, mm_collections(host->heap), host->refused,
          broken);
+  if (mm_schedule_is_on(host->heap))
+    printf("digest of the schedule: %016" PRIx64 "\n",
+           mm_schedule_digest(host->heap));
   return broken != 0;
 }
 
@@ -446,6 +463,12 @@ static bool take_word(struct settings *settings, const char *word)
     settings->mm.generational = true;
   else if (strcmp(word, "--freelist") == 0)
     settings->mm.tenured = MM_TENURED_FREELIST;
+  else if (take_number(word, "--stress-barrier=", &value))
+    settings->mm.stress_barrier = value;
+  else if (strcmp(word, "--stress-phase") == 0)
+    settings->mm.stress_phase = true;
+  else if (strcmp(word, "--deterministic") == 0)
+    settings->mm.deterministic = true;
   else if (strcmp(word, "--no-verify") == 0)
     settings->mm.verify = 0;
   else
@@ -472,6 +495,7 @@ static int read_settings(struct settings *settings, int argc, char **argv)
 int main(int argc, char **argv)
 {
   static struct host host;
+  static struct mm_task task;
   struct settings settings = {.seed = 1};
   struct mm_error error;
   int status = read_settings(&settings, argc, argv);
@@ -481,9 +505,12 @@ int main(int argc, char **argv)
       MM_OK)
     return fprintf(stderr, "soak: %s\n", error.text), 2;
   pthread_mutex_init(&host.lock, NULL);
+  mm_schedule_add(host.heap, &task);
+  mm_schedule_begin(host.heap, &task);
   if (!make_layouts(&host) || !make_table(&host))
     return fprintf(stderr, "soak: no memory for the start\n"), 1;
   status = run(&host, &settings);
+  mm_schedule_end(host.heap, &task);
   mm_heap_destroy(host.heap);
   pthread_mutex_destroy(&host.lock);
   return status;

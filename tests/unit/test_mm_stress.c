@@ -4,6 +4,8 @@
 
 #include <signal.h>
 
+#include "mm/barrier_inline.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -15,6 +17,22 @@ static void open_heap(uint64_t every_alloc, uint64_t every_poll)
   options.stress_alloc = every_alloc;
   options.stress_poll = every_poll;
   fixture_open(&f, &options);
+}
+
+/* Stores of references are counted. */
+static void open_barrier_heap(uint64_t every, int plan)
+{
+  struct mm_options options = fixture_options();
+  fixture_choose_plan(&options, plan);
+  options.stress_barrier = every;
+  fixture_open(&f, &options);
+}
+
+static void store(size_t from, size_t to)
+{
+  mm_store_ref(&f.main.mutator,
+               fixture_data(fixture_at(&f.main, from), FIXTURE_LEFT),
+               fixture_at(&f.main, to));
 }
 
 static void teardown(void)
@@ -62,6 +80,101 @@ START_TEST(every_nth_poll_forces_one_collection)
   }
   fixture_pair(&f.main);
   ck_assert_uint_eq(mm_collections_forced(f.heap), 100 / n);
+}
+END_TEST
+
+/* A barrier is no safepoint: the collection comes at the poll after it. */
+START_TEST(every_nth_store_forces_one_collection_at_the_next_poll)
+{
+  static const uint64_t every[] = {1, 2, 5};
+  uint64_t n = every[_i / FIXTURE_PLANS];
+  open_barrier_heap(n, _i % FIXTURE_PLANS);
+  size_t a = fixture_push(&f.main, fixture_pair(&f.main));
+  size_t b = fixture_push(&f.main, fixture_pair(&f.main));
+  for (uint64_t i = 1; i <= 60; i++) {
+    store(i & 1 ? a : b, i & 1 ? b : a);
+    ck_assert_uint_eq(mm_collections_forced(f.heap), (i - 1) / n);
+    mm_poll(&f.main.mutator);
+    mm_poll(&f.main.mutator);
+    ck_assert_uint_eq(mm_collections_forced(f.heap), i / n);
+  }
+}
+END_TEST
+
+START_TEST(every_nth_store_forces_one_collection_at_the_next_allocation)
+{
+  open_barrier_heap(3, _i);
+  size_t a = fixture_push(&f.main, fixture_pair(&f.main));
+  size_t b = fixture_push(&f.main, fixture_pair(&f.main));
+  for (uint64_t i = 1; i <= 60; i++) {
+    store(a, b);
+    fixture_pair(&f.main);
+    fixture_pair(&f.main);
+    ck_assert_uint_eq(mm_collections_forced(f.heap), i / 3);
+  }
+}
+END_TEST
+
+START_TEST(stores_that_fall_due_before_a_safepoint_force_one_collection)
+{
+  open_barrier_heap(1, 0);
+  size_t a = fixture_push(&f.main, fixture_pair(&f.main));
+  for (int i = 0; i < 10; i++)
+    store(a, a);
+  mm_poll(&f.main.mutator);
+  ck_assert_uint_eq(mm_collections_forced(f.heap), 1);
+}
+END_TEST
+
+START_TEST(without_stress_of_barriers_no_store_takes_the_slow_path)
+{
+  open_heap(1, 1);
+  ck_assert_uint_eq(f.main.mutator.marking, 0);
+}
+END_TEST
+
+/* Without cycles: it is followed by one that is forced. */
+START_TEST(at_the_end_of_a_collection_phases_force_another)
+{
+  struct mm_options options = fixture_options();
+  fixture_choose_plan(&options, _i);
+  options.stress_phase = true;
+  fixture_open(&f, &options);
+  size_t list = fixture_push_list(&f.main, 100);
+  for (uint64_t i = 1; i <= 6; i++) {
+    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    ck_assert_uint_eq(mm_collections_forced(f.heap), i);
+    ck_assert_uint_eq(mm_collections(f.heap), 2 * i);
+  }
+  fixture_check_list(fixture_at(&f.main, list), 100);
+}
+END_TEST
+
+/* One at a border of every other cycle, the border being each of the three in
+   its turn. */
+START_TEST(at_borders_of_cycles_phases_force_collections)
+{
+  struct mm_options options = fixture_options();
+  fixture_choose_plan(&options, 1 + _i);
+  options.gc = MM_GC_CONCURRENT;
+  options.stress_phase = true;
+  fixture_open(&f, &options);
+  size_t list = fixture_push_list(&f.main, 2000);
+  while (mm_cycle_wait(&f.main.mutator))
+    ;
+  uint64_t cycles = f.heap->stress.cycles;
+  uint64_t forced = f.heap->stat.by_cause[MM_CAUSE_STRESS];
+  for (int i = 0; i < 12; i++) {
+    mm_cycle_step(&f.main.mutator);
+    mm_cycle_wait(&f.main.mutator);
+    while (mm_cycle_wait(&f.main.mutator))
+      ;
+  }
+  mm_heap_quit(f.heap);
+  ck_assert_uint_eq(f.heap->stress.cycles - cycles, 12);
+  ck_assert_uint_eq(f.heap->stat.by_cause[MM_CAUSE_STRESS] - forced, 6);
+  ck_assert_uint_eq(mm_collections_forced(f.heap), mm_collections(f.heap));
+  fixture_check_list(fixture_at(&f.main, list), 2000);
 }
 END_TEST
 
@@ -159,6 +272,20 @@ int main(void)
   tcase_add_loop_test(tests, every_nth_allocation_forces_one_collection, 0, 5);
   tcase_add_test(tests, allocations_of_every_kind_count);
   tcase_add_loop_test(tests, every_nth_poll_forces_one_collection, 0, 3);
+  tcase_add_loop_test(tests,
+                      every_nth_store_forces_one_collection_at_the_next_poll, 0,
+                      3 * FIXTURE_PLANS);
+  tcase_add_loop_test(
+      tests, every_nth_store_forces_one_collection_at_the_next_allocation, 0,
+      FIXTURE_PLANS);
+  tcase_add_test(tests,
+                 stores_that_fall_due_before_a_safepoint_force_one_collection);
+  tcase_add_test(tests,
+                 without_stress_of_barriers_no_store_takes_the_slow_path);
+  tcase_add_loop_test(tests, at_the_end_of_a_collection_phases_force_another, 0,
+                      FIXTURE_PLANS);
+  tcase_add_loop_test(tests, at_borders_of_cycles_phases_force_collections, 0,
+                      2);
   tcase_add_test(tests, without_stress_nothing_is_forced);
   tcase_add_test(tests, a_collection_asked_for_is_not_counted_as_forced);
   tcase_add_test(tests, both_kinds_of_collection_get_their_turn);

@@ -6,7 +6,7 @@
  *   built-in default < profile < BAMBOO_OPTIONS < command line
  *
  * The profile is the one that --profile named last.  Within a layer the last
- * word counts; but --gc-stress=alloc:N and --gc-stress=poll:N add up.
+ * word counts; but the kinds of --gc-stress add up.
  *
  * Nothing here takes memory: options decide where the runtime takes its own.
  */

@@ -264,27 +264,35 @@ const struct cli_special cli_stats_format = {read_stats, write_stats, NULL};
 
 /* --- Tests of the machine --- */
 
+/* Null: there is no such kind. */
+static uint64_t *stress_interval(struct mm_options *mm, const char *item,
+                                 size_t length)
+{
+  if (cli_is_item(item, length, "alloc"))
+    return &mm->stress_alloc;
+  if (cli_is_item(item, length, "poll"))
+    return &mm->stress_poll;
+  return cli_is_item(item, length, "barrier") ? &mm->stress_barrier : NULL;
+}
+
 static bool read_stress_item(struct cli_settings *settings, const char *item,
                              size_t length, struct cli_problem *problem)
 {
   const char *colon = memchr(item, ':', length);
   size_t name_length = colon ? (size_t)(colon - item) : length;
   size_t skipped = colon ? name_length + 1 : length;
-  uint64_t *interval = NULL;
-  if (cli_is_item(item, name_length, "barrier") ||
-      cli_is_item(item, name_length, "phase"))
+  bool is_phase = cli_is_item(item, name_length, "phase");
+  uint64_t *interval = stress_interval(&settings->vm.mm, item, name_length);
+  if (is_phase && colon)
+    return cli_wrong(problem, "phase takes no number");
+  settings->vm.mm.stress_phase |= is_phase;
+  if (is_phase)
+    return true;
+  if (!interval)
     return cli_wrong(problem,
-                     "`%.*s' is not available in this version; choose alloc:N "
-                     "or poll:N",
-                     (int)name_length, item);
-  if (cli_is_item(item, name_length, "alloc"))
-    interval = &settings->vm.mm.stress_alloc;
-  else if (cli_is_item(item, name_length, "poll"))
-    interval = &settings->vm.mm.stress_poll;
-  else
-    return cli_wrong(problem,
-                     "`%.*s' is not understood; choose alloc:N or poll:N",
-                     (int)length, item);
+                     "`%.*s' is not understood; choose alloc:N, poll:N, "
+                     "barrier:N or phase",
+                     length > 64 ? 64 : (int)length, item);
   return (cli_read_item_number(item + skipped, length - skipped, interval) &&
           *interval > 0) ||
          cli_wrong(problem, "%.*s wants a number above 0, as in %.*s:100",
@@ -293,7 +301,9 @@ static bool read_stress_item(struct cli_settings *settings, const char *item,
 
 static void forget_stress(struct cli_settings *settings)
 {
-  settings->vm.mm.stress_alloc = settings->vm.mm.stress_poll = 0;
+  struct mm_options *mm = &settings->vm.mm;
+  mm->stress_alloc = mm->stress_poll = mm->stress_barrier = 0;
+  mm->stress_phase = false;
 }
 
 static bool read_stress(struct cli_settings *settings, const char *value,
@@ -311,18 +321,28 @@ static bool read_stress(struct cli_settings *settings, const char *value,
   return true;
 }
 
+/* `used' bytes of the text are taken; 0: the text says "off". */
+static size_t append_stress(char text[CLI_VALUE_BYTES], size_t used,
+                            const char *kind, uint64_t every)
+{
+  if (every == 0)
+    return used;
+  int added = snprintf(text + used, CLI_VALUE_BYTES - used, "%s%s:%" PRIu64,
+                       used ? "," : "", kind, every);
+  return used + (size_t)added;
+}
+
 static void write_stress(const struct cli_settings *settings,
                          char text[CLI_VALUE_BYTES])
 {
-  uint64_t alloc = settings->vm.mm.stress_alloc;
-  uint64_t poll = settings->vm.mm.stress_poll;
+  const struct mm_options *mm = &settings->vm.mm;
   size_t used = 0;
   strcpy(text, "off");
-  if (alloc)
-    used = (size_t)snprintf(text, CLI_VALUE_BYTES, "alloc:%" PRIu64, alloc);
-  if (poll)
-    snprintf(text + used, CLI_VALUE_BYTES - used, "%spoll:%" PRIu64,
-             used ? "," : "", poll);
+  used = append_stress(text, used, "alloc", mm->stress_alloc);
+  used = append_stress(text, used, "poll", mm->stress_poll);
+  used = append_stress(text, used, "barrier", mm->stress_barrier);
+  if (mm->stress_phase)
+    strcpy(text + used, used ? ",phase" : "phase");
 }
 
 const struct cli_special cli_stress = {read_stress, write_stress,

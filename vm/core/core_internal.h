@@ -12,6 +12,7 @@
 #define VM_CORE_CORE_INTERNAL_H
 
 #include "mm/alloc/arena.h"
+#include "mm/schedule.h"
 #include "vm/core/assert.h"
 #include "vm/core/class_table_internal.h"
 #include "vm/core/lock.h"
@@ -52,6 +53,7 @@ struct thread_private {
   size_t map_bytes;
   struct vm_trace trace; /* of what was thrown last */
   pthread_t handle;      /* set by the thread itself */
+  struct mm_task task;
   struct thread_private *next_finished;
   bool daemon;
 };

@@ -11,6 +11,7 @@
 
 #include <time.h>
 
+#include "mm/schedule.h"
 #include "vm/core/core_internal.h"
 
 #define NS_PER_S 1000000000u
@@ -97,6 +98,8 @@ bool vm_lock_wait(struct vm *vm, enum vm_lock_rank rank,
                   pthread_cond_t *condition, uint64_t deadline_ns)
 {
   pthread_mutex_t *mutex = &vm_core_of(vm)->locks[rank];
+  if (mm_schedule_is_on(vm->heap))
+    return mm_schedule_wait(vm->heap, condition, mutex, deadline_ns);
   if (deadline_ns == UINT64_MAX) {
     pthread_cond_wait(condition, mutex);
     return true;
@@ -108,9 +111,12 @@ bool vm_lock_wait(struct vm *vm, enum vm_lock_rank rank,
   return pthread_cond_timedwait(condition, mutex, &deadline) == 0;
 }
 
+void vm_condition_notify(struct vm *vm, pthread_cond_t *condition)
+{
+  mm_condition_notify(vm->heap, condition);
+}
+
 uint64_t vm_now_ns(void)
 {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+  return mm_now_ns();
 }

@@ -51,11 +51,14 @@ bool vm_condition_init(pthread_cond_t *condition);
 bool vm_lock_wait(struct vm *vm, enum vm_lock_rank rank,
                   pthread_cond_t *condition, uint64_t deadline_ns);
 
+/* Wakes all that sleep there. */
+void vm_condition_notify(struct vm *vm, pthread_cond_t *condition);
+
 /* Does the calling thread hold no lock?  True too where nobody counts (builds
    without checks).  For assertions. */
 bool vm_holds_no_lock(void);
 
-/* The clock of deadlines. */
+/* The clock of deadlines; a deterministic schedule has its own. */
 uint64_t vm_now_ns(void);
 
 #endif

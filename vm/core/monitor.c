@@ -208,6 +208,7 @@ bool vm_monitor_enter(struct vm_thread *thread, struct mm_ref object)
 {
   if (mm_is_null(object))
     return vm_throw_null(thread);
+  mm_schedule_point(&thread->mutator);
   enum attempt result = try_enter(thread, object);
   return result == ENTERED ||
          (result == TAKEN && enter_parking(thread, object));
@@ -292,9 +293,9 @@ bool vm_monitor_exit(struct vm_thread *thread, struct mm_ref object)
   if (!check_owner(thread, object))
     return false;
   uint32_t mark = vm_mark_load(object);
-  if (vm_mark_state(mark) == MM_MARK_LIGHT && exit_light(thread, object, mark))
-    return true;
-  exit_inflated(thread, monitor_of(thread, vm_mark_load(object)));
+  if (vm_mark_state(mark) != MM_MARK_LIGHT || !exit_light(thread, object, mark))
+    exit_inflated(thread, monitor_of(thread, vm_mark_load(object)));
+  mm_schedule_point(&thread->mutator);
   return true;
 }
 
@@ -316,6 +317,7 @@ bool vm_monitor_notify(struct vm_thread *thread, struct mm_ref object, bool all)
       vm_unpark_locked(waiter);
   } while (all && waiter);
   vm_unlock(thread->vm, VM_LOCK_SYNC);
+  mm_schedule_point(&thread->mutator);
   return true;
 }
 

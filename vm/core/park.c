@@ -75,7 +75,7 @@ void vm_unpark_locked(struct vm_thread *thread)
     return;
   vm_core_of(thread->vm)->threads.blocked -= thread->wait.for_ever;
   thread->wait = (struct vm_wait){.kind = VM_WAIT_NONE};
-  pthread_cond_signal(&thread->wake);
+  vm_condition_notify(thread->vm, &thread->wake);
 }
 
 bool vm_park(struct vm_thread *thread, uint64_t deadline_ns)

@@ -200,10 +200,13 @@ enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
   if (status != MM_OK)
     return status;
   vm_thread_settle(new);
+  mm_schedule_add(vm->heap, &vm_thread_private(new)->task);
+  mm_schedule_begin(vm->heap, &vm_thread_private(new)->task);
   status = mm_mutator_attach(vm->heap, &new->mutator);
   if (status != MM_OK) {
     snprintf(error->text, sizeof error->text,
              "the heap has no memory or no place for a thread");
+    mm_schedule_end(vm->heap, &vm_thread_private(new)->task);
     vm_thread_free(new);
     return status;
   }
@@ -221,5 +224,6 @@ void vm_thread_destroy(struct vm_thread *thread)
   vm_thread_unlink_locked(thread);
   vm_unlock(vm, VM_LOCK_SYNC);
   mm_mutator_detach(&thread->mutator);
+  mm_schedule_end(vm->heap, &vm_thread_private(thread)->task);
   vm_thread_free(thread);
 }

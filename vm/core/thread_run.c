@@ -249,7 +249,7 @@ static void finish(struct thread_private *private)
   private->next_finished = core->threads.finished;
   core->threads.finished = private;
   count_running_locked(core, -1);
-  pthread_cond_broadcast(&core->threads.finish);
+  vm_condition_notify(vm, &core->threads.finish);
   vm_unlock(vm, VM_LOCK_SYNC);
 }
 
@@ -275,6 +275,8 @@ static void *thread_main(void *argument)
 {
   struct thread_private *private = argument;
   struct vm_thread *thread = &private->thread;
+  struct mm_heap *heap = thread->vm->heap;
+  mm_schedule_begin(heap, &private->task);
   vm_thread_settle(thread);
   mm_leave_native(&thread->mutator);
   run_object(thread);
@@ -282,6 +284,7 @@ static void *thread_main(void *argument)
   give_up_monitors(thread);
   leave_machine(thread);
   finish(private);
+  mm_schedule_end(heap, &private->task);
   return NULL;
 }
 
@@ -349,8 +352,10 @@ static bool attach_and_create(struct vm_thread *child, struct mm_error *error)
     return false;
   }
   mm_enter_native(&child->mutator);
+  mm_schedule_add(child->vm->heap, &vm_thread_private(child)->task);
   if (create_thread(child, error))
     return true;
+  mm_schedule_end(child->vm->heap, &vm_thread_private(child)->task);
   mm_leave_native(&child->mutator);
   mm_mutator_detach(&child->mutator);
   return false;

@@ -123,14 +123,24 @@ static void destroy_modules(struct vm *vm)
   }
 }
 
+/* A cycle reads what the modules hold.  In native state, so that one that is
+   under way can end. */
+static void quit_heap(struct vm_thread *main)
+{
+  mm_enter_native(&main->mutator);
+  mm_heap_quit(main->vm->heap);
+  mm_leave_native(&main->mutator);
+}
+
 void vm_destroy(struct vm *vm)
 {
   struct core *core = vm_core_of(vm);
   if (vm->main_thread) {
     vm_threads_stop(vm->main_thread);
+    quit_heap(vm->main_thread);
     vm_thread_destroy(vm->main_thread);
   }
-  mm_heap_quit(vm->heap); /* a cycle reads what the modules hold */
+  mm_heap_quit(vm->heap); /* without a main thread */
   forget_methods(vm);
   destroy_modules(vm);
   if (vm->monitors)

@@ -12,7 +12,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "vm/core/lock.h"
 #include "vm/core/string_internal.h"
@@ -28,13 +27,6 @@ static bool system_exit(struct vm_thread *thread, union vm_slot *args,
   return false;
 }
 
-static int64_t now_ns(void)
-{
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* Waits until the clock has moved, so that of two calls the later one always
    gives the greater time. */
 static bool nano_time(struct vm_thread *thread, union vm_slot *args,
@@ -42,11 +34,11 @@ static bool nano_time(struct vm_thread *thread, union vm_slot *args,
 {
   (void)thread;
   (void)args;
-  int64_t first = now_ns(), later;
+  uint64_t first = vm_now_ns(), later;
   do
-    later = now_ns();
+    later = vm_now_ns();
   while (later == first);
-  return vm_lib_return_i64(result, later);
+  return vm_lib_return_i64(result, (int64_t)later);
 }
 
 /* The process ends by SIGABRT, whoever has caught that signal. */

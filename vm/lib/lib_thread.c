@@ -7,8 +7,7 @@
  */
 #include "config.h"
 
-#include <sched.h>
-
+#include "mm/schedule.h"
 #include "vm/core/object.h"
 #include "vm/core/threads.h"
 #include "vm/lib/library_internal.h"
@@ -143,7 +142,7 @@ static bool yield(struct vm_thread *thread, union vm_slot *args,
 {
   (void)args;
   mm_enter_native(&thread->mutator);
-  sched_yield();
+  mm_schedule_pass(thread->vm->heap);
   mm_leave_native(&thread->mutator);
   return vm_lib_return_void(result);
 }

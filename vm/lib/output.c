@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mm/schedule.h"
 #include "vm/core/threads.h"
 
 /* The stream's own error flag tells whether it was said before. */
@@ -30,6 +31,18 @@ static bool write_now(FILE *out, const char *bytes, size_t count, bool *failed,
   return false;
 }
 
+/* With a deterministic schedule who has the stream may be made to wait, so
+   others must not wait for it with the baton in their hands. */
+static void lock_stream(struct vm *vm)
+{
+  if (!mm_schedule_is_on(vm->heap)) {
+    flockfile(vm->options.out);
+    return;
+  }
+  while (ftrylockfile(vm->options.out) != 0)
+    mm_schedule_pass(vm->heap);
+}
+
 bool vm_output_write(struct vm_thread *thread, const char *bytes, size_t count)
 {
   struct vm *vm = thread->vm;
@@ -37,7 +50,9 @@ bool vm_output_write(struct vm_thread *thread, const char *bytes, size_t count)
   int error;
   if (!alone)
     mm_enter_native(&thread->mutator);
+  lock_stream(vm);
   bool written = write_now(vm->options.out, bytes, count, &failed, &error);
+  funlockfile(vm->options.out);
   if (!alone)
     mm_leave_native(&thread->mutator);
   return written || fail(vm, failed, error);
@@ -50,7 +65,7 @@ void vm_output_begin(struct vm_thread *thread)
     return;
   }
   mm_enter_native(&thread->mutator);
-  flockfile(thread->vm->options.out);
+  lock_stream(thread->vm);
   mm_leave_native(&thread->mutator);
 }
 
@@ -61,8 +76,10 @@ void vm_output_end(struct vm_thread *thread)
 
 bool vm_output_flush(struct vm *vm)
 {
+  lock_stream(vm);
   bool failed = ferror(vm->options.out) != 0;
-  if (!failed && fflush(vm->options.out) == 0)
-    return true;
-  return fail(vm, failed, errno);
+  bool flushed = !failed && fflush(vm->options.out) == 0;
+  int error = errno;
+  funlockfile(vm->options.out);
+  return flushed || fail(vm, failed, error);
 }
