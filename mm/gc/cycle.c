@@ -21,6 +21,7 @@
 #include "mm/gc/workers_internal.h"
 #include "mm/native.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <time.h>
 
@@ -354,7 +355,9 @@ static enum mm_status start_thread(struct mm_heap *heap)
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   mm_schedule_add(heap, &heap->schedule.cycle);
-  int error = pthread_create(&heap->cycle.thread, NULL, thread_main, heap);
+  int error = mm_native_fails_now() ? EAGAIN
+                                    : pthread_create(&heap->cycle.thread, NULL,
+                                                     thread_main, heap);
   if (error != 0)
     mm_schedule_end(heap, &heap->schedule.cycle);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

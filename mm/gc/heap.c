@@ -170,6 +170,17 @@ static enum mm_status start_workers(struct mm_heap *heap,
   return status;
 }
 
+static enum mm_status start_cycles(struct mm_heap *heap, struct mm_error *error)
+{
+  enum mm_status status = mm_cycle_create(heap);
+  if (status == MM_NO_MEMORY)
+    mm_error_set(error, "no memory for the thread of --gc=concurrent");
+  else if (status != MM_OK)
+    mm_error_set(error, "cannot start the thread of --gc=concurrent; choose "
+                        "--gc=stw");
+  return status;
+}
+
 static void init_plain(struct mm_heap *heap)
 {
   heap->trace_entries_max = SIZE_MAX;
@@ -216,13 +227,10 @@ static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
     status = map_tables(heap, error);
   if (status == MM_OK)
     status = start_workers(heap, error);
+  if (status == MM_OK)
+    status = start_cycles(heap, error);
   if (status != MM_OK)
     return status;
-  if (mm_cycle_create(heap) != MM_OK) {
-    mm_error_set(error, "cannot start the thread of --gc=concurrent; choose "
-                        "--gc=stw");
-    return MM_NO_MEMORY;
-  }
   heap->mutator_ids = mm_native_alloc(
       MM_PURPOSE_HEAP, MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
   if (!heap->mutator_ids) {

@@ -10,6 +10,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/spin_internal.h"
 
+#include <errno.h>
 #include <signal.h>
 
 static size_t workers_bytes(unsigned count)
@@ -136,7 +137,9 @@ static enum mm_status start(struct mm_worker *worker)
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&worker->thread, NULL, thread_main, worker);
+  int error = mm_native_fails_now()
+                  ? EAGAIN
+                  : pthread_create(&worker->thread, NULL, thread_main, worker);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (error != 0)
     return MM_OS_FAILED;

@@ -45,15 +45,24 @@ enum { FILES_MAX = 4, COMPLAINTS_MAX = 5, MIB = 1 << 20 };
 
 enum what { RUN, VERIFY, DISASSEMBLE };
 
+/* Whose structures have to be there, and who makes do without. */
+struct plan {
+  enum mm_gc gc;
+  bool generational;
+  enum mm_tenured tenured;
+};
+
 struct life {
   enum what what;
   enum vm_outcome outcome;      /* in peace */
   const char *files[FILES_MAX]; /* below top_srcdir, or from the root */
-  bool from_birth;     /* failures begin before the machine is created */
-  bool has_argument;   /* the program gets one */
-  bool catches_errors; /* it catches whatever is thrown */
-  unsigned workers;    /* 0: one */
-  uint64_t stress;     /* collections forced, with the heap verified */
+  bool from_birth;         /* failures begin before the machine is created */
+  bool has_argument;       /* the program gets one */
+  bool catches_errors;     /* it catches whatever is thrown */
+  bool is_unverified;      /* for heaps that take long to verify */
+  unsigned workers;        /* 0: one */
+  uint64_t stress;         /* collections forced, with the heap verified */
+  const struct plan *plan; /* NULL: the default */
 };
 
 /* How one ended. */
@@ -100,8 +109,15 @@ static struct vm_options options_of(const struct stage *s)
   options.mm.heap_max_bytes = 8 * MIB;
   options.mm.heap_min_bytes = MIB;
   options.mm.workers = s->life->workers ? s->life->workers : 1;
+  if (s->life->plan) {
+    options.mm.gc = s->life->plan->gc;
+    options.mm.generational = s->life->plan->generational;
+    options.mm.tenured = s->life->plan->tenured;
+  }
   options.mm.stress_alloc = s->life->stress;
-  if (s->life->stress)
+  if (s->life->is_unverified)
+    options.mm.verify = 0;
+  else if (s->life->stress)
     options.mm.verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK;
   options.stack_bytes = MIB;
   options.out = s->out;
@@ -117,8 +133,10 @@ static bool create(struct stage *s)
   if (s->ending->created == MM_OK)
     return true;
   fprintf(s->err, "%s\n", error.text);
-  s->ending->out_of_memory = s->ending->created == MM_NO_MEMORY &&
-                             strstr(error.text, "memory") != NULL;
+  s->ending->out_of_memory =
+      (s->ending->created == MM_NO_MEMORY && strstr(error.text, "memory")) ||
+      (s->ending->created == MM_OS_FAILED &&
+       strstr(error.text, "cannot start"));
   return false;
 }
 
@@ -509,6 +527,130 @@ START_TEST(collections_make_do_with_what_there_is)
 }
 END_TEST
 
+/* --- Every plan --- */
+
+static const struct plan plans[] = {
+    {MM_GC_STW, true, MM_TENURED_REGIONS, false},
+    {MM_GC_STW, true, MM_TENURED_FREELIST, false},
+    {MM_GC_STW, false, MM_TENURED_FREELIST, false},
+    {MM_GC_CONCURRENT, false, MM_TENURED_FREELIST, false},
+    {MM_GC_CONCURRENT, false, MM_TENURED_REGIONS},
+    {MM_GC_CONCURRENT, true, MM_TENURED_REGIONS},
+    {MM_GC_CONCURRENT, true, MM_TENURED_FREELIST},
+};
+
+enum { PLANS = sizeof plans / sizeof plans[0] };
+
+/* Threads that collect or mark, their stacks, their places in slots. */
+START_TEST(a_heap_of_each_plan_is_made_or_says_that_memory_ran_out)
+{
+  struct life life = {.files = {PROGRAM "hello.pa"},
+                      .from_birth = true,
+                      .workers = 3,
+                      .plan = &plans[_i]};
+  fail_everywhere(&life);
+}
+END_TEST
+
+/* Logs of barriers, and what a thread has of the heap. */
+START_TEST(threads_of_each_plan_end_as_ever_or_by_an_error_of_memory)
+{
+  static const char *const files[] = {PROGRAM "threads.pa",
+                                      PROGRAM "thread-uncaught.pa",
+                                      CONFORMANCE "monitors.pa"};
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    struct life life = {.files = {files[i], i == 2 ? PRINT : NULL},
+                        .catches_errors = i == 2,
+                        .workers = 2,
+                        .stress = 5,
+                        .plan = &plans[_i]};
+    fail_everywhere(&life);
+  }
+}
+END_TEST
+
+START_TEST(collections_of_each_plan_make_do_with_what_there_is)
+{
+  fail_made((struct life){.workers = 2, .stress = 9, .plan = &plans[_i]},
+            write_garbage);
+}
+END_TEST
+
+/*
+ * An old array with a young chain on each card, which are more than one log
+ * holds, three times over; then all chains are walked.
+ */
+static void write_remembered(FILE *file)
+{
+  fputs(prelude, file);
+  fputs(".record N {\nN next\nN other\n}\n"
+        ".function N chain() {\nmovi v0, 3\nmov.null v1\n"
+        "next:\nnewobj v2, N\nstobj.v.obj v1, v2, N.next\n"
+        "stobj.v.obj v1, v2, N.other\nmov.obj v1, v2\n"
+        "inci v0, -1\nlda v0\njnez next\nlda.obj v1\nreturn.obj\n}\n",
+        file);
+  fputs(".function i32 length(N a0) {\nmovi v0, 0\n"
+        "next:\nlda.obj a0\njeqz.obj end\ninci v0, 1\n"
+        "ldobj.v.obj a0, a0, N.next\njmp next\nend:\nlda v0\nreturn\n}\n",
+        file);
+  fputs(".function void fill(N[] a0) {\nmovi v0, 0\n"
+        "next:\ncall chain\nstarr.obj a0, v0\naddiv v0, v0, 120\n"
+        "lenarr a0\njgt v0, next\nreturn.void\n}\n"
+        ".function i32 lengths(N[] a0) {\nmovi v0, 0\nmovi v1, 0\n"
+        "next:\nlda v0\nldarr.obj a0\nsta.obj v2\ncall length, v2\n"
+        "add2v v1, v1\naddiv v0, v0, 120\nlenarr a0\njgt v0, next\n"
+        "lda v1\nreturn\n}\n",
+        file);
+  fputs(".function i32 main() {\nmovi v0, 150000\nnewarr v1, v0, N[]\n"
+        "movi v0, 3\nround:\ncall fill, v1\ninci v0, -1\nlda v0\n"
+        "jnez round\ncall lengths, v1\nreturn\n}\n",
+        file);
+}
+
+START_TEST(logs_of_each_plan_are_many_or_what_they_lost_is_found)
+{
+  fail_made((struct life){.workers = 2,
+                          .stress = 2500,
+                          .is_unverified = true,
+                          .plan = &plans[_i]},
+            write_remembered);
+}
+END_TEST
+
+/*
+ * Arrays whose first and last elements are the next array: who traces them
+ * deeply has what is in all of them before it, more than a stack first has
+ * room for.  Then elements of each are counted.
+ */
+static void write_wide(FILE *file)
+{
+  fputs(prelude, file);
+  fputs(".record N {\nN next\n}\n"
+        ".function panda.Object[] array(panda.Object[] a0) {\n"
+        "movi v0, 1000\nnewarr v1, v0, panda.Object[]\n"
+        "next:\ninci v0, -1\nnewobj v2, N\nlda.obj v2\nstarr.obj v1, v0\n"
+        "lda v0\njnez next\nlda.obj a0\nstarr.obj v1, v0\n"
+        "movi v0, 999\nstarr.obj v1, v0\nlda.obj v1\nreturn.obj\n}\n",
+        file);
+  fputs(".function i32 count(panda.Object[] a0) {\nmovi v0, 0\nmovi v1, 0\n"
+        "next:\nlda v0\nldarr.obj a0\nisinstance N\nadd2v v1, v1\n"
+        "inci v0, 1\nlenarr a0\njgt v0, next\nlda v1\nreturn\n}\n"
+        ".function i32 main() {\nmovi v0, 6\nmovi v1, 0\nmov.null v2\n"
+        "make:\ncall array, v2\nsta.obj v2\ninci v0, -1\nlda v0\n"
+        "jnez make\n"
+        "next:\ncall count, v2\nadd2v v1, v1\nldai 0\nldarr.obj v2\n"
+        "checkcast panda.Object[]\nsta.obj v2\njnez.obj next\n"
+        "lda v1\nreturn\n}\n",
+        file);
+}
+
+START_TEST(stacks_of_each_plan_grow_or_what_they_dropped_is_found)
+{
+  fail_made((struct life){.workers = 2, .stress = 1300, .plan = &plans[_i]},
+            write_wide);
+}
+END_TEST
+
 static void write_broken(FILE *file)
 {
   fputs(".record R <extends=Nowhere> {\nX x\ni32 x\n}\n"
@@ -538,5 +680,18 @@ int main(void)
   tcase_add_test(tests, rare_needs_are_met_or_memory_ran_out);
   tcase_add_test(tests, collections_make_do_with_what_there_is);
   tcase_add_test(tests, a_broken_file_is_refused_in_full_or_memory_ran_out);
-  return suite_main("fail_alloc", (TCase *[]){tests, NULL});
+  TCase *each = tcase_create("plans");
+  tcase_set_timeout(each, 240);
+  tcase_add_loop_test(
+      each, a_heap_of_each_plan_is_made_or_says_that_memory_ran_out, 0, PLANS);
+  tcase_add_loop_test(each,
+                      threads_of_each_plan_end_as_ever_or_by_an_error_of_memory,
+                      0, PLANS);
+  tcase_add_loop_test(each, collections_of_each_plan_make_do_with_what_there_is,
+                      0, PLANS);
+  tcase_add_loop_test(
+      each, logs_of_each_plan_are_many_or_what_they_lost_is_found, 0, PLANS);
+  tcase_add_loop_test(
+      each, stacks_of_each_plan_grow_or_what_they_dropped_is_found, 0, PLANS);
+  return suite_main("fail_alloc", (TCase *[]){tests, each, NULL});
 }

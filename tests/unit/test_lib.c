@@ -67,6 +67,7 @@ static const char *const signatures[] = {
     "void Object.TimedWaitNanos(panda.Object,u64,u64)",
     "void Object.Notify(panda.Object)",
     "void Object.NotifyAll(panda.Object)",
+    "i32 Object.identityHash(panda.Object)",
     "void panda.Error..ctor(panda.Error,panda.String,panda.Object)",
     "panda.String panda.Error.getMessage(panda.Error)",
     "panda.Object panda.Error.getCause(panda.Error)",
@@ -481,6 +482,28 @@ START_TEST(non_movable_objects_are_refused_where_new_ones_are)
 }
 END_TEST
 
+START_TEST(an_identity_hash_stays_wherever_its_object_goes)
+{
+  struct mm_ref held[1];
+  struct mm_scope scope;
+  mm_scope_open(&machine.thread->mutator, &scope, held, 1);
+  held[0] = machine_object();
+  int64_t hash = call("Object", "identityHash", slot_r(held[0]), none).i64;
+  ck_assert_int_ne(hash, 0);
+  ck_assert_int_eq(hash, (int32_t)hash); /* a result of 32 bits, extended */
+  machine_collect();
+  ck_assert_int_eq(call("Object", "identityHash", slot_r(held[0]), none).i64,
+                   hash);
+  call("Object", "monitorEnter", slot_r(held[0]), none);
+  machine_collect();
+  ck_assert_int_eq(call("Object", "identityHash", slot_r(held[0]), none).i64,
+                   hash);
+  ck_assert(fails("Object", "identityHash", none, none));
+  machine_expect("panda.NullPointerException", NULL);
+  mm_scope_close(&machine.thread->mutator, &scope);
+}
+END_TEST
+
 START_TEST(monitors_are_reached_through_the_library)
 {
   struct mm_ref held[1];
@@ -534,6 +557,7 @@ int main(void)
   tcase_add_test(tests, the_cause_of_a_stack_overflow_is_a_string_or_null);
   tcase_add_test(tests, non_movable_objects_stay_where_they_are);
   tcase_add_test(tests, non_movable_objects_are_refused_where_new_ones_are);
+  tcase_add_test(tests, an_identity_hash_stays_wherever_its_object_goes);
   tcase_add_test(tests, monitors_are_reached_through_the_library);
   return machine_main("library", tests);
 }

@@ -204,7 +204,8 @@ enum mm_status vm_thread_create(struct vm *vm, size_t stack_bytes,
   mm_schedule_begin(vm->heap, &vm_thread_private(new)->task);
   status = mm_mutator_attach(vm->heap, &new->mutator);
   if (status != MM_OK) {
-    snprintf(error->text, sizeof error->text, "the heap takes no more threads");
+    snprintf(error->text, sizeof error->text,
+             "the heap has no memory or no place for a thread");
     mm_schedule_end(vm->heap, &vm_thread_private(new)->task);
     vm_thread_free(new);
     return status;

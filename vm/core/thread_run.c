@@ -347,7 +347,8 @@ static bool create_thread(struct vm_thread *child, struct mm_error *error)
 static bool attach_and_create(struct vm_thread *child, struct mm_error *error)
 {
   if (mm_mutator_attach(child->vm->heap, &child->mutator) != MM_OK) {
-    snprintf(error->text, sizeof error->text, "the heap takes no more");
+    snprintf(error->text, sizeof error->text,
+             "the heap has no memory or no place for it");
     return false;
   }
   mm_enter_native(&child->mutator);

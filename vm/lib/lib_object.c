@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Object: monitors, and objects that never move. */
+/* Object: monitors, identity hashes, and objects that never move. */
 #include "config.h"
 
 #include "vm/core/monitor.h"
@@ -85,6 +85,16 @@ static bool notify_all(struct vm_thread *thread, union vm_slot *args,
          vm_lib_return_void(result);
 }
 
+/* A number for the object that stays the same wherever it moves. */
+static bool identity_hash(struct vm_thread *thread, union vm_slot *args,
+                          union vm_slot *result)
+{
+  if (mm_is_null(args[0].ref))
+    return vm_throw_null(thread);
+  uint32_t hash = vm_object_hash(thread, args[0].ref);
+  return hash && vm_lib_return_u32(result, hash);
+}
+
 static const struct vm_native_def methods[] = {
     {"panda.Object Object.createNonMovable(panda.Class)", create_non_movable,
      0},
@@ -95,6 +105,7 @@ static const struct vm_native_def methods[] = {
     {"void Object.TimedWaitNanos(panda.Object, u64, u64)", timed_wait_nanos, 0},
     {"void Object.Notify(panda.Object)", notify, 0},
     {"void Object.NotifyAll(panda.Object)", notify_all, 0},
+    {"i32 Object.identityHash(panda.Object)", identity_hash, 0},
 };
 
 const struct vm_library_class vm_lib_object = VM_LIB_RECORD("Object", methods);
