@@ -403,8 +403,9 @@ static bool make_table(struct host *host)
   if (mm_mutator_attach(host->heap, &first.mutator) != MM_OK)
     return false;
   host->trees = mm_alloc_array(&first.mutator, host->refs, TREES);
+  bool is_made = !mm_is_null(host->trees);
   mm_mutator_detach(&first.mutator);
-  return !mm_is_null(host->trees);
+  return is_made;
 }
 
 static int run(struct host *host, const struct settings *settings)
