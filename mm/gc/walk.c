@@ -203,6 +203,8 @@ bool mm_candidates_walk(struct mm_heap *heap, uint64_t cycle)
       return false;
   if (!mm_marker_check(heap, cycle))
     return false;
+  pthread_mutex_lock(&heap->lock); /* mutators ask whether there are any */
   heap->candidates.is_complete = true;
+  pthread_mutex_unlock(&heap->lock);
   return true;
 }

@@ -530,10 +530,10 @@ END_TEST
 /* --- Every plan --- */
 
 static const struct plan plans[] = {
-    {MM_GC_STW, true, MM_TENURED_REGIONS, false},
-    {MM_GC_STW, true, MM_TENURED_FREELIST, false},
-    {MM_GC_STW, false, MM_TENURED_FREELIST, false},
-    {MM_GC_CONCURRENT, false, MM_TENURED_FREELIST, false},
+    {MM_GC_STW, true, MM_TENURED_REGIONS},
+    {MM_GC_STW, true, MM_TENURED_FREELIST},
+    {MM_GC_STW, false, MM_TENURED_FREELIST},
+    {MM_GC_CONCURRENT, false, MM_TENURED_FREELIST},
     {MM_GC_CONCURRENT, false, MM_TENURED_REGIONS},
     {MM_GC_CONCURRENT, true, MM_TENURED_REGIONS},
     {MM_GC_CONCURRENT, true, MM_TENURED_FREELIST},
