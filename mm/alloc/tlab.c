@@ -7,6 +7,7 @@
 #include "mm/alloc/tlab_internal.h"
 
 #include "mm/assert_internal.h"
+#include "mm/gc/sizing_internal.h"
 #include "mm/mm_inline.h"
 #include "mm/space/object_internal.h"
 
@@ -70,6 +71,8 @@ static enum mm_status refill(struct mm_mutator *mutator, size_t bytes,
   struct mm_heap *heap = mutator->heap;
   mm_tlab_retire(mutator);
   size_t want = mutator->tlab_bytes;
+  if (heap->options.generational && want > mm_sizing_eden_left(heap))
+    want = mm_align_object(mm_sizing_eden_left(heap));
   if (want < bytes)
     want = bytes;
   struct mm_bump chunk;

@@ -113,6 +113,10 @@ static enum mm_status find_room_locked(struct mm_mutator *mutator,
   struct mm_heap *heap = mutator->heap;
   uint64_t bytes = request->bytes;
   bool is_small = bytes <= MM_SMALL_OBJECT_MAX_BYTES;
+  bool is_bounded = heap->options.generational && is_small &&
+                    !request->nonmoving && limit < heap->sizing.max_regions;
+  if (is_bounded && mm_sizing_eden_left(heap) == 0)
+    return MM_NO_MEMORY;
   if (is_small && !request->nonmoving && mutator->slots)
     return mm_fixed_alloc_mutator(mutator, bytes, limit, at);
   if (bytes <= MM_TLAB_OBJECT_MAX_BYTES && !request->nonmoving)

@@ -156,9 +156,11 @@ struct mm_sizing {
   uint64_t updated_ns;       /* the last time that this was computed */
   uint32_t young_regions;    /* generational: so many may be in use when a
                                 young collection has to run */
-  uint64_t young_cost_ns;    /* of a young collection, per region */
-  uint64_t began_ns;         /* this pause, without verification */
-  uint64_t copy_cost_ns;     /* the same, per region's worth of copies */
+  uint64_t eden_bytes;       /* and so much may have been cut for new objects */
+  uint64_t eden_used_bytes;
+  uint64_t young_cost_ns; /* of a young collection, per region */
+  uint64_t began_ns;      /* this pause, without verification */
+  uint64_t copy_cost_ns;  /* the same, per region's worth of copies */
   struct mm_growth growth;
   enum mm_collection_kind next_kind;
   bool was_short;  /* the last evacuation ran out of room */

@@ -21,9 +21,11 @@ enum {
   FUTILE_MAX = 2,       /* in a row */
   KEEP_FRACTION = 4,    /* of what is above the limit goes back */
   WORKER_REGIONS = 16,  /* that survive, per worker worth waking */
-  YOUNG_FIRST = 16,     /* young regions before anything is known */
-  YOUNG_FRACTION = 64,  /* of the limit: fewer young regions are not worth it */
-  COPIED_LEAST = 64 * 1024,  /* bytes to learn the cost of copies from */
+  GOAL_SHARE = 4,       /* of the pause goal, for what is usual */
+  EDEN_LEAST = 32 * 1024,
+  EDEN_STEP = 2,       /* times as much as before, at most */
+  YOUNG_FRACTION = 64, /* of the limit: fewer young regions are not worth it */
+  SEEN_LEAST = 16 * 1024,    /* bytes to learn a cost from */
   COPY_COST_FIRST = 1000000, /* ns per region of copies, before that */
   CARD_COST = 50,            /* ns */
   REGION_COST = 2000,
@@ -96,26 +98,46 @@ static uint32_t young_room(const struct mm_heap *heap)
   return used < limit ? (limit - used) / 2 : 0;
 }
 
-static uint32_t young_wanted(const struct mm_heap *heap)
+/* Bytes of new objects that a collection is to find; UINT64_MAX: as many as
+   there is room for.  A goal is for the worst pause, so the usual one gets a
+   part of it; and what was not seen yet is approached by steps. */
+static uint64_t eden_wanted_bytes(const struct mm_heap *heap)
 {
   const struct mm_options *options = &heap->options;
+  const struct mm_sizing *sizing = &heap->sizing;
   if (options->young_bytes)
-    return (uint32_t)(options->young_bytes >> MM_REGION_LOG2);
+    return options->young_bytes;
   if (!options->pause_goal_ns)
-    return UINT32_MAX;
-  if (heap->sizing.young_cost_ns == 0)
-    return YOUNG_FIRST;
-  uint64_t wanted = options->pause_goal_ns / heap->sizing.young_cost_ns;
-  return wanted > UINT32_MAX ? UINT32_MAX : wanted < 1 ? 1 : (uint32_t)wanted;
+    return UINT64_MAX;
+  if (sizing->young_cost_ns == 0)
+    return MM_REGION_BYTES;
+  uint64_t goal_ns = options->pause_goal_ns / GOAL_SHARE;
+  if (mm_candidates_wait(heap))
+    goal_ns /= 2; /* the rest of the pause is theirs */
+  uint64_t wanted = goal_ns * MM_REGION_BYTES / sizing->young_cost_ns;
+  uint64_t most = sizing->eden_bytes * EDEN_STEP;
+  if (wanted > most)
+    wanted = most;
+  return wanted < EDEN_LEAST ? EDEN_LEAST : wanted;
+}
+
+/* The same in regions. */
+static uint32_t young_wanted(const struct mm_heap *heap)
+{
+  uint64_t bytes = eden_wanted_bytes(heap);
+  uint64_t regions = bytes >> MM_REGION_LOG2;
+  regions += (bytes & (MM_REGION_BYTES - 1)) != 0;
+  return regions < UINT32_MAX ? (uint32_t)regions : UINT32_MAX;
 }
 
 /* What the next young collection may find, beside the survivors of this one. */
 static void plan_young(struct mm_heap *heap)
 {
+  struct mm_sizing *sizing = &heap->sizing;
   uint32_t room = young_room(heap), wanted = young_wanted(heap);
-  if (mm_candidates_wait(heap) && !heap->options.young_bytes)
-    wanted = wanted / 2 + 1; /* the rest of the pause is theirs */
-  heap->sizing.young_regions = heap->regions.used + at_most(wanted, room);
+  sizing->young_regions = heap->regions.used + at_most(wanted, room);
+  sizing->eden_bytes = eden_wanted_bytes(heap);
+  sizing->eden_used_bytes = 0;
 }
 
 bool mm_sizing_has_young_room(const struct mm_heap *heap)
@@ -137,15 +159,17 @@ static void smooth(uint64_t *known, uint64_t seen)
   *known = *known ? (*known * (COST_WEIGHT - 1) + seen) / COST_WEIGHT : seen;
 }
 
-/* `regions` were from-space. */
-static void learn_cost(struct mm_heap *heap, uint32_t regions)
+/* What young objects cost per region of them, and per region of copies. */
+static void learn_cost(struct mm_heap *heap)
 {
   uint64_t ns = mm_stat_now_ns() - heap->sizing.began_ns;
-  uint64_t bytes = copied_bytes(heap);
-  if (bytes >= COPIED_LEAST)
-    smooth(&heap->sizing.copy_cost_ns, ns * MM_REGION_BYTES / bytes + 1);
-  if (heap->candidates.taken_bytes == 0)
-    smooth(&heap->sizing.young_cost_ns, ns / (regions ? regions : 1) + 1);
+  uint64_t copied = copied_bytes(heap), seen = 0;
+  for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
+    seen += heap->seen_bytes[age];
+  if (copied >= SEEN_LEAST)
+    smooth(&heap->sizing.copy_cost_ns, ns * MM_REGION_BYTES / copied + 1);
+  if (heap->candidates.taken_bytes == 0 && seen >= SEEN_LEAST)
+    smooth(&heap->sizing.young_cost_ns, ns * MM_REGION_BYTES / seen + 1);
 }
 
 uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
@@ -162,8 +186,7 @@ uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap)
   uint64_t goal = heap->options.pause_goal_ns;
   if (goal == 0)
     return UINT64_MAX;
-  uint64_t young = heap->young_count * heap->sizing.young_cost_ns;
-  return young < goal - goal / 4 ? goal - young : goal / 4;
+  return goal / 2;
 }
 
 /* With generations: what may become old before anything is known. */
@@ -369,7 +392,7 @@ static void update_after_young(struct mm_heap *heap, bool was_short)
   struct mm_sizing *sizing = &heap->sizing;
   if (!mm_is_stressed(heap) && heap->candidates.taken_bytes == 0)
     heap->tenure_age = tenure_age_for(heap);
-  learn_cost(heap, heap->from_count);
+  learn_cost(heap);
   sizing->survivor_regions = heap->young_count + heap->from_count;
   sizing->keep_regions = keep_for(sizing, heap->regions.committed);
   sizing->was_short |= was_short;
@@ -436,6 +459,12 @@ uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
     return sizing->max_regions;
   uint32_t limit = soft_limit(heap), reserve = sizing->reserve_regions;
   return limit > reserve ? limit - reserve : 1;
+}
+
+uint64_t mm_sizing_eden_left(const struct mm_heap *heap)
+{
+  uint64_t most = heap->sizing.eden_bytes, used = heap->sizing.eden_used_bytes;
+  return used < most ? most - used : 0;
 }
 
 static enum mm_collection_kind young_kind(const struct mm_heap *heap)

@@ -45,8 +45,10 @@
  *
  * where old regions fill up from one full collection, which sets the limit, to
  * the next, which runs when there is no room for a useful number of young ones.
- * Their number follows from --young, or from the pause goal and what young
- * collections were seen to cost per region, and else is all there is room for.
+ * How many follows from --young, or from the pause goal and what young
+ * collections were seen to cost, and else is all there is room for.  It may be
+ * part of a region (eden_bytes): then the first part of one serves again and
+ * again.
  *
  * With gc=concurrent and regions no copy of everything has to find room, so
  * nothing is reserved but for some candidates.  A cycle starts when old regions
@@ -74,6 +76,10 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
 
 /* Regions that mutators may use before a collection has to run. */
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap);
+
+/* With generations: may a mutator have so many bytes for new objects?  How many
+   at most.  Under the heap lock. */
+uint64_t mm_sizing_eden_left(const struct mm_heap *heap);
 
 /* The kind that a collection now should have; `full`: of old objects too;
    `utmost`: to free all it can. */

@@ -157,6 +157,8 @@ static uintptr_t cut(struct mm_heap *heap, uint32_t index, size_t bytes,
   MM_ASSERT((bytes & (MM_OBJECT_ALIGN - 1)) == 0);
   MM_ASSERT(bytes <= mm_region_end(&heap->regions, index) - at);
   region->top += bytes;
+  if (region->age == MM_AGE_EDEN)
+    heap->sizing.eden_used_bytes += bytes;
   if (zeroed && !mm_breaks(heap, MM_FAULT_DIRTY))
     zero(region, at, region->top);
   if (region->zero_from < region->top)

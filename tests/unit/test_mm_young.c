@@ -346,6 +346,7 @@ START_TEST(without_room_for_copies_objects_stay_and_are_old)
   options.young_bytes = 4 * FIXTURE_MIB;
   open_with(&options, _i);
   f.heap->sizing.young_regions = UINT32_MAX;
+  f.heap->sizing.eden_bytes = UINT64_MAX;
   size_t list = fixture_push_list(&f.main, 150000);
   collect_young();
   ck_assert_uint_gt(mm_stat_counter(&f.heap->stat, MM_COUNT_KEPT_OBJECTS), 0);
