@@ -162,6 +162,7 @@ static struct mm_ref attempt(struct mm_mutator *mutator,
   enum mm_status status = find_room_locked(mutator, request, limit, &at);
   if (mm_sizing_wants_cycle(heap) || heap->options.stress_phase)
     mm_cycle_request_locked(heap);
+  mm_cycle_wake_if_cold_locked(heap);
   pthread_mutex_unlock(&heap->lock);
   return status == MM_OK ? write_object(request, at) : MM_NULL;
 }

@@ -18,6 +18,7 @@
 #include "mm/gc/sizing_internal.h"
 #include "mm/gc/stress_internal.h"
 #include "mm/gc/trace_internal.h"
+#include "mm/gc/warm_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/native.h"
 
@@ -110,6 +111,12 @@ static bool move_on(struct mm_heap *heap, uint64_t cycle,
 bool mm_cycle_is_active(const struct mm_heap *heap)
 {
   return heap->cycle.requested || mm_cycle_state(heap) != MM_CYCLE_IDLE;
+}
+
+void mm_cycle_wake_if_cold_locked(struct mm_heap *heap)
+{
+  if (heap->cycle.has_thread && mm_is_cold(heap))
+    mm_condition_notify(heap, &heap->cycle.wake);
 }
 
 void mm_cycle_request_locked(struct mm_heap *heap)
@@ -298,11 +305,12 @@ static void *thread_main(void *argument)
   mm_schedule_begin(heap, &heap->schedule.cycle);
   pthread_mutex_lock(&heap->lock);
   while (!heap->cycle.quit) {
-    if (!heap->cycle.requested) {
+    if (!heap->cycle.requested && !mm_is_cold(heap)) {
       mm_condition_wait(heap, &heap->cycle.wake, &heap->lock);
       continue;
     }
     pthread_mutex_unlock(&heap->lock);
+    mm_warm(heap);
     run_cycle(heap);
     pthread_mutex_lock(&heap->lock);
   }
@@ -374,6 +382,8 @@ enum mm_status mm_cycle_create(struct mm_heap *heap)
   if (!marker)
     return MM_NO_MEMORY;
   heap->cycle.marker = marker;
+  heap->regions.ahead = 1;
+  heap->cycle.warm_to = MM_SMALL_PAGES_BYTES / MM_REGION_BYTES;
   marker->heap = heap;
   if (!mm_trace_stack_init(&marker->stack))
     return MM_NO_MEMORY;

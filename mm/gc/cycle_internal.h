@@ -56,6 +56,9 @@ void mm_cycle_destroy(struct mm_heap *heap);
 /* Asks for a cycle.  Under the heap lock. */
 void mm_cycle_request_locked(struct mm_heap *heap);
 
+/* Lets the thread touch memory ahead, if there is any.  Under the heap lock. */
+void mm_cycle_wake_if_cold_locked(struct mm_heap *heap);
+
 /* Is one under way or asked for?  Under the heap lock, or world stopped. */
 bool mm_cycle_is_active(const struct mm_heap *heap);
 

@@ -52,7 +52,6 @@ enum {
 
 /* The first part of the heap has small pages, so that a program that needs
    little takes little. */
-#define SMALL_PAGES_BYTES (4 * MIB)
 
 static uint64_t heap_bytes(const struct mm_heap *heap)
 {
@@ -78,8 +77,9 @@ static enum mm_status reserve_heap(struct mm_heap *heap, struct mm_error *error)
   }
   heap->regions.base = base;
   heap->regions.count = (uint32_t)(bytes >> MM_REGION_LOG2);
-  if (bytes > SMALL_PAGES_BYTES)
-    mm_os_prefer_huge(base + SMALL_PAGES_BYTES, bytes - SMALL_PAGES_BYTES);
+  if (bytes > MM_SMALL_PAGES_BYTES)
+    mm_os_prefer_huge(base + MM_SMALL_PAGES_BYTES,
+                      bytes - MM_SMALL_PAGES_BYTES);
   return MM_OK;
 }
 

@@ -44,6 +44,9 @@
 
 #include <pthread.h>
 
+/* So much of the heap, from its start, does without huge pages. */
+enum { MM_SMALL_PAGES_BYTES = 4 << 20 };
+
 /* What tracing does with a reference into a region. */
 enum mm_trace {
   MM_TRACE_NOTHING,   /* to-space while evacuating; old, if only young objects
@@ -126,6 +129,7 @@ struct mm_cycle {
   bool is_lost;                /* atomic; one of them is on no log */
   enum mm_cycle_state held; /* atomic; tests: the thread waits in this state */
   uint32_t walk_regions;    /* those below are walked */
+  uint32_t warm_to;         /* atomic; see warm_internal.h */
   uint64_t began_ns;
   uint64_t mark_ns;       /* how long marking takes, smoothed */
   uint64_t evacuate_ns;   /* when the evacuation began */

@@ -26,6 +26,7 @@
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/stress_internal.h"
 #include "mm/gc/trace_inline_internal.h"
+#include "mm/gc/warm_internal.h"
 
 enum {
   FIFO_ENTRIES = 16,
@@ -201,6 +202,11 @@ static bool is_held(const struct mm_heap *heap)
 bool mm_marker_check(struct mm_heap *heap, uint64_t cycle)
 {
   mm_stress_piece(heap);
+  if (mm_is_cold(heap)) {
+    mm_marker_end(heap);
+    mm_warm(heap);
+    mm_marker_begin(heap);
+  }
   do {
     if (mm_is_stopping(heap))
       mm_marker_stop(heap);

@@ -175,6 +175,16 @@ void mm_os_prefer_huge(uintptr_t at, uint64_t bytes)
   (void)madvise((void *)at, bytes, MADV_HUGEPAGE);
 }
 
+void mm_os_populate(uintptr_t at, uint64_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE /* Linux 5.14 */
+  (void)madvise((void *)at, bytes, MADV_POPULATE_WRITE);
+#else
+  (void)at;
+  (void)bytes;
+#endif
+}
+
 enum mm_status mm_os_map(uint64_t bytes, void **base)
 {
   void *got = mmap(NULL, bytes, PROT_READ | PROT_WRITE,

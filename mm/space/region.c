@@ -100,17 +100,18 @@ static void list_remove(struct mm_regions *regions, uint32_t index)
 /* Opens memory up to and including region `index`. */
 static enum mm_status open_groups(struct mm_regions *regions, uint32_t index)
 {
-  if (index < regions->open_to)
-    return MM_OK;
-  uint32_t to = (index / MM_REGION_GROUP + 1) * MM_REGION_GROUP;
+  uint32_t to =
+      (index / MM_REGION_GROUP + 1 + regions->ahead) * MM_REGION_GROUP;
   if (to > regions->count)
     to = regions->count;
+  if (to <= regions->open_to)
+    return MM_OK;
   uint64_t bytes = (uint64_t)(to - regions->open_to) << MM_REGION_LOG2;
   enum mm_status status =
       mm_os_commit(mm_region_start(regions, regions->open_to), bytes);
   if (status == MM_OK)
-    regions->open_to = to;
-  return status;
+    __atomic_store_n(&regions->open_to, to, __ATOMIC_RELAXED);
+  return index < regions->open_to ? MM_OK : status;
 }
 
 /* Makes the memory of a free region below open_to usable. */

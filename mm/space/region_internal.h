@@ -81,7 +81,8 @@ struct mm_regions {
   uintptr_t base;
   uint32_t count;      /* of the reservation: heap_max */
   uint32_t fresh_from; /* walks over the table end here */
-  uint32_t open_to;
+  uint32_t open_to; /* atomic for who looks on */
+  uint32_t ahead;   /* groups that are opened before they are needed */
   uint32_t used; /* not free */
   uint32_t committed;
   uint32_t free_first, free_last; /* warm .. cold (not committed) */

@@ -9,9 +9,13 @@
 #include "mm/barrier_log.h"
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/gc/warm_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/native.h"
 #include "tests/unit/mm_fixture.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 static struct fixture f;
 
@@ -281,6 +285,36 @@ START_TEST(cycles_start_by_themselves_and_free_memory)
 }
 END_TEST
 
+#ifdef MADV_POPULATE_WRITE
+/* Old systems know the request at compile time only. */
+static bool can_populate(void)
+{
+  void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  bool can = madvise(page, 4096, MADV_POPULATE_WRITE) == 0;
+  munmap(page, 4096);
+  return can;
+}
+
+START_TEST(memory_ahead_is_touched_beside_the_program)
+{
+  unsigned char is_resident;
+  open_heap(_i);
+  fixture_push_list(&f.main, 12 * FIXTURE_MIB / 24);
+  for (int i = 0; i < 10000 && mm_is_cold(f.heap); i++) {
+    mm_poll(&f.main.mutator);
+    usleep(1000);
+  }
+  ck_assert(!mm_is_cold(f.heap));
+  uint32_t last = f.heap->regions.open_to - 1;
+  ck_assert_uint_gt(last, f.heap->regions.fresh_from);
+  void *start = (void *)mm_region_start(&f.heap->regions, last);
+  ck_assert_int_eq(mincore(start, 4096, &is_resident), 0);
+  ck_assert(is_resident & 1 || !can_populate());
+}
+END_TEST
+#endif
+
 /* Candidates ----------------------------------------------------------------
  */
 
@@ -515,6 +549,9 @@ int main(void)
   ADD(without_memory_for_the_stack_the_pause_marks_again);
   ADD(cycles_start_by_themselves_and_free_memory);
   ADD(two_threads_change_a_graph_while_cycles_mark);
+#ifdef MADV_POPULATE_WRITE
+  ADD(memory_ahead_is_touched_beside_the_program);
+#endif
   ADD_REGIONS(sparse_regions_are_evacuated);
   ADD_REGIONS(references_that_are_stored_after_the_choice_are_found);
   ADD_REGIONS(a_region_in_which_nothing_lives_goes_free_at_once);
