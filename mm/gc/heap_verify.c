@@ -25,6 +25,7 @@
 #include "mm/barrier_log.h"
 #include "mm/card.h"
 #include "mm/gc/candidates_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/native.h"
 #include "mm/gc/verifier_internal.h"
 
@@ -74,6 +75,10 @@ static bool open_sets(struct mm_verifier *verifier)
   verifier->starts = mm_native_alloc(MM_PURPOSE_VERIFY, bytes);
   verifier->reached = mm_native_alloc(MM_PURPOSE_VERIFY, bytes);
   verifier->gave_up = !verifier->starts || !verifier->reached;
+  if (mm_cycle_marks(verifier->heap)) {
+    verifier->found = mm_native_alloc(MM_PURPOSE_VERIFY, bytes);
+    verifier->gave_up |= !verifier->found;
+  }
   if (verifier->heap->has_cards && !verifier->gave_up)
     collect_logs(verifier);
   return !verifier->gave_up;
@@ -84,6 +89,7 @@ static void close_sets(struct mm_verifier *verifier)
   size_t bytes = verifier->words * sizeof(uint64_t);
   mm_native_free(MM_PURPOSE_VERIFY, verifier->starts, bytes);
   mm_native_free(MM_PURPOSE_VERIFY, verifier->reached, bytes);
+  mm_native_free(MM_PURPOSE_VERIFY, verifier->found, bytes);
   mm_native_free(MM_PURPOSE_VERIFY, verifier->logged,
                  logged_words(verifier) * sizeof(uint64_t));
   mm_verify_candidates_close(verifier);
@@ -106,7 +112,7 @@ static bool grow_stack(struct mm_verifier *verifier)
   return true;
 }
 
-static void push(struct mm_verifier *verifier, struct mm_ref ref)
+void mm_verify_push(struct mm_verifier *verifier, struct mm_ref ref)
 {
   if (verifier->depth == verifier->capacity && !grow_stack(verifier))
     verifier->gave_up = true;
@@ -154,7 +160,7 @@ static void check_edge(struct mm_verifier *verifier,
   if (!follow || mm_verify_has(verifier->reached, granule))
     return;
   mm_verify_put(verifier->reached, granule);
-  push(verifier, edge->value);
+  mm_verify_push(verifier, edge->value);
 }
 
 static bool is_young(const struct mm_heap *heap, struct mm_ref ref)
@@ -335,6 +341,7 @@ uint64_t mm_verify_heap(struct mm_heap *heap, const char *when, FILE *out)
     mm_verify_walk(&verifier);
     trace(&verifier);
     check_weak_tables(&verifier);
+    mm_verify_cycle(&verifier);
   }
   return finish(&verifier);
 }
@@ -354,9 +361,7 @@ static const char *mark_fault(const struct mm_verifier *verifier,
   return "a mark stands where no object starts";
 }
 
-/* Granules of a word that a cycle has to have marked, if they are reachable:
-   all that stand below mark_top, and whatever is used again. */
-static uint64_t covered(const struct mm_heap *heap, size_t word)
+uint64_t mm_verify_covered(const struct mm_heap *heap, size_t word)
 {
   uintptr_t at = heap->regions.base + word * 64 * MM_OBJECT_ALIGN;
   const struct mm_region *region = mm_region_of(&heap->regions, at);
@@ -374,8 +379,8 @@ static void compare_word(struct mm_verifier *verifier, size_t word)
   const struct mm_heap *heap = verifier->heap;
   uint64_t differs = heap->marks[word] ^ verifier->reached[word];
   if (!verifier->is_exact)
-    differs &=
-        ~(heap->marks[word] & verifier->starts[word]) & covered(heap, word);
+    differs &= ~(heap->marks[word] & verifier->starts[word]) &
+               mm_verify_covered(heap, word);
   while (differs) {
     uint64_t granule = word * 64 + (unsigned)__builtin_ctzll(differs);
     mm_verify_object_fault(verifier,

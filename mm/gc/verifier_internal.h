@@ -16,14 +16,15 @@ struct mm_verifier {
   uint64_t faults;
   uint64_t *starts;  /* a bit per granule: the walk found an object here */
   uint64_t *reached; /* the trace came here */
+  uint64_t *found;   /* the cycle will; null: none marks */
   size_t words;      /* of each of the two */
   uint64_t *logged;  /* a bit per card: it is on a log; null: no generations */
-  uint64_t *pairs;   /* what candidates remember; see heap_verify_candidates.c */
+  uint64_t *pairs; /* what candidates remember; see heap_verify_candidates.c */
   size_t pair_places;
   struct mm_ref *stack;
   size_t depth, capacity;
   bool is_exact; /* of marks: all that are set have to be reachable */
-  bool gave_up; /* no memory for the sets or the stack: no verdict */
+  bool gave_up;  /* no memory for the sets or the stack: no verdict */
 };
 
 /* Where a reference was found: a field of an object, or a root. */
@@ -56,6 +57,16 @@ const char *mm_verify_layout_fault(const struct mm_heap *heap, uint32_t word);
 
 /* Bytes of an object whose layout is sound; computed from scratch. */
 uint64_t mm_verify_bytes(uintptr_t address);
+
+/* While a cycle marks: will it mark all that the trace reached? */
+void mm_verify_cycle(struct mm_verifier *verifier);
+
+/* Granules of a word that a cycle has to have marked in the end, if they are
+   reachable: all that stand below mark_top, and whatever is used again. */
+uint64_t mm_verify_covered(const struct mm_heap *heap, size_t word);
+
+/* Puts an object on the verifier's stack. */
+void mm_verify_push(struct mm_verifier *verifier, struct mm_ref ref);
 
 /* The cards that candidates remember: gathers them (false: no memory), gives
    them back; does candidate number - 1 remember a card? */
