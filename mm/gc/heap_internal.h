@@ -162,6 +162,8 @@ struct mm_sizing {
                                 young collection has to run */
   uint64_t eden_bytes;       /* and so much may have been cut for new objects */
   uint64_t eden_used_bytes;
+  uint64_t roots_ns;      /* of the last young collection, for the roots */
+  uint64_t roots_cost_ns; /* the same, smoothed */
   uint64_t young_cost_ns; /* of a young collection, per region */
   uint64_t began_ns;      /* this pause, without verification */
   uint64_t copy_cost_ns;  /* the same, per region's worth of copies */

@@ -114,6 +114,10 @@ static uint64_t eden_wanted_bytes(const struct mm_heap *heap)
   uint64_t goal_ns = options->pause_goal_ns / GOAL_SHARE;
   if (mm_candidates_wait(heap))
     goal_ns /= 2; /* the rest of the pause is theirs */
+  /* Where roots take most of a pause, it does not get shorter by being had more
+     often: then young objects are to take as long as the roots. */
+  uint64_t roots_ns = sizing->roots_cost_ns;
+  goal_ns = goal_ns > 2 * roots_ns ? goal_ns - roots_ns : roots_ns;
   uint64_t wanted = goal_ns * MM_REGION_BYTES / sizing->young_cost_ns;
   uint64_t most = sizing->eden_bytes * EDEN_STEP;
   if (wanted > most)
@@ -162,7 +166,10 @@ static void smooth(uint64_t *known, uint64_t seen)
 /* What young objects cost per region of them, and per region of copies. */
 static void learn_cost(struct mm_heap *heap)
 {
+  uint64_t roots_ns = heap->sizing.roots_ns;
   uint64_t ns = mm_stat_now_ns() - heap->sizing.began_ns;
+  ns = ns > roots_ns ? ns - roots_ns : 0;
+  smooth(&heap->sizing.roots_cost_ns, roots_ns);
   uint64_t copied = copied_bytes(heap), seen = 0;
   for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
     seen += heap->seen_bytes[age];
