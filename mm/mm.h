@@ -56,7 +56,8 @@ struct mm_options {
   uint64_t heap_min_bytes;
   uint64_t young_bytes;   /* generational: of young objects, when they are
                              collected */
-  uint64_t pause_goal_ns; /* generational: chooses young_bytes */
+  uint64_t pause_goal_ns; /* chooses young_bytes, and how many regions a pause
+                             evacuates after a cycle */
   enum mm_growth_rule growth;
   unsigned growth_percent; /* MM_GROWTH_PERCENT: to so much of what lives */
   unsigned growth_price;   /* MM_GROWTH_BALANCE: what a MiB is worth, in

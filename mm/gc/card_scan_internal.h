@@ -6,6 +6,7 @@
 #ifndef MM_CARD_SCAN_INTERNAL_H
 #define MM_CARD_SCAN_INTERNAL_H
 
+#include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/scan_internal.h"
@@ -155,7 +156,7 @@ mm_card_visit(struct mm_heap *heap, uint32_t card,
   case MM_REGION_SMALL:
     if (start >= region->scan_top || mm_card_is_moving(heap, index))
       return;
-    if (region->walk_top != 0)
+    if (mm_region_is_unwalked(region))
       mm_card_visit_unwalked(heap, region, &range, mm_card_first(heap, card));
     else
       mm_card_visit_row(&range, mm_card_first(heap, card), region->scan_top);

@@ -132,7 +132,6 @@ struct mm_cycle {
   uint32_t warm_to;         /* atomic; see warm_internal.h */
   uint64_t began_ns;
   uint64_t mark_ns;       /* how long marking takes, smoothed */
-  uint64_t evacuate_ns;   /* when the evacuation began */
   uint64_t claimed_bytes; /* tenured=freelist: at the start */
 };
 

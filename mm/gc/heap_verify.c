@@ -390,14 +390,16 @@ static void compare_word(struct mm_verifier *verifier, size_t word)
   }
 }
 
-static void compare_marks(struct mm_verifier *verifier)
+void mm_verify_each_word(struct mm_verifier *verifier,
+                         void (*compare)(struct mm_verifier *verifier,
+                                         size_t word))
 {
   const struct mm_regions *regions = &verifier->heap->regions;
   size_t words = MM_REGION_GRANULES / 64;
   for (uint32_t i = 0; i < regions->fresh_from; i++)
     if (mm_region_is_walkable(regions->table[i].kind))
       for (size_t word = 0; word < words; word++)
-        compare_word(verifier, i * words + word);
+        compare(verifier, i * words + word);
 }
 
 uint64_t mm_verify_marks(struct mm_heap *heap, bool exact, FILE *out)
@@ -408,7 +410,7 @@ uint64_t mm_verify_marks(struct mm_heap *heap, bool exact, FILE *out)
     mm_verify_walk(&verifier);
     trace(&verifier);
     if (!verifier.gave_up)
-      compare_marks(&verifier);
+      mm_verify_each_word(&verifier, compare_word);
   }
   return finish(&verifier);
 }

@@ -88,16 +88,6 @@ static void compare_word(struct mm_verifier *verifier, size_t word)
   }
 }
 
-static void compare(struct mm_verifier *verifier)
-{
-  const struct mm_regions *regions = &verifier->heap->regions;
-  size_t words = MM_REGION_GRANULES / 64;
-  for (uint32_t i = 0; i < regions->fresh_from; i++)
-    if (mm_region_is_walkable(regions->table[i].kind))
-      for (size_t word = 0; word < words; word++)
-        compare_word(verifier, i * words + word);
-}
-
 void mm_verify_cycle(struct mm_verifier *verifier)
 {
   struct mm_heap *heap = verifier->heap;
@@ -109,5 +99,5 @@ void mm_verify_cycle(struct mm_verifier *verifier)
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     take_logs(verifier, m->old_log);
   if (!verifier->gave_up)
-    compare(verifier);
+    mm_verify_each_word(verifier, compare_word);
 }

@@ -65,6 +65,11 @@ void mm_verify_cycle(struct mm_verifier *verifier);
    reachable: all that stand below mark_top, and whatever is used again. */
 uint64_t mm_verify_covered(const struct mm_heap *heap, size_t word);
 
+/* Calls `compare' for each word of the mark bitmap that covers objects. */
+void mm_verify_each_word(struct mm_verifier *verifier,
+                         void (*compare)(struct mm_verifier *verifier,
+                                         size_t word));
+
 /* Puts an object on the verifier's stack. */
 void mm_verify_push(struct mm_verifier *verifier, struct mm_ref ref);
 

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static struct fixture_thread *thread_of(struct mm_mutator *mutator)
 {
@@ -339,8 +340,7 @@ uint64_t fixture_tree_nodes(struct mm_ref tree)
 void fixture_choose_plan(struct mm_options *options, int plan)
 {
   options->generational = plan >= FIXTURE_PLAN_YOUNG;
-  options->tenured =
-      plan % 3 == 0 ? MM_TENURED_REGIONS : MM_TENURED_FREELIST;
+  options->tenured = plan % 3 == 0 ? MM_TENURED_REGIONS : MM_TENURED_FREELIST;
   options->object_fit = plan % 3 == 1 ? MM_FIT_SLOTS : MM_FIT_FREELIST;
   options->nonmoving_fit = options->object_fit;
 }
@@ -352,6 +352,17 @@ void fixture_collect(struct fixture *f, enum mm_collection_kind kind)
   enum mm_cause cause =
       kind == MM_COLLECTION_YOUNG ? MM_CAUSE_ALLOCATION : MM_CAUSE_EXPLICIT;
   mm_collect(&f->main.mutator, cause);
+}
+
+uint64_t fixture_resident_bytes(const struct fixture *f)
+{
+  static unsigned char pages[(32 * FIXTURE_MIB) / 4096];
+  uint64_t bytes = (uint64_t)f->heap->regions.open_to * FIXTURE_REGION_BYTES;
+  uint64_t count = 0;
+  ck_assert_int_eq(mincore((void *)f->heap->regions.base, bytes, pages), 0);
+  for (uint64_t i = 0; i < bytes / 4096; i++)
+    count += pages[i] & 1;
+  return count * 4096;
 }
 
 static void count_object(void *context, struct mm_ref ref)

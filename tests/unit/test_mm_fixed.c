@@ -8,7 +8,6 @@
 #include "tests/unit/mm_fixture.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 
 enum { SLOTS = 1, GAPS = 2, MANY = 20000 };
 
@@ -273,18 +272,6 @@ START_TEST(holes_of_the_wrong_size_make_the_heap_grow)
 }
 END_TEST
 
-/* Bytes of the heap that the machine has given memory for. */
-static uint64_t resident_bytes(void)
-{
-  static unsigned char pages[(32 * FIXTURE_MIB) / 4096];
-  uint64_t bytes = (uint64_t)f.heap->regions.open_to * FIXTURE_REGION_BYTES;
-  uint64_t count = 0;
-  ck_assert_int_eq(mincore((void *)f.heap->regions.base, bytes, pages), 0);
-  for (uint64_t i = 0; i < bytes / 4096; i++)
-    count += pages[i] & 1;
-  return count * 4096;
-}
-
 START_TEST(memory_goes_back_to_the_machine_when_a_heap_shrinks)
 {
   struct mm_options options = options_of(_i);
@@ -292,12 +279,12 @@ START_TEST(memory_goes_back_to_the_machine_when_a_heap_shrinks)
   options.verify = 0;
   fixture_open(&f, &options);
   push_arrays(MANY, 800);
-  uint64_t full = resident_bytes();
+  uint64_t full = fixture_resident_bytes(&f);
   ck_assert_uint_ge(full, (uint64_t)800 * MANY);
   fixture_pop(&f.main, MANY);
   for (int i = 0; i < 30; i++)
     collect();
-  ck_assert_uint_lt(resident_bytes(), full / 4);
+  ck_assert_uint_lt(fixture_resident_bytes(&f), full / 4);
   fixture_close(&f);
 }
 END_TEST

@@ -5,8 +5,6 @@
  */
 #include "config.h"
 
-#include <sys/mman.h>
-
 #include "mm/gc/sizing_internal.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -282,31 +280,19 @@ START_TEST(a_percentage_is_kept_to_whatever_the_times_are)
 }
 END_TEST
 
-/* Bytes of the heap that the machine has given memory for. */
-static uint64_t resident_bytes(void)
-{
-  static unsigned char pages[(32 * FIXTURE_MIB) / 4096];
-  uint64_t bytes = (uint64_t)f.heap->regions.open_to * FIXTURE_REGION_BYTES;
-  uint64_t count = 0;
-  ck_assert_int_eq(mincore((void *)f.heap->regions.base, bytes, pages), 0);
-  for (uint64_t i = 0; i < bytes / 4096; i++)
-    count += pages[i] & 1;
-  return count * 4096;
-}
-
 START_TEST(a_heap_shrinks_with_what_lives_and_gives_memory_back)
 {
   open_heap(_i);
   fixture_push_list(&f.main, 700000);
   collect();
   uint32_t limit = f.heap->sizing.limit_regions;
-  uint64_t full = resident_bytes();
+  uint64_t full = fixture_resident_bytes(&f);
   ck_assert_uint_ge(full, 16 * FIXTURE_MIB);
   fixture_pop(&f.main, 1);
   for (int i = 0; i < 30; i++)
     collect();
   ck_assert_uint_lt(f.heap->sizing.limit_regions, limit / 2);
-  ck_assert_uint_lt(resident_bytes(), full / 2);
+  ck_assert_uint_lt(fixture_resident_bytes(&f), full / 2);
   ck_assert_uint_le(f.heap->regions.committed, limit / 2);
 }
 END_TEST
