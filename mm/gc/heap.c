@@ -50,12 +50,23 @@ enum {
   MUTATOR_ID_WORDS = 65536 / 64,
 };
 
-/* The first part of the heap has small pages, so that a program that needs
-   little takes little. */
-
 static uint64_t heap_bytes(const struct mm_heap *heap)
 {
   return (uint64_t)heap->regions.count << MM_REGION_LOG2;
+}
+
+/* The first part of the heap has small pages, so that a program that needs
+   little takes little; with gc=concurrent, all that is not touched ahead of the
+   program (warm_internal.h). */
+static void choose_pages(const struct mm_heap *heap)
+{
+  uintptr_t base = heap->regions.base;
+  uint64_t bytes = heap_bytes(heap);
+  if (heap->options.gc == MM_GC_CONCURRENT)
+    mm_os_avoid_huge(base, bytes);
+  else if (bytes > MM_SMALL_PAGES_BYTES)
+    mm_os_prefer_huge(base + MM_SMALL_PAGES_BYTES,
+                      bytes - MM_SMALL_PAGES_BYTES);
 }
 
 static enum mm_status reserve_heap(struct mm_heap *heap, struct mm_error *error)
@@ -77,9 +88,7 @@ static enum mm_status reserve_heap(struct mm_heap *heap, struct mm_error *error)
   }
   heap->regions.base = base;
   heap->regions.count = (uint32_t)(bytes >> MM_REGION_LOG2);
-  if (bytes > MM_SMALL_PAGES_BYTES)
-    mm_os_prefer_huge(base + MM_SMALL_PAGES_BYTES,
-                      bytes - MM_SMALL_PAGES_BYTES);
+  choose_pages(heap);
   return MM_OK;
 }
 

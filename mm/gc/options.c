@@ -7,7 +7,7 @@
  *   heap_max   default a quarter of the machine's memory, or of the address
  *              space that the process may take, at most 24 GiB
  *              (with AddressSanitizer 1 GiB: its shadow leaves no more below
- *              2 GiB); at least 1 MiB; rounded up to regions of 256 KiB
+ *              2 GiB); at least 1 MiB; rounded up to regions of 128 KiB
  *   heap_min   default 64 MiB, or heap_max if that is less
  *   growth     default 400 percent; with MM_GROWTH_BALANCE 4000 millionths per
  *              MiB

@@ -8,14 +8,34 @@
 
 #include "mm/os/os_internal.h"
 
+enum { LEFT_TO_PROGRAM = 2 }; /* groups after the one that is in use */
+
+/* A group that is never left to the program half done: both would give it a
+   huge page, and both would take as long as one. */
+static void warm_group(struct mm_regions *regions, uint32_t index)
+{
+  uintptr_t start = mm_region_start(regions, index);
+  uint64_t bytes = (uint64_t)MM_REGION_GROUP << MM_REGION_LOG2;
+  if (!mm_regions_touch_begin(regions, index))
+    return;
+  mm_os_prefer_huge(start, bytes);
+  mm_os_touch(start, bytes);
+  mm_regions_touch_end(regions);
+}
+
 void mm_warm(struct mm_heap *heap)
 {
-  const struct mm_regions *regions = &heap->regions;
+  struct mm_regions *regions = &heap->regions;
   uint32_t from = heap->cycle.warm_to;
+  uint32_t near = __atomic_load_n(&regions->reached_to, __ATOMIC_RELAXED) +
+                  LEFT_TO_PROGRAM * MM_REGION_GROUP;
   uint32_t to = __atomic_load_n(&regions->open_to, __ATOMIC_RELAXED);
-  if (from >= to)
-    return;
-  mm_os_populate(mm_region_start(regions, from), (uint64_t)(to - from)
-                                                     << MM_REGION_LOG2);
-  __atomic_store_n(&heap->cycle.warm_to, to, __ATOMIC_RELAXED);
+  if (from < near)
+    from = near < to ? near : to;
+  if (from + MM_REGION_GROUP <= to) {
+    warm_group(regions, from);
+    from += MM_REGION_GROUP;
+  } else
+    from = to;
+  __atomic_store_n(&heap->cycle.warm_to, from, __ATOMIC_RELAXED);
 }

@@ -175,14 +175,30 @@ void mm_os_prefer_huge(uintptr_t at, uint64_t bytes)
   (void)madvise((void *)at, bytes, MADV_HUGEPAGE);
 }
 
-void mm_os_populate(uintptr_t at, uint64_t bytes)
+void mm_os_avoid_huge(uintptr_t at, uint64_t bytes)
 {
-#ifdef MADV_POPULATE_WRITE /* Linux 5.14 */
-  (void)madvise((void *)at, bytes, MADV_POPULATE_WRITE);
-#else
-  (void)at;
-  (void)bytes;
-#endif
+  (void)madvise((void *)at, bytes, MADV_NOHUGEPAGE);
+}
+
+void mm_os_forget(uintptr_t at, uint64_t bytes)
+{
+  mm_os_avoid_huge(at, bytes);
+  (void)madvise((void *)at, bytes, MADV_DONTNEED);
+}
+
+/* A byte that is zero is replaced by zero: a store, for the system, and none
+   for others.  Not by madvise (MADV_POPULATE_WRITE), which keeps out who maps
+   or protects memory elsewhere for as long as it takes; a fault concerns its
+   mapping alone (since Linux 6.4). */
+__attribute__((no_sanitize("thread"))) void mm_os_touch(uintptr_t at,
+                                                        uint64_t bytes)
+{
+  uint64_t page = mm_os_page_bytes();
+  for (uintptr_t end = at + bytes; at < end; at += page) {
+    uint8_t zero = 0;
+    __atomic_compare_exchange_n((uint8_t *)at, &zero, 0, false,
+                                __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+  }
 }
 
 enum mm_status mm_os_map(uint64_t bytes, void **base)

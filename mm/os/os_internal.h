@@ -59,9 +59,16 @@ enum mm_status mm_os_protect(uintptr_t at, uint64_t bytes);
 /* Asks for huge pages, where the machine grants them on request. */
 void mm_os_prefer_huge(uintptr_t at, uint64_t bytes);
 
+/* Asks for small ones, until huge ones are preferred. */
+void mm_os_avoid_huge(uintptr_t at, uint64_t bytes);
+
+/* Gives memory back that stays accessible, as zeroes, in small pages.  Others
+   may touch it. */
+void mm_os_forget(uintptr_t at, uint64_t bytes);
+
 /* Touches committed memory, whose content stays, so that nobody waits for it
-   later; where the system cannot, nothing happens.  Others may use it. */
-void mm_os_populate(uintptr_t at, uint64_t bytes);
+   later.  Others may use it. */
+void mm_os_touch(uintptr_t at, uint64_t bytes);
 
 /* Zeroed memory anywhere, which takes room only once it is touched. */
 enum mm_status mm_os_map(uint64_t bytes, void **base);

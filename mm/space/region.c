@@ -44,6 +44,7 @@ void mm_regions_init(struct mm_regions *regions, uintptr_t base, uint32_t count,
       .count = count,
       .free_first = MM_NO_REGION,
       .free_last = MM_NO_REGION,
+      .touched = MM_NO_REGION,
       .table = table,
   };
 }
@@ -97,13 +98,26 @@ static void list_remove(struct mm_regions *regions, uint32_t index)
 
 /* Access to memory --------------------------------------------------------- */
 
+/* Who needs little gets little: no more groups ahead than there are already. */
+static uint32_t groups_ahead(const struct mm_regions *regions, uint32_t group)
+{
+  return group < regions->ahead ? group : regions->ahead;
+}
+
+static uint32_t group_end(const struct mm_regions *regions, uint32_t group)
+{
+  uint64_t end = ((uint64_t)group + 1) * MM_REGION_GROUP;
+  return end < regions->count ? (uint32_t)end : regions->count;
+}
+
 /* Opens memory up to and including region `index`. */
 static enum mm_status open_groups(struct mm_regions *regions, uint32_t index)
 {
-  uint32_t to =
-      (index / MM_REGION_GROUP + 1 + regions->ahead) * MM_REGION_GROUP;
-  if (to > regions->count)
-    to = regions->count;
+  uint32_t group = index / MM_REGION_GROUP;
+  uint32_t to = group_end(regions, group + groups_ahead(regions, group));
+  if (regions->reached_to <= index)
+    __atomic_store_n(&regions->reached_to, group_end(regions, group),
+                     __ATOMIC_SEQ_CST);
   if (to <= regions->open_to)
     return MM_OK;
   uint64_t bytes = (uint64_t)(to - regions->open_to) << MM_REGION_LOG2;
@@ -112,6 +126,30 @@ static enum mm_status open_groups(struct mm_regions *regions, uint32_t index)
   if (status == MM_OK)
     __atomic_store_n(&regions->open_to, to, __ATOMIC_RELAXED);
   return index < regions->open_to ? MM_OK : status;
+}
+
+/* Touching, and taking access away: who comes second sees the other, as both
+   write first and then read, in one order for all (Dekker). */
+
+void mm_regions_touch_end(struct mm_regions *regions)
+{
+  __atomic_store_n(&regions->touched, MM_NO_REGION, __ATOMIC_RELEASE);
+}
+
+bool mm_regions_touch_begin(struct mm_regions *regions, uint32_t index)
+{
+  __atomic_store_n(&regions->touched, index, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&regions->reached_to, __ATOMIC_SEQ_CST) <= index)
+    return true;
+  mm_regions_touch_end(regions);
+  return false;
+}
+
+static bool is_touched(const struct mm_regions *regions, uint32_t index)
+{
+  uint32_t touched = __atomic_load_n(&regions->touched, __ATOMIC_SEQ_CST);
+  return touched != MM_NO_REGION &&
+         index / MM_REGION_GROUP == touched / MM_REGION_GROUP;
 }
 
 /* Makes the memory of a free region below open_to usable. */
@@ -209,6 +247,18 @@ static uint32_t find_run(const struct mm_regions *regions, uint32_t span)
   return span <= regions->count - start ? start : MM_NO_REGION;
 }
 
+/* Whole groups of a run in [from, to) that was never used: the program is about
+   to fill them, and they are left out by who touches memory ahead of it. */
+static void prefer_huge(const struct mm_regions *regions, uint32_t from,
+                        uint32_t to)
+{
+  from = (from + MM_REGION_GROUP - 1) / MM_REGION_GROUP * MM_REGION_GROUP;
+  to = to / MM_REGION_GROUP * MM_REGION_GROUP;
+  if (regions->ahead > 0 && from < to)
+    mm_os_prefer_huge(mm_region_start(regions, from), (uint64_t)(to - from)
+                                                          << MM_REGION_LOG2);
+}
+
 enum mm_status mm_region_take_run(struct mm_regions *regions, uint32_t span,
                                   uint32_t *index)
 {
@@ -218,9 +268,11 @@ enum mm_status mm_region_take_run(struct mm_regions *regions, uint32_t span,
   uint32_t found = find_run(regions, span);
   if (found == MM_NO_REGION)
     return MM_NO_MEMORY;
+  uint32_t fresh = regions->fresh_from > found ? regions->fresh_from : found;
   enum mm_status status = acquire(regions, found, span);
   if (status != MM_OK)
     return status;
+  prefer_huge(regions, fresh, found + span);
   occupy(regions, found, MM_REGION_LARGE, span);
   for (uint32_t i = 1; i < span; i++)
     occupy(regions, found + i, MM_REGION_LARGE_TAIL, i);
@@ -256,7 +308,8 @@ static void release_one(struct mm_regions *regions, uint32_t index,
   }
   uintptr_t start = mm_region_start(regions, index);
   memset((void *)start, MM_POISON_BYTE, filled_bytes);
-  if (mm_os_protect(start, MM_REGION_BYTES) == MM_OK)
+  if (!is_touched(regions, index) &&
+      mm_os_protect(start, MM_REGION_BYTES) == MM_OK)
     region->flags |= MM_REGION_PROTECTED;
   list_put_last(regions, index);
 }
@@ -280,6 +333,15 @@ void mm_region_free_poisoned(struct mm_regions *regions, uint32_t index)
   release_run(regions, index, true);
 }
 
+/* What was touched ahead of a program that now needs less; it stays open. */
+static void forget_ahead(const struct mm_regions *regions)
+{
+  uint32_t from = regions->reached_to, to = regions->open_to;
+  if (regions->ahead > 0 && from < to)
+    mm_os_forget(mm_region_start(regions, from), (uint64_t)(to - from)
+                                                     << MM_REGION_LOG2);
+}
+
 uint32_t mm_regions_trim(struct mm_regions *regions, uint32_t keep)
 {
   uint32_t trimmed = 0;
@@ -288,7 +350,7 @@ uint32_t mm_regions_trim(struct mm_regions *regions, uint32_t keep)
     struct mm_region *region = &regions->table[index];
     uint32_t previous = region->previous;
     uintptr_t start = mm_region_start(regions, index);
-    if ((region->flags & MM_REGION_COMMITTED) &&
+    if ((region->flags & MM_REGION_COMMITTED) && !is_touched(regions, index) &&
         mm_os_uncommit(start, MM_REGION_BYTES) == MM_OK) {
       region->flags = 0;
       regions->committed--;
@@ -298,6 +360,8 @@ uint32_t mm_regions_trim(struct mm_regions *regions, uint32_t keep)
     }
     index = previous;
   }
+  if (trimmed > 0)
+    forget_ahead(regions);
   return trimmed;
 }
 

@@ -25,10 +25,10 @@
 #include "mm/mm.h"
 
 enum {
-  MM_REGION_LOG2 = 18,
+  MM_REGION_LOG2 = 17,
   MM_REGION_BYTES = 1 << MM_REGION_LOG2,
   MM_REGION_GRANULES = MM_REGION_BYTES / MM_OBJECT_ALIGN,
-  MM_REGION_GROUP = 8, /* regions that are opened together */
+  MM_REGION_GROUP = 16, /* regions that are opened together */
 };
 
 enum mm_region_kind {
@@ -81,9 +81,11 @@ struct mm_regions {
   uintptr_t base;
   uint32_t count;      /* of the reservation: heap_max */
   uint32_t fresh_from; /* walks over the table end here */
-  uint32_t open_to; /* atomic for who looks on */
-  uint32_t ahead;   /* groups that are opened before they are needed */
-  uint32_t used; /* not free */
+  uint32_t open_to;    /* atomic for who looks on */
+  uint32_t reached_to; /* end of the last group in use; atomic as well */
+  uint32_t ahead;      /* groups that are opened before they are needed */
+  uint32_t touched;    /* first of the group that is being touched; atomic */
+  uint32_t used;       /* not free */
   uint32_t committed;
   uint32_t free_first, free_last; /* warm .. cold (not committed) */
   struct mm_region *table;
@@ -92,6 +94,13 @@ struct mm_regions {
 /* An empty table over `count` regions from `base` on; `table` is zero. */
 void mm_regions_init(struct mm_regions *regions, uintptr_t base, uint32_t count,
                      struct mm_region *table);
+
+/*
+ * Beside the program: nobody takes access to the group of region `index' away
+ * until mm_regions_touch_end.  False: the program has reached it.
+ */
+bool mm_regions_touch_begin(struct mm_regions *regions, uint32_t index);
+void mm_regions_touch_end(struct mm_regions *regions);
 
 /* As reports show it: "small", "large", ... */
 const char *mm_region_kind_name(enum mm_region_kind kind);

@@ -87,7 +87,7 @@ static void report_regions(struct mm_report *report,
   for (uint32_t i = 0; i < regions->fresh_from; i++)
     counts[regions->table[i].kind]++;
   counts[MM_REGION_FREE] += regions->count - regions->fresh_from;
-  mm_report_group(report, "regions", "regions of 256 KiB", NULL);
+  mm_report_group(report, "regions", "regions of 128 KiB", NULL);
   for (int kind = 0; kind < MM_REGION_KIND_COUNT; kind++)
     mm_report_line(report, keys[kind], mm_region_kind_name(kind), counts[kind],
                    MM_UNIT_NUMBER);

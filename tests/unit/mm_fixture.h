@@ -38,7 +38,7 @@ enum {
   FIXTURE_OF_KIND = FIXTURE_GLOBALS - MM_ROOT_KIND_COUNT,
   FIXTURE_WEAK = 64,
   FIXTURE_MIB = 1 << 20,
-  FIXTURE_REGION_BYTES = 256 * 1024,
+  FIXTURE_REGION_BYTES = 128 * 1024,
   /* A plain object this large needs a wide map: 300 slots of 4 bytes. */
   FIXTURE_WIDE_BYTES = 8 + 300 * 4,
   /* Offsets of the fields of a pair. */

@@ -165,11 +165,11 @@ START_TEST(dead_neighbours_make_one_gap)
 {
   open_plan(_i);
   push_arrays(1, 3000); /* keeps the region */
-  push_arrays(4, 60000);
+  push_arrays(4, 30000);
   uint32_t used = used_regions();
   fixture_pop(&f.main, 4);
   collect();
-  push_arrays(2, 120000);
+  push_arrays(2, 60000);
   ck_assert_uint_eq(used_regions(), used);
   fixture_close(&f);
 }
@@ -199,7 +199,7 @@ START_TEST(a_size_of_its_own_wastes_nothing)
     options.slot_bytes = sizes;
     options.slot_count = own;
     fixture_open(&f, &options);
-    push_arrays(15 * 16 * 8, 1032); /* 15 slots of 1032 in a run, 14 of 1152 */
+    push_arrays(15 * MM_REGION_RUNS * 8, 1032); /* 15 slots of 1032 in a run, 14 of 1152 */
     used[own] = used_regions();
     fixture_close(&f);
   }

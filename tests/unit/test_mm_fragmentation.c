@@ -11,9 +11,9 @@
 enum {
   REGIONS = 64,
   /* Two of them fill a region so far that no third one fits. */
-  MEDIUM_BYTES = 100 * 1024,
+  MEDIUM_BYTES = 50 * 1024,
   /* One of them fills a region. */
-  LARGE_BYTES = 200 * 1024,
+  LARGE_BYTES = 100 * 1024,
 };
 
 static struct fixture f;
