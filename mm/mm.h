@@ -170,6 +170,7 @@ enum mm_cause {
   MM_CAUSE_STRESS,     /* Stress */
   MM_CAUSE_EXIT,       /* Exit */
   MM_CAUSE_RATE,       /* Allocation Rate: a cycle has to start early */
+  MM_CAUSE_CARDS,      /* Card Limit: much to scan for a young collection */
   MM_CAUSE_COUNT
 };
 

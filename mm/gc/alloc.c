@@ -21,6 +21,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/collect_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/scan_internal.h"
@@ -223,16 +224,20 @@ static void count_stall(struct mm_heap *heap, uint64_t began_ns)
   pthread_mutex_unlock(&heap->lock);
 }
 
+static bool may_collect_young(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->lock);
+  bool has_room = heap->options.generational && mm_sizing_has_young_room(heap);
+  pthread_mutex_unlock(&heap->lock);
+  return has_room;
+}
+
 /* With generations: a young collection may be enough, while there is room for
    what it copies. */
 static struct mm_ref alloc_after_young(struct mm_mutator *mutator,
                                        const struct request *request)
 {
-  struct mm_heap *heap = mutator->heap;
-  pthread_mutex_lock(&heap->lock);
-  bool has_room = heap->options.generational && mm_sizing_has_young_room(heap);
-  pthread_mutex_unlock(&heap->lock);
-  if (!has_room)
+  if (!may_collect_young(mutator->heap))
     return MM_NULL;
   mm_collect_once(mutator, MM_CAUSE_ALLOCATION, MM_EFFORT_PLANNED, false);
   return attempt(mutator, request, false);
@@ -366,12 +371,21 @@ struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
   return mm_ids_number(mutator->heap, alloc_slow(mutator, &request));
 }
 
+/* Without room for a young collection, allocation sees to it. */
+static void collect_cards(struct mm_mutator *mutator)
+{
+  if (may_collect_young(mutator->heap))
+    mm_collect_once(mutator, MM_CAUSE_CARDS, MM_EFFORT_PLANNED, false);
+}
+
 void mm_poll_slow(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
   mm_schedule_yield(heap);
   if (mm_is_stopping(heap))
     mm_safepoint_wait(mutator);
+  if (mm_cards_are_many(heap))
+    collect_cards(mutator);
   if (mm_stress_take_due(mutator))
     collect_forced(mutator);
   uint64_t every = heap->options.stress_poll;

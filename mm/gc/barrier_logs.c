@@ -10,6 +10,7 @@ enum { SPARE_LOGS = 64 }; /* kept for the next pause */
 
 void mm_logs_init(struct mm_heap *heap)
 {
+  heap->logs.keep = SPARE_LOGS;
   pthread_mutex_init(&heap->logs.lock, NULL);
 }
 
@@ -58,7 +59,7 @@ struct mm_barrier_log *mm_log_take(struct mm_heap *heap)
 void mm_log_release(struct mm_heap *heap, struct mm_barrier_log *log)
 {
   pthread_mutex_lock(&heap->logs.lock);
-  bool is_kept = heap->logs.spare_count < SPARE_LOGS;
+  bool is_kept = heap->logs.spare_count < heap->logs.keep;
   if (is_kept) {
     log->next = heap->logs.spare;
     heap->logs.spare = log;
@@ -67,6 +68,38 @@ void mm_log_release(struct mm_heap *heap, struct mm_barrier_log *log)
   pthread_mutex_unlock(&heap->logs.lock);
   if (!is_kept)
     mm_native_free(MM_PURPOSE_BARRIERS, log, sizeof *log);
+}
+
+static bool has_spare(struct mm_heap *heap, uint32_t count)
+{
+  pthread_mutex_lock(&heap->logs.lock);
+  bool has = heap->logs.spare_count >= count;
+  pthread_mutex_unlock(&heap->logs.lock);
+  return has;
+}
+
+static void keep(struct mm_heap *heap, uint32_t count)
+{
+  pthread_mutex_lock(&heap->logs.lock);
+  heap->logs.keep = count;
+  pthread_mutex_unlock(&heap->logs.lock);
+}
+
+void mm_logs_prepare(struct mm_heap *heap, uint32_t count)
+{
+  keep(heap, SPARE_LOGS + count);
+  while (!has_spare(heap, count)) {
+    struct mm_barrier_log *log =
+        mm_native_alloc(MM_PURPOSE_BARRIERS, sizeof *log);
+    if (!log)
+      return;
+    mm_log_release(heap, log);
+  }
+}
+
+void mm_logs_relax(struct mm_heap *heap)
+{
+  keep(heap, SPARE_LOGS);
 }
 
 void mm_log_push(struct mm_heap *heap, struct mm_barrier_log **list,

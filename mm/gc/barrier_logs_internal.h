@@ -21,6 +21,11 @@ void mm_logs_destroy(struct mm_heap *heap);
 /* An empty log; null when there is no memory. */
 struct mm_barrier_log *mm_log_take(struct mm_heap *heap);
 
+/* Beside the program: sees to it that `count' logs can be taken without waiting
+   for memory, if there is any; until `relax', so many more are kept. */
+void mm_logs_prepare(struct mm_heap *heap, uint32_t count);
+void mm_logs_relax(struct mm_heap *heap);
+
 /* Gives a log back that has been read. */
 void mm_log_release(struct mm_heap *heap, struct mm_barrier_log *log);
 

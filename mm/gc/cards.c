@@ -10,6 +10,7 @@
 #include "mm/barrier_inline.h"
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/safepoint_internal.h"
 
 #include <string.h>
 
@@ -54,6 +55,7 @@ void mm_cards_gather(struct mm_heap *heap)
   struct mm_mutator *mutator = heap->mutators;
   for (; mutator; mutator = mutator->next)
     mm_log_push(heap, &heap->cards.full, &mutator->card_log);
+  heap->cards.logged = 0;
 }
 
 bool mm_cards_must_search(struct mm_heap *heap)
@@ -132,13 +134,26 @@ static bool is_candidate(const struct mm_heap *heap, struct mm_ref value)
          MM_TRACE_CANDIDATE;
 }
 
+/* The mutator collects at its next poll. */
+static void note_whole_log(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  __atomic_fetch_add(&heap->cards.logged, MM_BARRIER_LOG_ENTRIES,
+                     __ATOMIC_RELAXED);
+  if (mm_cards_are_many(heap))
+    mm_poll_soon(mutator);
+}
+
 void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
                      struct mm_ref value)
 {
   struct mm_heap *heap = mutator->heap;
-  if ((is_young(heap, value) || is_candidate(heap, value)) &&
-      !mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
-    mm_card_dirty(heap, &mutator->card_log, mm_card_of(heap, (uintptr_t)slot));
+  if ((!is_young(heap, value) && !is_candidate(heap, value)) ||
+      mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
+    return;
+  mm_card_dirty(heap, &mutator->card_log, mm_card_of(heap, (uintptr_t)slot));
+  if (mutator->card_log && mutator->card_log->count == MM_BARRIER_LOG_ENTRIES)
+    note_whole_log(mutator);
 }
 
 /* Sets AGAIN; false: it was set. */

@@ -89,6 +89,14 @@ void mm_cards_clean_region(struct mm_heap *heap, uint32_t index);
    become CLEAN, and all logs empty. */
 void mm_cards_forget(struct mm_heap *heap);
 
+/* Would scanning what is logged take longer than a pause is to?  Then a
+   collection is due (sizing_internal.h).  Any thread. */
+static inline bool mm_cards_are_many(const struct mm_heap *heap)
+{
+  return __atomic_load_n(&heap->cards.logged, __ATOMIC_RELAXED) >=
+         heap->cards.most;
+}
+
 /* Makes a card DIRTY and puts it on the log.  Without memory for a log the next
    collection searches all cards. */
 void mm_card_dirty(struct mm_heap *heap, struct mm_barrier_log **log,
@@ -151,8 +159,12 @@ uintptr_t mm_card_first(const struct mm_heap *heap, uint32_t card);
 
 /* Asks for what scanning the card will read: first the tables and the card, and
    when these are there, the header of the object that reaches into it. */
-static inline void mm_card_prefetch(const struct mm_heap *heap, uint32_t card)
+static inline void mm_card_prefetch(const struct mm_heap *heap, uint32_t card,
+                                    bool with_marks)
 {
+  uint64_t granule = (uint64_t)card << (MM_CARD_LOG2 - MM_REF_SHIFT);
+  if (with_marks)
+    __builtin_prefetch(&heap->marks[granule >> 6]);
   __builtin_prefetch(&heap->cards.bytes[card], 1);
   __builtin_prefetch(&heap->cards.firsts[card]);
   __builtin_prefetch((const void *)mm_card_start(heap, card));

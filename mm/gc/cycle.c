@@ -275,11 +275,23 @@ static bool sweep(struct mm_heap *heap, uint64_t cycle)
   return heap->options.tenured != MM_TENURED_REGIONS || walk(heap, cycle);
 }
 
+/* Each candidate will want a log, all of them in the first pauses: of what they
+   are chosen from, there are no more than this. */
+static void prepare_logs(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->lock);
+  uint32_t regions = heap->regions.used;
+  pthread_mutex_unlock(&heap->lock);
+  if (heap->options.tenured == MM_TENURED_REGIONS)
+    mm_logs_prepare(heap, regions);
+}
+
 static bool mark(struct mm_heap *heap, uint64_t cycle)
 {
   mm_marker_begin(heap);
   bool is_done = mm_marker_run(heap, cycle);
   mm_marker_end(heap);
+  prepare_logs(heap);
   mm_stress_border(heap, MM_BORDER_MARKED);
   return is_done;
 }
@@ -295,6 +307,7 @@ static void run_cycle(struct mm_heap *heap)
   if (is_done && !heap->options.generational &&
       move_on(heap, cycle, MM_CYCLE_EVACUATING))
     evacuate_all(heap, cycle);
+  mm_logs_relax(heap);
   if (is_done)
     move_on(heap, cycle, MM_CYCLE_IDLE);
 }
@@ -382,7 +395,7 @@ enum mm_status mm_cycle_create(struct mm_heap *heap)
   if (!marker)
     return MM_NO_MEMORY;
   heap->cycle.marker = marker;
-  heap->regions.ahead = 1;
+  heap->regions.ahead = MM_GROUPS_AHEAD;
   heap->cycle.warm_to = MM_SMALL_PAGES_BYTES / MM_REGION_BYTES;
   marker->heap = heap;
   if (!mm_trace_stack_init(&marker->stack))

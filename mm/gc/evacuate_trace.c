@@ -37,6 +37,7 @@
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/card_scan_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/header_internal.h"
 #include "mm/gc/roots_internal.h"
@@ -607,12 +608,13 @@ static MM_ALWAYS_INLINE void visit_logs(struct mm_worker *worker, bool parallel)
   struct mm_heap *heap = worker->heap;
   struct mm_barrier_log *log;
   struct tracer tracer;
+  bool has_marks = mm_cycle_state(heap) == MM_CYCLE_SWEEPING;
   tracer_begin(&tracer, worker, parallel, true);
   tracer.holder_is_old = true;
   while ((log = mm_cards_next_log(heap))) {
     for (uint32_t i = 0; i < log->count; i++) {
       if (i + 2 * CARDS_AHEAD < log->count)
-        mm_card_prefetch(heap, log->entries[i + 2 * CARDS_AHEAD]);
+        mm_card_prefetch(heap, log->entries[i + 2 * CARDS_AHEAD], has_marks);
       if (i + CARDS_AHEAD < log->count)
         mm_card_prefetch_first(heap, log->entries[i + CARDS_AHEAD]);
       visit_card(&tracer, log->entries[i]);

@@ -39,9 +39,9 @@
  *   and the formula above is the case of one i.  Where --young or --pause-goal
  *   settles how large the young generation is, its room is added to E instead;
  *
- *   the collector may take as long as the program, but not longer: E is at least
- *   sum(t[i] r[i]), where the share is 1.  The paper weighs heaps against each
- *   other; a heap that is large and alone would be starved by c;
+ *   the collector may take as long as the program, but not longer: E is at
+ * least sum(t[i] r[i]), where the share is 1.  The paper weighs heaps against
+ * each other; a heap that is large and alone would be starved by c;
  *
  *   a cycle needs room for what is allocated while it marks: E is never less;
  *

@@ -2,7 +2,7 @@
 /*
  * The heap: everything that belongs to one instance of the memory manager.
  *
- *   regions      the reservation, 256 KiB at a time, and its descriptors
+ *   regions      the reservation, 128 KiB at a time, and its descriptors
  *   marks        a bit per 8 bytes: a live object starts here (valid from the
  *                mark phase of a collection to its end; an evacuation keeps
  *                them for large and non-moving objects only)
@@ -44,8 +44,9 @@
 
 #include <pthread.h>
 
-/* So much of the heap, from its start, does without huge pages. */
-enum { MM_SMALL_PAGES_BYTES = 4 << 20 };
+/* So much of the heap, from its start, does without huge pages; and so many
+   groups are opened ahead of the program where they can be touched. */
+enum { MM_SMALL_PAGES_BYTES = 4 << 20, MM_GROUPS_AHEAD = 5 };
 
 /* What tracing does with a reference into a region. */
 enum mm_trace {
@@ -88,6 +89,8 @@ struct mm_cards {
   bool is_calm;
   struct mm_barrier_log *full;
   bool overflowed; /* atomic; a dirty card may be on no log */
+  uint64_t logged; /* atomic; on whole logs, since the last collection */
+  uint64_t most;   /* so many ask for one */
 };
 
 /* See barrier_logs_internal.h. */
@@ -95,6 +98,7 @@ struct mm_barrier_logs {
   pthread_mutex_t lock;
   struct mm_barrier_log *spare;
   uint32_t spare_count;
+  uint32_t keep; /* so many at most are kept as spare ones */
 };
 
 /* See candidates_internal.h. */
@@ -165,6 +169,7 @@ struct mm_sizing {
   uint64_t roots_cost_ns; /* the same, smoothed */
   uint64_t young_cost_ns; /* of a young collection, per region */
   uint64_t began_ns;      /* this pause, without verification */
+  uint64_t card_cost_ns;  /* of a young collection, per card */
   uint64_t copy_cost_ns;  /* the same, per region's worth of copies */
   struct mm_growth growth;
   enum mm_collection_kind next_kind;

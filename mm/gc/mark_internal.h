@@ -12,7 +12,7 @@
    clear. */
 void mm_mark_phase(struct mm_heap *heap, unsigned active);
 
-/* With MM_VERIFY_MARK: holds the marks against a trace from the roots.  `exact':
+/* With MM_VERIFY_MARK: holds the marks against a trace from the roots. `exact':
    what is not reachable must not be marked either. */
 void mm_mark_verify(struct mm_heap *heap, bool exact);
 

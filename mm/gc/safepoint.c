@@ -6,6 +6,8 @@
 
 #include "mm/gc/safepoint_internal.h"
 
+#include "mm/gc/cards_internal.h"
+
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
 #include "mm/gc/barrier_logs_internal.h"
@@ -37,7 +39,12 @@ static void set_poll(struct mm_mutator *mutator, uint32_t value)
 /* The poll word of a mutator that need not stop. */
 static uint32_t calm_poll(const struct mm_heap *heap)
 {
-  return mm_stress_polls(heap) || heap->polls_always;
+  return mm_stress_polls(heap) || heap->polls_always || mm_cards_are_many(heap);
+}
+
+void mm_poll_soon(struct mm_mutator *mutator)
+{
+  set_poll(mutator, 1);
 }
 
 /* Spinning is for threads that run at the same time. */

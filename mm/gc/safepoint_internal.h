@@ -34,8 +34,8 @@ bool mm_stop_world(struct mm_mutator *mutator);
 /* Lets them go on. By the one who stopped them. */
 void mm_resume_world(struct mm_mutator *mutator);
 
-/* The same by a thread that is no mutator.  False: somebody else had stopped the
-   world, which goes on again. */
+/* The same by a thread that is no mutator.  False: somebody else had stopped
+   the world, which goes on again. */
 bool mm_stop_world_from_outside(struct mm_heap *heap);
 void mm_resume_world_from_outside(struct mm_heap *heap);
 
@@ -50,6 +50,9 @@ static inline bool mm_is_stopping(const struct mm_heap *heap)
 {
   return __atomic_load_n(&heap->stopping, __ATOMIC_SEQ_CST) != 0;
 }
+
+/* The mutator's own next poll takes the slow path. */
+void mm_poll_soon(struct mm_mutator *mutator);
 
 /* Stops here until the world goes on. */
 void mm_safepoint_wait(struct mm_mutator *mutator);

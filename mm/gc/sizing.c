@@ -9,6 +9,7 @@
 
 #include "mm/assert_internal.h"
 #include "mm/gc/candidates_internal.h"
+#include "mm/barrier_log.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/workers_internal.h"
 
@@ -22,6 +23,7 @@ enum {
   KEEP_FRACTION = 4,    /* of what is above the limit goes back */
   WORKER_REGIONS = 16,  /* that survive, per worker worth waking */
   GOAL_SHARE = 4,       /* of the pause goal, for what is usual */
+  CARDS_SHARE = 2,      /* of it, for cards */
   EDEN_LEAST = 32 * 1024,
   EDEN_STEP = 2,       /* times as much as before, at most */
   YOUNG_FRACTION = 64, /* of the limit: fewer young regions are not worth it */
@@ -29,6 +31,7 @@ enum {
   COPY_COST_FIRST = 1000000, /* ns per region of copies, before that */
   CARD_COST = 50,            /* ns */
   REGION_COST = 2000,
+  UNWALKED_COST = 2,  /* times that of what is walked */
   COST_WEIGHT = 4,    /* of what was known, to one of what was seen */
   CYCLE_MARGIN = 2,   /* times what is predicted */
   START_FRACTION = 4, /* of the budget: no cycle starts sooner */
@@ -134,6 +137,25 @@ static uint32_t young_wanted(const struct mm_heap *heap)
   return regions < UINT32_MAX ? (uint32_t)regions : UINT32_MAX;
 }
 
+/* Cards that may be logged until then.  What a card was seen to cost includes
+   the objects that were found by it; so this bounds a pause when a program
+   begins to store all over old objects, and else comes late. */
+static uint64_t cards_wanted(const struct mm_heap *heap)
+{
+  const struct mm_sizing *sizing = &heap->sizing;
+  if (!heap->options.generational || heap->options.young_bytes ||
+      !heap->options.pause_goal_ns)
+    return UINT64_MAX;
+  if (sizing->card_cost_ns == 0)
+    return MM_BARRIER_LOG_ENTRIES;
+  uint64_t wanted =
+      heap->options.pause_goal_ns / CARDS_SHARE / sizing->card_cost_ns;
+  uint64_t most = heap->cards.most * EDEN_STEP;
+  if (wanted > most)
+    wanted = most;
+  return wanted < MM_BARRIER_LOG_ENTRIES ? MM_BARRIER_LOG_ENTRIES : wanted;
+}
+
 /* What the next young collection may find, beside the survivors of this one. */
 static void plan_young(struct mm_heap *heap)
 {
@@ -141,7 +163,7 @@ static void plan_young(struct mm_heap *heap)
   uint32_t room = young_room(heap), wanted = young_wanted(heap);
   sizing->young_regions = heap->regions.used + at_most(wanted, room);
   sizing->eden_bytes = eden_wanted_bytes(heap);
-  sizing->eden_used_bytes = 0;
+  heap->cards.most = cards_wanted(heap);
 }
 
 bool mm_sizing_has_young_room(const struct mm_heap *heap)
@@ -158,9 +180,26 @@ static uint64_t copied_bytes(const struct mm_heap *heap)
   return bytes;
 }
 
+/* Young ones, of all ages. */
+static uint64_t seen_bytes(const struct mm_heap *heap)
+{
+  uint64_t bytes = 0;
+  for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
+    bytes += heap->seen_bytes[age];
+  return bytes;
+}
+
 static void smooth(uint64_t *known, uint64_t seen)
 {
   *known = *known ? (*known * (COST_WEIGHT - 1) + seen) / COST_WEIGHT : seen;
+}
+
+static uint64_t cards_scanned(const struct mm_heap *heap)
+{
+  uint64_t cards = 0;
+  for (unsigned i = 0; i < heap->workers->count; i++)
+    cards += heap->workers->each[i].cards;
+  return cards;
 }
 
 /* What young objects cost per region of them, and per region of copies. */
@@ -170,13 +209,16 @@ static void learn_cost(struct mm_heap *heap)
   uint64_t ns = mm_stat_now_ns() - heap->sizing.began_ns;
   ns = ns > roots_ns ? ns - roots_ns : 0;
   smooth(&heap->sizing.roots_cost_ns, roots_ns);
-  uint64_t copied = copied_bytes(heap), seen = 0;
-  for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
-    seen += heap->seen_bytes[age];
+  uint64_t copied = copied_bytes(heap), seen = seen_bytes(heap);
   if (copied >= SEEN_LEAST)
     smooth(&heap->sizing.copy_cost_ns, ns * MM_REGION_BYTES / copied + 1);
-  if (heap->candidates.taken_bytes == 0 && seen >= SEEN_LEAST)
+  if (heap->candidates.taken_bytes > 0)
+    return;
+  if (seen >= SEEN_LEAST)
     smooth(&heap->sizing.young_cost_ns, ns * MM_REGION_BYTES / seen + 1);
+  uint64_t cards = cards_scanned(heap);
+  if (cards > 0)
+    smooth(&heap->sizing.card_cost_ns, ns / cards + 1);
 }
 
 uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
@@ -212,6 +254,7 @@ void mm_sizing_init(struct mm_heap *heap)
   sizing->limit_regions = sizing->min_regions;
   if (heap->options.gc == MM_GC_EPSILON)
     sizing->limit_regions = sizing->max_regions;
+  heap->cards.most = UINT64_MAX;
   sizing->updated_ns = mm_stat_now_ns();
   sizing->start_bytes = ((uint64_t)sizing->limit_regions << MM_REGION_LOG2) / 2;
   sizing->start_regions = sizing->limit_regions / 2;
@@ -360,6 +403,14 @@ static uint32_t start_regions_for(struct mm_heap *heap)
                                                         : least + 1;
 }
 
+/* What is not walked yet costs more to scan: so it will be learned, but not
+   before one pause has taken too long. */
+static void expect_walk(struct mm_sizing *sizing)
+{
+  sizing->young_cost_ns *= UNWALKED_COST;
+  sizing->card_cost_ns *= UNWALKED_COST;
+}
+
 /* After a cycle, or a full collection in place of one. */
 static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
 {
@@ -374,6 +425,8 @@ static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
       sizing->limit_regions / MARGIN_FRACTION / 2 + MARGIN_REGIONS;
   sizing->was_short = false;
   sizing->start_regions = start_regions_for(heap);
+  if (heap->candidates.count > 0)
+    expect_walk(sizing);
   plan_young(heap);
 }
 
@@ -385,11 +438,12 @@ static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
  */
 static enum mm_age tenure_age_for(const struct mm_heap *heap)
 {
-  uint64_t from_bytes = (uint64_t)heap->from_count << MM_REGION_LOG2;
-  uint64_t copied = copied_bytes(heap);
-  if (copied > from_bytes / MUCH_SURVIVES)
+  uint64_t seen = seen_bytes(heap), copied = copied_bytes(heap);
+  if (seen < SEEN_LEAST)
+    return heap->tenure_age;
+  if (copied > seen / MUCH_SURVIVES)
     return MM_AGE_SURVIVOR;
-  if (copied > from_bytes / LITTLE_SURVIVES)
+  if (copied > seen / LITTLE_SURVIVES)
     return MM_AGE_SURVIVOR + 1;
   return MM_AGE_SURVIVOR + 2;
 }
@@ -401,7 +455,9 @@ static void update_after_young(struct mm_heap *heap, bool was_short)
     heap->tenure_age = tenure_age_for(heap);
   learn_cost(heap);
   sizing->survivor_regions = heap->young_count + heap->from_count;
-  sizing->keep_regions = keep_for(sizing, heap->regions.committed);
+  sizing->keep_regions = heap->regions.committed;
+  if (soft_limit(heap) == sizing->limit_regions)
+    sizing->keep_regions = keep_for(sizing, heap->regions.committed);
   sizing->was_short |= was_short;
   sizing->futile = 0;
   plan_young(heap);
@@ -410,6 +466,8 @@ static void update_after_young(struct mm_heap *heap, bool was_short)
 void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
                       bool was_short, uint64_t live_bytes)
 {
+  if (kind != MM_COLLECTION_FINISH) /* which leaves what is young */
+    heap->sizing.eden_used_bytes = 0;
   if (kind == MM_COLLECTION_YOUNG || kind == MM_COLLECTION_MIXED) {
     update_after_young(heap, was_short);
     return;

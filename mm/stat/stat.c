@@ -25,6 +25,7 @@ const char *mm_cause_name(enum mm_cause cause)
       [MM_CAUSE_STRESS] = "Stress",
       [MM_CAUSE_EXIT] = "Exit",
       [MM_CAUSE_RATE] = "Allocation Rate",
+      [MM_CAUSE_CARDS] = "Card Limit",
   };
   return names[cause];
 }

@@ -48,6 +48,7 @@ static void report_collections(struct mm_report *report,
       [MM_CAUSE_STRESS] = "cause_stress",
       [MM_CAUSE_EXIT] = "cause_exit",
       [MM_CAUSE_RATE] = "cause_rate",
+      [MM_CAUSE_CARDS] = "cause_card_limit",
   };
   mm_report_group(report, "collections", "collections", NULL);
   mm_report_line(report, "all", "all", stat->collections, MM_UNIT_NUMBER);

@@ -230,6 +230,21 @@ START_TEST(more_references_than_fit_a_log_are_all_marked)
 }
 END_TEST
 
+/* The pause that ends marking leaves young objects where they are. */
+START_TEST(the_end_of_marking_gives_no_more_room_for_new_objects)
+{
+  open_heap(_i);
+  start();
+  fixture_push_list(&f.main, 1000);
+  uint64_t used = f.heap->sizing.eden_used_bytes;
+  uint64_t young = pauses(MM_COLLECTION_YOUNG);
+  finish();
+  ck_assert_uint_eq(pauses(MM_COLLECTION_YOUNG), young);
+  ck_assert_uint_eq(f.heap->sizing.eden_used_bytes, used);
+  ck_assert(used > 0 || !f.heap->options.generational);
+}
+END_TEST
+
 START_TEST(without_memory_for_a_log_the_pause_marks_again)
 {
   open_heap(_i);
@@ -545,6 +560,7 @@ int main(void)
   ADD(a_cycle_that_is_interrupted_leaves_nothing_behind);
   ADD(a_heap_can_be_destroyed_during_a_cycle);
   ADD(more_references_than_fit_a_log_are_all_marked);
+  ADD(the_end_of_marking_gives_no_more_room_for_new_objects);
   ADD(without_memory_for_a_log_the_pause_marks_again);
   ADD(without_memory_for_the_stack_the_pause_marks_again);
   ADD(cycles_start_by_themselves_and_free_memory);

@@ -85,9 +85,12 @@ END_TEST
 
 START_TEST(each_cause_has_its_text)
 {
-  static const char *const texts[MM_CAUSE_COUNT] = {
-      "\\(Allocation Failure\\)", "\\(Explicit\\)", "\\(Stress\\)",
-      "\\(Exit\\)", "\\(Allocation Rate\\)"};
+  static const char *const texts[MM_CAUSE_COUNT] = {"\\(Allocation Failure\\)",
+                                                    "\\(Explicit\\)",
+                                                    "\\(Stress\\)",
+                                                    "\\(Exit\\)",
+                                                    "\\(Allocation Rate\\)",
+                                                    "\\(Card Limit\\)"};
   one_collection((enum mm_cause)_i, false, 0, 0);
   check_log(texts[_i]);
 }

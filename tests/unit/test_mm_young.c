@@ -409,6 +409,35 @@ END_TEST
 
 #define ADD(test) tcase_add_loop_test(tests, test, 0, VARIANTS)
 
+/* An array of 3000 cards; each card is made to refer to something young, and
+   the program polls. */
+static uint64_t collections_for_cards(uint64_t pause_goal_ns, int variant)
+{
+  enum { PER_CARD = MM_CARD_BYTES / sizeof(struct mm_ref) };
+  struct mm_options options = fixture_options();
+  options.heap_min_bytes = options.heap_max_bytes;
+  options.pause_goal_ns = pause_goal_ns;
+  open_with(&options, variant);
+  size_t array = push_old(FIXTURE_REFS, 3000 * PER_CARD);
+  for (size_t i = 0; i < 3000; i++) {
+    fixture_set_element(fixture_at(&f.main, array), i * PER_CARD,
+                        fixture_pair(&f.main));
+    mm_poll(&f.main.mutator);
+  }
+  uint64_t count = f.heap->stat.by_cause[MM_CAUSE_CARDS];
+  ck_assert_uint_eq(fixture_census(&f).objects, 3001);
+  fixture_close(&f);
+  return count;
+}
+
+START_TEST(cards_that_would_take_too_long_ask_for_a_collection)
+{
+  ck_assert_uint_gt(collections_for_cards(1000000, _i), 0);
+  ck_assert_uint_eq(collections_for_cards(0, _i), 0);
+  open_heap(_i);
+}
+END_TEST
+
 int main(void)
 {
   TCase *tests = tcase_create("young collections");
@@ -423,6 +452,7 @@ int main(void)
   ADD(young_objects_live_by_elements_of_old_arrays);
   ADD(a_card_is_logged_once_however_often_it_is_stored_to);
   ADD(more_dirty_cards_than_fit_a_log_are_all_kept);
+  ADD(cards_that_would_take_too_long_ask_for_a_collection);
   ADD(without_memory_for_a_log_nothing_is_lost);
   ADD(a_thread_that_ends_leaves_its_log_behind);
   ADD(dead_objects_on_dirty_cards_are_left_alone);
