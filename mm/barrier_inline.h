@@ -7,14 +7,16 @@
  *   if a cycle marks: log the reference that is in the slot  (out of line)
  *   store the reference
  *   card = the byte of the card that the slot lies in
- *   if card is CLEAN and the value young: make it DIRTY and log it
+ *   if card is CLEAN and the value young: note the slot in it, and log it
+ *   if it is ONE: make it DIRTY
  *
  * The second test is out of line, where also nulls end.  The first part is for
  * the collector that marks while the program runs (mm/gc/cycle_internal.h), the
  * rest for the one that collects young objects apart (mm/gc/cards_internal.h).
  *
- * Cards of young regions are never CLEAN, and without generations none is, so
- * that one load and one compare is all a store costs there.
+ * Cards of young regions are YOUNG, and without generations all are, so that
+ * one load and one compare is all a store costs there; and a card that is
+ * stored to again and again is DIRTY at the second time.
  *
  * None is a safepoint.
  */
@@ -53,7 +55,7 @@ static inline void mm_barrier_keep(struct mm_mutator *mutator,
     mm_barrier_keep_slow(mutator, ref);
 }
 
-/* The slow path: the slot's card is clean. */
+/* The slow path: the slot's card is CLEAN or ONE. */
 void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
                      struct mm_ref value);
 
@@ -63,8 +65,8 @@ static inline void mm_barrier_after(struct mm_mutator *mutator, void *slot,
 {
   const uint8_t *card =
       (const uint8_t *)(mutator->cards + ((uintptr_t)slot >> MM_CARD_LOG2));
-  if (__builtin_expect(__atomic_load_n(card, __ATOMIC_RELAXED) == MM_CARD_CLEAN,
-                       0))
+  if (__builtin_expect(
+          mm_card_is_watched(__atomic_load_n(card, __ATOMIC_RELAXED)), 0))
     mm_barrier_slow(mutator, slot, value);
 }
 

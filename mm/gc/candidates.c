@@ -204,10 +204,12 @@ static void spread_log(struct mm_heap *heap, struct mm_barrier_log *log)
   uint32_t kept = 0;
   for (uint32_t i = 0; i < log->count; i++) {
     uint32_t card = log->entries[i];
-    if (heap->cards.bytes[card] != MM_CARD_CLEAN)
+    uint8_t was = heap->cards.bytes[card];
+    if (was == MM_CARD_YOUNG)
       continue;
     heap->cards.bytes[card] = MM_CARD_DIRTY;
-    log->entries[kept++] = card;
+    if (was == MM_CARD_CLEAN)
+      log->entries[kept++] = card;
   }
   log->count = kept;
 }
@@ -256,7 +258,7 @@ void mm_candidates_take(struct mm_heap *heap, uint64_t most_ns)
     if (cost_ns > 0 && cost_ns + ns > most_ns)
       return;
     take(heap, next);
-    cost_ns += ns;
+    heap->candidates.taken_ns = cost_ns += ns;
   }
 }
 

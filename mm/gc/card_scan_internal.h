@@ -6,6 +6,7 @@
 #ifndef MM_CARD_SCAN_INTERNAL_H
 #define MM_CARD_SCAN_INTERNAL_H
 
+#include "mm/assert_internal.h"
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/faults_internal.h"
@@ -178,6 +179,37 @@ mm_card_visit(struct mm_heap *heap, uint32_t card,
   case MM_REGION_KIND_COUNT:
     return;
   }
+}
+
+struct mm_card_sought {
+  struct mm_ref *slot;
+  bool is_found;
+};
+
+static inline void mm_card_seek(void *context, struct mm_ref *slot)
+{
+  struct mm_card_sought *sought = context;
+  sought->is_found |= sought->slot == slot;
+}
+
+/* Debug builds: is it among what would be visited? */
+static inline bool mm_card_has(struct mm_heap *heap, struct mm_ref *slot)
+{
+  struct mm_card_sought sought = {slot, false};
+  mm_card_visit(heap, mm_card_of(heap, (uintptr_t)slot), mm_card_seek, &sought);
+  return sought.is_found;
+}
+
+/* The same for one of them. */
+static MM_ALWAYS_INLINE void
+mm_card_visit_one(struct mm_heap *heap, struct mm_ref *slot,
+                  void (*visit)(void *context, struct mm_ref *slot),
+                  void *context)
+{
+  if (mm_card_is_moving(heap, mm_region_index(&heap->regions, (uintptr_t)slot)))
+    return;
+  MM_ASSERT(mm_card_has(heap, slot));
+  visit(context, slot);
 }
 
 #endif

@@ -77,10 +77,16 @@ void mm_cards_forget(struct mm_heap *heap)
       mm_cards_set_region(heap, i, MM_CARD_CLEAN);
 }
 
-void mm_card_dirty(struct mm_heap *heap, struct mm_barrier_log **log,
-                   uint32_t card)
+void mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
+                  uintptr_t slot)
 {
-  __atomic_store_n(&heap->cards.bytes[card], MM_CARD_DIRTY, __ATOMIC_RELAXED);
+  uint8_t *byte = mm_card_at(heap, slot), clean = MM_CARD_CLEAN;
+  if (!__atomic_compare_exchange_n(byte, &clean, mm_card_one(slot), false,
+                                   __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    __atomic_store_n(byte, MM_CARD_DIRTY, __ATOMIC_RELAXED);
+    return;
+  }
+  uint32_t card = mm_card_of(heap, slot);
   if (!mm_breaks(heap, MM_FAULT_CARD_LOG) &&
       !mm_log_put(heap, &heap->cards.full, log, card))
     __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
@@ -89,8 +95,7 @@ void mm_card_dirty(struct mm_heap *heap, struct mm_barrier_log **log,
 static void drop_log(struct mm_heap *heap, struct mm_barrier_log *log)
 {
   for (uint32_t i = 0; i < log->count; i++)
-    if (heap->cards.bytes[log->entries[i]] == MM_CARD_DIRTY)
-      heap->cards.bytes[log->entries[i]] = MM_CARD_CLEAN;
+    mm_card_claim(heap, log->entries[i], false);
   mm_log_release(heap, log);
 }
 
@@ -151,7 +156,7 @@ void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
   if ((!is_young(heap, value) && !is_candidate(heap, value)) ||
       mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
     return;
-  mm_card_dirty(heap, &mutator->card_log, mm_card_of(heap, (uintptr_t)slot));
+  mm_card_note(heap, &mutator->card_log, (uintptr_t)slot);
   if (mutator->card_log && mutator->card_log->count == MM_BARRIER_LOG_ENTRIES)
     note_whole_log(mutator);
 }

@@ -598,8 +598,12 @@ void mm_evacuate_goal(struct mm_worker *worker)
 static MM_ALWAYS_INLINE void visit_card(struct tracer *tracer, uint32_t card)
 {
   struct mm_heap *heap = tracer->stack.worker->heap;
-  if (mm_card_claim(heap, card, tracer->stack.parallel) &&
-      !mm_breaks(heap, MM_FAULT_CARD_SKIPPED))
+  uint8_t was = mm_card_claim(heap, card, tracer->stack.parallel);
+  if (mm_breaks(heap, MM_FAULT_CARD_SKIPPED))
+    return;
+  if (mm_card_is_one(was))
+    mm_card_visit_one(heap, mm_card_slot(heap, card, was), visit_slot, tracer);
+  else if (mm_card_is_dirty(was))
     mm_card_visit(heap, card, visit_slot, tracer);
 }
 

@@ -108,6 +108,7 @@ struct mm_candidates {
   uint32_t next;        /* those before were evacuated */
   bool is_complete;     /* all references to them are known */
   uint64_t taken_bytes; /* lived in those that the last pause took */
+  uint64_t taken_ns;    /* what they were expected to take */
 };
 
 enum mm_cycle_state {
@@ -170,6 +171,8 @@ struct mm_sizing {
   uint64_t young_cost_ns; /* of a young collection, per region */
   uint64_t began_ns;      /* this pause, without verification */
   uint64_t card_cost_ns;  /* of a young collection, per card */
+  uint64_t mixed_ratio;   /* what candidates take, to what their bytes and cards
+                             tell; in 1/256 */
   uint64_t copy_cost_ns;  /* the same, per region's worth of copies */
   struct mm_growth growth;
   enum mm_collection_kind next_kind;

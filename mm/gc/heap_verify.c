@@ -25,6 +25,7 @@
 #include "mm/barrier_log.h"
 #include "mm/card.h"
 #include "mm/gc/candidates_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/native.h"
 #include "mm/gc/verifier_internal.h"
@@ -171,24 +172,31 @@ static bool is_young(const struct mm_heap *heap, struct mm_ref ref)
          region->age != MM_AGE_TENURED;
 }
 
+static bool is_noted(const struct mm_heap *heap, uintptr_t slot)
+{
+  uint8_t card = *mm_card_at(heap, slot);
+  return card == MM_CARD_DIRTY || card == mm_card_one(slot);
+}
+
 /* Is the card on a log, or will all be searched? */
-static bool is_dirty(const struct mm_verifier *verifier, size_t card)
+static bool is_found(const struct mm_verifier *verifier, uintptr_t slot)
 {
   const struct mm_heap *heap = verifier->heap;
-  return heap->cards.bytes[card] == MM_CARD_DIRTY &&
-         (mm_verify_has(verifier->logged, card) || heap->cards.overflowed);
+  return is_noted(heap, slot) &&
+         (mm_verify_has(verifier->logged, mm_card_of(heap, slot)) ||
+          heap->cards.overflowed);
 }
 
 /* A reference into a candidate is remembered, once all have been looked for. */
 static const char *candidate_fault(const struct mm_verifier *verifier,
-                                   struct mm_ref value, size_t card)
+                                   struct mm_ref value, uintptr_t slot)
 {
   const struct mm_heap *heap = verifier->heap;
   uint32_t number =
       mm_region_of(&heap->regions, (uintptr_t)mm_address(value))->candidate;
   if (!heap->candidates.is_complete || number == 0 ||
-      is_dirty(verifier, card) || heap->candidates.each[number - 1].is_lost ||
-      mm_verify_remembers(verifier, number, (uint32_t)card))
+      is_found(verifier, slot) || heap->candidates.each[number - 1].is_lost ||
+      mm_verify_remembers(verifier, number, mm_card_of(heap, slot)))
     return NULL;
   return "is in a candidate, which does not remember the card";
 }
@@ -203,12 +211,11 @@ static const char *card_fault(const struct mm_verifier *verifier,
       edge_fault(verifier, value) || is_young(heap, edge->holder))
     return NULL;
   uintptr_t slot = (uintptr_t)mm_address(edge->holder) + edge->offset;
-  size_t card = (slot - heap->regions.base) / MM_CARD_BYTES;
   if (!is_young(heap, edge->value))
-    return candidate_fault(verifier, edge->value, card);
-  if (heap->cards.bytes[card] != MM_CARD_DIRTY)
+    return candidate_fault(verifier, edge->value, slot);
+  if (!is_noted(heap, slot))
     return "is young, and the old object's card is not dirty";
-  if (!is_dirty(verifier, card))
+  if (!is_found(verifier, slot))
     return "is young, and the old object's card is on no log";
   return NULL;
 }

@@ -31,7 +31,9 @@ enum {
   COPY_COST_FIRST = 1000000, /* ns per region of copies, before that */
   CARD_COST = 50,            /* ns */
   REGION_COST = 2000,
-  UNWALKED_COST = 2,  /* times that of what is walked */
+  UNWALKED_COST = 2, /* times that of what is walked */
+  RATIO_ONE = 256,
+  RATIO_LEAST = 32,
   COST_WEIGHT = 4,    /* of what was known, to one of what was seen */
   CYCLE_MARGIN = 2,   /* times what is predicted */
   START_FRACTION = 4, /* of the budget: no cycle starts sooner */
@@ -202,6 +204,17 @@ static uint64_t cards_scanned(const struct mm_heap *heap)
   return cards;
 }
 
+/* What is left of a pause without what is young was for the candidates. */
+static void learn_mixed(struct mm_heap *heap, uint64_t ns, uint64_t seen)
+{
+  struct mm_sizing *sizing = &heap->sizing;
+  uint64_t young_ns = sizing->young_cost_ns * seen / MM_REGION_BYTES;
+  uint64_t taken_ns = ns > young_ns ? ns - young_ns : 0;
+  uint64_t ratio =
+      sizing->mixed_ratio * taken_ns / (heap->candidates.taken_ns + 1);
+  smooth(&sizing->mixed_ratio, ratio < RATIO_LEAST ? RATIO_LEAST : ratio);
+}
+
 /* What young objects cost per region of them, and per region of copies. */
 static void learn_cost(struct mm_heap *heap)
 {
@@ -212,8 +225,10 @@ static void learn_cost(struct mm_heap *heap)
   uint64_t copied = copied_bytes(heap), seen = seen_bytes(heap);
   if (copied >= SEEN_LEAST)
     smooth(&heap->sizing.copy_cost_ns, ns * MM_REGION_BYTES / copied + 1);
-  if (heap->candidates.taken_bytes > 0)
+  if (heap->candidates.taken_bytes > 0) {
+    learn_mixed(heap, ns, seen);
     return;
+  }
   if (seen >= SEEN_LEAST)
     smooth(&heap->sizing.young_cost_ns, ns * MM_REGION_BYTES / seen + 1);
   uint64_t cards = cards_scanned(heap);
@@ -227,7 +242,8 @@ uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
   uint64_t cost = heap->sizing.copy_cost_ns;
   if (cost == 0)
     cost = COPY_COST_FIRST;
-  return cost * bytes / MM_REGION_BYTES + cards * CARD_COST + REGION_COST;
+  uint64_t ns = cost * bytes / MM_REGION_BYTES + cards * CARD_COST;
+  return ns * heap->sizing.mixed_ratio / RATIO_ONE + REGION_COST;
 }
 
 uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap)
@@ -255,6 +271,7 @@ void mm_sizing_init(struct mm_heap *heap)
   if (heap->options.gc == MM_GC_EPSILON)
     sizing->limit_regions = sizing->max_regions;
   heap->cards.most = UINT64_MAX;
+  sizing->mixed_ratio = RATIO_ONE;
   sizing->updated_ns = mm_stat_now_ns();
   sizing->start_bytes = ((uint64_t)sizing->limit_regions << MM_REGION_LOG2) / 2;
   sizing->start_regions = sizing->limit_regions / 2;

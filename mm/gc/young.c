@@ -82,7 +82,7 @@ static void prepare(struct mm_heap *heap)
 {
   note_targets(heap);
   mm_fixed_finish_sweep(heap); /* cards are scanned with all that is there */
-  heap->candidates.taken_bytes = 0;
+  heap->candidates.taken_bytes = heap->candidates.taken_ns = 0;
   if (mm_candidates_wait(heap))
     mm_candidates_take(heap, mm_sizing_candidates_ns(heap));
   heap->from_count = heap->young_count;
