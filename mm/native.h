@@ -113,8 +113,7 @@ unsigned mm_native_print_leaks(FILE *out);
 const char *mm_purpose_key(unsigned purpose);
 const char *mm_purpose_text(unsigned purpose);
 
-/* Has anybody a use for this number?  Was memory ever in use for it? */
-bool mm_purpose_is_named(unsigned purpose);
+/* Was memory ever in use for it? */
 bool mm_purpose_is_used(unsigned purpose);
 
 /*

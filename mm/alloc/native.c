@@ -99,11 +99,6 @@ const char *mm_purpose_text(unsigned purpose)
   return name_of(purpose)->text;
 }
 
-bool mm_purpose_is_named(unsigned purpose)
-{
-  return purpose < MM_PURPOSE_HOST + host_name_count;
-}
-
 /* Counts ------------------------------------------------------------------ */
 
 static uint64_t read_count(const uint64_t *count)
