@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum mm_purpose {
 #define MM_PURPOSE(NAME, key, text) MM_PURPOSE_##NAME,
@@ -35,8 +36,8 @@ struct mm_purpose_name {
 void mm_native_name_purposes(const struct mm_purpose_name *names,
                              unsigned count);
 
-/* Zeroed memory, aligned to 16 bytes if that divides its size, to 8 otherwise; null when there is none.  0 bytes are
-   granted like 1. */
+/* Zeroed memory, aligned to 16 bytes if that divides its size, to 8 otherwise;
+   null when there is none.  0 bytes are granted like 1. */
 void *mm_native_alloc(unsigned purpose, size_t bytes);
 
 /* The same with any content. */
@@ -97,14 +98,23 @@ void mm_native_stats(struct mm_native_stats *stats);
 /* Charges or discharges memory that came from elsewhere (mappings). */
 void mm_native_charge(unsigned purpose, int64_t bytes);
 
-/* Bytes in use now, as they were asked for. */
+/* Bytes in use now, as they were asked for, and in how many blocks: what was
+   charged has none. */
 uint64_t mm_native_bytes(unsigned purpose);
+uint64_t mm_native_blocks(unsigned purpose);
+
+/*
+ * Writes a line for each purpose that has memory in use, but for the tables of
+ * the allocators, which live as long as the process: its blocks and bytes. Once
+ * all that was made is destroyed, those are leaks.  Returns how many it was.
+ */
+unsigned mm_native_print_leaks(FILE *out);
 
 const char *mm_purpose_key(unsigned purpose);
 const char *mm_purpose_text(unsigned purpose);
 
-/* Has anybody a use for this number? */
-bool mm_purpose_is_named(unsigned purpose);
+/* Was memory ever in use for it? */
+bool mm_purpose_is_used(unsigned purpose);
 
 /*
  * Injection of failures: the `count`-th allocation from now on (from 1) fails;

@@ -9,12 +9,16 @@
 #include "mm/assert_internal.h"
 #include "mm/space/internal_space_internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-/* Relaxed atomics.  Blocks are ours; what is charged besides is mapped by
+/* Relaxed atomics, all.  Blocks are ours; what is charged besides is mapped by
    others. */
-static uint64_t block_bytes[MM_PURPOSE_COUNT];
-static uint64_t charged_bytes[MM_PURPOSE_COUNT];
+static struct account {
+  uint64_t blocks, block_bytes;
+  uint64_t charged_bytes;
+  bool is_used; /* ever */
+} accounts[MM_PURPOSE_COUNT];
 
 /* Failures on request ----------------------------------------------------- */
 
@@ -95,38 +99,81 @@ const char *mm_purpose_text(unsigned purpose)
   return name_of(purpose)->text;
 }
 
-bool mm_purpose_is_named(unsigned purpose)
-{
-  return purpose < MM_PURPOSE_HOST + host_name_count;
-}
-
 /* Counts ------------------------------------------------------------------ */
 
-static void count(uint64_t *bytes, int64_t more)
+static uint64_t read_count(const uint64_t *count)
 {
-  uint64_t now = __atomic_add_fetch(bytes, (uint64_t)more, __ATOMIC_RELAXED);
+  return __atomic_load_n(count, __ATOMIC_RELAXED);
+}
+
+static void count(uint64_t *sum, int64_t more)
+{
+  uint64_t now = __atomic_add_fetch(sum, (uint64_t)more, __ATOMIC_RELAXED);
   MM_ASSERT((int64_t)now >= 0);
   (void)now;
+}
+
+/* Written once, so that threads do not take the line from each other. */
+static void note_use(struct account *account)
+{
+  if (!__atomic_load_n(&account->is_used, __ATOMIC_RELAXED))
+    __atomic_store_n(&account->is_used, true, __ATOMIC_RELAXED);
+}
+
+static void count_block(unsigned purpose, int64_t bytes, int blocks)
+{
+  struct account *account = &accounts[purpose];
+  note_use(account);
+  count(&account->block_bytes, bytes);
+  count(&account->blocks, blocks);
 }
 
 void mm_native_charge(unsigned purpose, int64_t bytes)
 {
   MM_ASSERT(purpose < MM_PURPOSE_COUNT);
-  count(&charged_bytes[purpose], bytes);
+  note_use(&accounts[purpose]);
+  count(&accounts[purpose].charged_bytes, bytes);
 }
 
 uint64_t mm_native_bytes(unsigned purpose)
 {
-  return __atomic_load_n(&block_bytes[purpose], __ATOMIC_RELAXED) +
-         __atomic_load_n(&charged_bytes[purpose], __ATOMIC_RELAXED);
+  return read_count(&accounts[purpose].block_bytes) +
+         read_count(&accounts[purpose].charged_bytes);
+}
+
+uint64_t mm_native_blocks(unsigned purpose)
+{
+  return read_count(&accounts[purpose].blocks);
+}
+
+bool mm_purpose_is_used(unsigned purpose)
+{
+  return __atomic_load_n(&accounts[purpose].is_used, __ATOMIC_RELAXED);
+}
+
+unsigned mm_native_print_leaks(FILE *out)
+{
+  unsigned leaks = 0;
+  for (unsigned purpose = 0; purpose < MM_PURPOSE_COUNT; purpose++) {
+    uint64_t blocks = mm_native_blocks(purpose);
+    uint64_t bytes = mm_native_bytes(purpose);
+    if (purpose == MM_PURPOSE_ALLOCATORS || (bytes == 0 && blocks == 0))
+      continue;
+    fprintf(out,
+            "bamboo: internal failure: leaked: %s: %" PRIu64
+            " block%s, %" PRIu64 " byte%s\n",
+            mm_purpose_text(purpose), blocks, blocks == 1 ? "" : "s", bytes,
+            bytes == 1 ? "" : "s");
+    leaks++;
+  }
+  return leaks;
 }
 
 void mm_native_stats(struct mm_native_stats *stats)
 {
   mm_internal_stats(stats);
   for (unsigned purpose = 0; purpose < MM_PURPOSE_COUNT; purpose++)
-    stats->requested_bytes +=
-        __atomic_load_n(&block_bytes[purpose], __ATOMIC_RELAXED);
+    stats->requested_bytes += read_count(&accounts[purpose].block_bytes);
 }
 
 enum mm_status mm_native_configure(enum mm_native_allocator allocator,
@@ -144,7 +191,7 @@ static void *alloc(unsigned purpose, size_t bytes, bool zeroed)
     return NULL;
   void *at = mm_internal_alloc(purpose, bytes, zeroed);
   if (at)
-    count(&block_bytes[purpose], (int64_t)bytes);
+    count_block(purpose, (int64_t)bytes, 1);
   return at;
 }
 
@@ -183,7 +230,7 @@ void mm_native_free(unsigned purpose, void *at, size_t bytes)
   if (!at)
     return;
   mm_internal_free(purpose, at, bytes);
-  count(&block_bytes[purpose], -(int64_t)bytes);
+  count_block(purpose, -(int64_t)bytes, -1);
 }
 
 /* Text -------------------------------------------------------------------- */

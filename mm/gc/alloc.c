@@ -9,16 +9,17 @@
  *   above                large object
  *   no room -> collect as planned -> no room -> compact all -> null
  *
- * A collection that another mutator ran in the meantime counts as one; the
- * number of rounds is bounded, so that a mutator gives up even if others take
- * all that collections free.  Collections that leave hardly any room, twice in
- * a row, end the attempt as well: near the limit, an error is better than a
- * collection for every few objects.
+ * What a collection frees is anybody's once the world goes on, and a thread
+ * with bad luck would find nothing left of it time after time, its own or
+ * others'.  So whoever waits for room says so (struct mm_request), and is
+ * served before the world goes on, by the thread that collected; see
+ * Note [No wrong refusal].
  */
 #include "config.h"
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/alloc_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/collect_internal.h"
 #include "mm/gc/cards_internal.h"
@@ -32,21 +33,15 @@
 #include "mm/space/large_internal.h"
 #include "mm/space/object_internal.h"
 
-/* Collections, own or others', that one allocation waits for. */
-enum { ROUNDS_MAX = 8 };
+/* A mutator that needs two collections while the program allocates less than
+   this part of the heap collects for every few objects. */
+enum { STARVING_FRACTION = 64 };
 
 /* Under stress, one collection of so many stops the world as a whole. */
 enum { FORCED_FULL = 8 };
 
-struct request {
-  struct mm_layout *layout;
-  uint32_t length; /* the length word */
-  uint64_t bytes;
-  bool nonmoving;
-};
-
 /* False when no object can have this length. */
-static inline bool measure(struct request *request)
+static inline bool measure(struct mm_request *request)
 {
   const struct mm_layout *layout = request->layout;
   uint32_t length = request->length;
@@ -108,7 +103,7 @@ static enum mm_status alloc_nonmoving(struct mm_heap *heap, size_t bytes,
 }
 
 static enum mm_status find_room_locked(struct mm_mutator *mutator,
-                                       const struct request *request,
+                                       const struct mm_request *request,
                                        uint32_t limit, uintptr_t *at)
 {
   struct mm_heap *heap = mutator->heap;
@@ -142,7 +137,8 @@ static bool is_zero(uintptr_t at, uint64_t bytes)
          *(const uint64_t *)(at + bytes - sizeof(uint64_t)) == 0;
 }
 
-static struct mm_ref write_object(const struct request *request, uintptr_t at)
+static struct mm_ref write_object(const struct mm_request *request,
+                                  uintptr_t at)
 {
   MM_ASSERT((at & (MM_OBJECT_ALIGN - 1)) == 0 && is_zero(at, request->bytes));
   mm_write_header(at, request->layout);
@@ -151,19 +147,24 @@ static struct mm_ref write_object(const struct request *request, uintptr_t at)
   return mm_ref_at((void *)at);
 }
 
+/* Room was taken: a cycle may be due, or memory to be touched ahead. */
+static void look_ahead_locked(struct mm_heap *heap)
+{
+  if (mm_sizing_wants_cycle(heap) || heap->options.stress_phase)
+    mm_cycle_request_locked(heap);
+  mm_cycle_wake_if_cold_locked(heap);
+}
+
 /* Allocates without a collection; null when that needs one. */
 static struct mm_ref attempt(struct mm_mutator *mutator,
-                             const struct request *request, bool may_fill_heap)
+                             const struct mm_request *request)
 {
   struct mm_heap *heap = mutator->heap;
   uintptr_t at;
   pthread_mutex_lock(&heap->lock);
-  uint32_t limit = may_fill_heap ? heap->sizing.max_regions
-                                 : mm_sizing_allocation_limit(heap);
+  uint32_t limit = mm_sizing_allocation_limit(heap);
   enum mm_status status = find_room_locked(mutator, request, limit, &at);
-  if (mm_sizing_wants_cycle(heap) || heap->options.stress_phase)
-    mm_cycle_request_locked(heap);
-  mm_cycle_wake_if_cold_locked(heap);
+  look_ahead_locked(heap);
   pthread_mutex_unlock(&heap->lock);
   return status == MM_OK ? write_object(request, at) : MM_NULL;
 }
@@ -175,7 +176,7 @@ static bool nonmoving_is_full(const struct mm_heap *heap)
 }
 
 static struct mm_ref refuse(struct mm_mutator *mutator,
-                            const struct request *request)
+                            const struct mm_request *request)
 {
   struct mm_heap *heap = mutator->heap;
   mm_stat_count(&heap->stat, MM_COUNT_OUT_OF_MEMORY, 1);
@@ -207,14 +208,6 @@ const char *mm_refusal_text(enum mm_refusal refusal)
   return texts[refusal];
 }
 
-static bool is_futile(struct mm_heap *heap)
-{
-  pthread_mutex_lock(&heap->lock);
-  bool futile = mm_sizing_is_futile(heap);
-  pthread_mutex_unlock(&heap->lock);
-  return futile;
-}
-
 /* What the program sees of a collection: how long this allocation took. */
 static void count_stall(struct mm_heap *heap, uint64_t began_ns)
 {
@@ -232,21 +225,148 @@ static bool may_collect_young(struct mm_heap *heap)
   return has_room;
 }
 
+/* Waiting for room ----------------------------------------------------------
+ *
+ * Note [No wrong refusal]
+ *
+ * A request is refused in a pause and nowhere else: with the world stopped,
+ * after a collection of the utmost effort, when the whole heap has no room for
+ * it.  Then it is true that live objects and this one do not fit, for nobody
+ * has allocated since the collection but mutators that waited as well.
+ *
+ * No request waits for ever either.  One that is not urgent is tried once.  An
+ * urgent one is answered by the next pause of any mutator, whoever asked for
+ * that: a pause goes on to the utmost effort while urgent requests are left.
+ * Each such pause answers one at least, so all together get on, too.
+ *
+ * There is one more way to be refused.  Near the limit, an error is better than
+ * a collection for every few objects: when collections left hardly any room
+ * twice in a row (sizing.c), and this very mutator needed two while hardly
+ * anything was allocated, it is told so.  The second half matters: others may
+ * ask in vain for what is too large, and collect each time, in a heap that has
+ * room for this one.
+ */
+
+static void put_request(struct mm_heap *heap, struct mm_request *request)
+{
+  struct mm_request **last = &heap->requests;
+  pthread_mutex_lock(&heap->lock);
+  while (*last)
+    last = &(*last)->next;
+  *last = request;
+  pthread_mutex_unlock(&heap->lock);
+}
+
+static void take_back(struct mm_heap *heap, const struct mm_request *request)
+{
+  struct mm_request **each = &heap->requests;
+  pthread_mutex_lock(&heap->lock);
+  while (*each && *each != request)
+    each = &(*each)->next;
+  if (*each)
+    *each = request->next;
+  look_ahead_locked(heap);
+  pthread_mutex_unlock(&heap->lock);
+}
+
+static uint64_t allocated_stw(const struct mm_heap *heap)
+{
+  return mm_stat_counter(&heap->stat, MM_COUNT_ALLOCATED_BYTES);
+}
+
+/* Has hardly anything been allocated since this mutator was here last? */
+static bool is_starving_stw(const struct mm_mutator *mutator)
+{
+  const struct mm_heap *heap = mutator->heap;
+  uint64_t most = heap->options.heap_max_bytes / STARVING_FRACTION;
+  return mutator->starved_bytes != 0 &&
+         allocated_stw(heap) + 1 - mutator->starved_bytes < most;
+}
+
+static bool serve_stw(struct mm_request *request, uint32_t limit)
+{
+  uintptr_t at;
+  if (find_room_locked(request->mutator, request, limit, &at) != MM_OK)
+    return false;
+  *request->made = write_object(request, at);
+  return true;
+}
+
+static enum mm_answer answer_stw(struct mm_request *request, bool is_utmost)
+{
+  struct mm_heap *heap = request->mutator->heap;
+  uint32_t limit = request->is_urgent ? heap->sizing.max_regions
+                                      : mm_sizing_allocation_limit(heap);
+  bool is_futile = request->is_urgent && !is_utmost &&
+                   is_starving_stw(request->mutator) &&
+                   mm_sizing_is_futile(heap);
+  if (request->is_urgent)
+    request->mutator->starved_bytes = allocated_stw(heap) + 1;
+  if (is_futile)
+    return MM_ANSWER_REFUSED;
+  if (serve_stw(request, limit))
+    return MM_ANSWER_SERVED;
+  return request->is_urgent && is_utmost ? MM_ANSWER_REFUSED : MM_ANSWER_NONE;
+}
+
+bool mm_requests_answer(struct mm_heap *heap, bool is_utmost)
+{
+  MM_ASSERT(mm_is_stopping(heap));
+  bool has_urgent = false;
+  struct mm_request **link = &heap->requests;
+  while (*link) {
+    struct mm_request *request = *link;
+    MM_ASSERT(request->answer == MM_ANSWER_NONE);
+    request->answer = answer_stw(request, is_utmost);
+    if (request->answer != MM_ANSWER_NONE) {
+      *link = request->next;
+      continue;
+    }
+    has_urgent |= request->is_urgent;
+    link = &request->next;
+  }
+  MM_ASSERT(!has_urgent || !is_utmost);
+  return !has_urgent;
+}
+
+/* Collects and hands out what the request was served with, or null.  Until
+   then the object hangs on a root: another collection may come before this
+   mutator wakes up. */
+static struct mm_ref collect_for(struct mm_mutator *mutator,
+                                 struct mm_request *request, bool is_urgent)
+{
+  struct mm_heap *heap = mutator->heap;
+  struct mm_ref made;
+  struct mm_scope scope;
+  mm_scope_open(mutator, &scope, &made, 1);
+  request->mutator = mutator;
+  request->made = &made;
+  request->is_urgent = is_urgent;
+  request->answer = MM_ANSWER_NONE;
+  request->next = NULL;
+  put_request(heap, request);
+  do
+    mm_collect_once(mutator, MM_CAUSE_ALLOCATION, false);
+  while (is_urgent && request->answer == MM_ANSWER_NONE);
+  take_back(heap, request);
+  mm_scope_close(mutator, &scope);
+  MM_ASSERT(mm_is_null(made) == (request->answer != MM_ANSWER_SERVED));
+  return made;
+}
+
 /* With generations: a young collection may be enough, while there is room for
    what it copies. */
 static struct mm_ref alloc_after_young(struct mm_mutator *mutator,
-                                       const struct request *request)
+                                       struct mm_request *request)
 {
-  if (!may_collect_young(mutator->heap))
-    return MM_NULL;
-  mm_collect_once(mutator, MM_CAUSE_ALLOCATION, MM_EFFORT_PLANNED, false);
-  return attempt(mutator, request, false);
+  return may_collect_young(mutator->heap) ? collect_for(mutator, request, false)
+                                          : MM_NULL;
 }
 
 /* With gc=concurrent: waits for the cycle that is under way, or for a new one.
  */
 static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
-                                       const struct request *request)
+                                       struct mm_request *request)
 {
   struct mm_heap *heap = mutator->heap;
   struct mm_ref ref = MM_NULL;
@@ -255,7 +375,7 @@ static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
     mm_cycle_request_locked(heap);
     pthread_mutex_unlock(&heap->lock);
     mm_cycle_wait(mutator);
-    ref = attempt(mutator, request, false);
+    ref = attempt(mutator, request);
     if (mm_is_null(ref))
       ref = alloc_after_young(mutator, request);
   }
@@ -263,27 +383,14 @@ static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
 }
 
 static struct mm_ref alloc_after_collecting(struct mm_mutator *mutator,
-                                            const struct request *request)
+                                            struct mm_request *request)
 {
   struct mm_ref made = alloc_after_young(mutator, request);
   if (mm_is_null(made))
     made = alloc_after_cycle(mutator, request);
-  if (!mm_is_null(made))
-    return made;
-  enum mm_effort effort = MM_EFFORT_PLANNED;
-  for (unsigned round = 0; round < ROUNDS_MAX; round++) {
-    bool mine = mm_collect_once(mutator, MM_CAUSE_ALLOCATION, effort, false);
-    if (is_futile(mutator->heap))
-      break;
-    struct mm_ref ref = attempt(mutator, request, true);
-    if (!mm_is_null(ref))
-      return ref;
-    if (mine && effort == MM_EFFORT_UTMOST)
-      break;
-    if (mine)
-      effort = MM_EFFORT_UTMOST;
-  }
-  return refuse(mutator, request);
+  if (mm_is_null(made))
+    made = collect_for(mutator, request, true);
+  return mm_is_null(made) ? refuse(mutator, request) : made;
 }
 
 /* With gc=concurrent, most are steps of cycles; with generations as well, every
@@ -298,7 +405,7 @@ static void collect_forced(struct mm_mutator *mutator)
     mm_cycle_step(mutator);
     return;
   }
-  while (!mm_collect_once(mutator, MM_CAUSE_STRESS, MM_EFFORT_PLANNED, true))
+  while (!mm_collect_once(mutator, MM_CAUSE_STRESS, true))
     ;
 }
 
@@ -318,7 +425,7 @@ static void stress(struct mm_mutator *mutator)
 }
 
 static struct mm_ref alloc_slow(struct mm_mutator *mutator,
-                                struct request *request)
+                                struct mm_request *request)
 {
   struct mm_heap *heap = mutator->heap;
   bool is_possible = measure(request);
@@ -330,7 +437,7 @@ static struct mm_ref alloc_slow(struct mm_mutator *mutator,
   mm_stat_count(&heap->stat, MM_COUNT_SLOW_ALLOCATIONS, 1);
   if (!is_possible || request->bytes > heap->options.heap_max_bytes)
     return refuse(mutator, request);
-  struct mm_ref ref = attempt(mutator, request, false);
+  struct mm_ref ref = attempt(mutator, request);
   if (!mm_is_null(ref))
     return ref;
   if (heap->options.gc == MM_GC_EPSILON)
@@ -343,7 +450,7 @@ static struct mm_ref alloc_slow(struct mm_mutator *mutator,
 
 /* A slot from the mutator's cursors: the common case of tenured=freelist. */
 static struct mm_ref alloc_slot(struct mm_mutator *mutator,
-                                struct request *request)
+                                struct mm_request *request)
 {
   if (mutator->heap->options.stress_alloc != 0 || mutator->stress_due ||
       !measure(request) || request->bytes > MM_SLOT_MAX_BYTES)
@@ -355,7 +462,7 @@ static struct mm_ref alloc_slot(struct mm_mutator *mutator,
 struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
                             struct mm_layout *layout, uint32_t length)
 {
-  struct request request = {layout, length, 0, false};
+  struct mm_request request = {.layout = layout, .length = length};
   if (mutator->slots) {
     struct mm_ref ref = alloc_slot(mutator, &request);
     if (!mm_is_null(ref))
@@ -367,7 +474,8 @@ struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
 struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
                                  struct mm_layout *layout, uint32_t length)
 {
-  struct request request = {layout, length, 0, true};
+  struct mm_request request = {
+      .layout = layout, .length = length, .nonmoving = true};
   return mm_ids_number(mutator->heap, alloc_slow(mutator, &request));
 }
 
@@ -375,7 +483,7 @@ struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
 static void collect_cards(struct mm_mutator *mutator)
 {
   if (may_collect_young(mutator->heap))
-    mm_collect_once(mutator, MM_CAUSE_CARDS, MM_EFFORT_PLANNED, false);
+    mm_collect_once(mutator, MM_CAUSE_CARDS, false);
 }
 
 void mm_poll_slow(struct mm_mutator *mutator)

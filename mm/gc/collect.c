@@ -8,6 +8,8 @@
  *   mark and sweep              with tenured=freelist
  *   [verify]
  *   size the heap anew, give memory back, set the TLABs' sizes
+ *   allocate for those who wait      alloc.c; if that fails: once more, with
+ *                                    the utmost effort
  *   let the world go on
  *
  * Runs on the mutator that asked for it; workers help.  Everything between
@@ -19,6 +21,7 @@
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/alloc_internal.h"
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/compact_internal.h"
@@ -266,11 +269,16 @@ static void end(struct mm_heap *heap, const struct mm_stat_heap *counted)
   mm_stat_collection_end(&heap->stat, &after);
 }
 
+enum effort {
+  EFFORT_PLANNED, /* the kind that sizing.c chose */
+  EFFORT_UTMOST,  /* compact all there is into the lowest regions */
+};
+
 static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
-                        enum mm_effort effort, bool forced)
+                        enum effort effort, bool forced)
 {
   begin(heap, cause, forced);
-  bool utmost = effort == MM_EFFORT_UTMOST;
+  bool utmost = effort == EFFORT_UTMOST;
   bool full = utmost || cause == MM_CAUSE_EXPLICIT || cause == MM_CAUSE_EXIT;
   enum mm_collection_kind kind = mm_sizing_kind(heap, full, utmost);
   if (!is_young(kind))
@@ -413,13 +421,26 @@ void mm_pause_evacuate(struct mm_heap *heap)
   end(heap, &counted);
 }
 
+/* Before the world goes on, those who wait for room get theirs, and if need be
+   everything is done to find it. */
+static void collect_and_serve(struct mm_heap *heap, enum mm_cause cause,
+                              bool forced)
+{
+  collect_stw(heap, cause, EFFORT_PLANNED, forced);
+  if (mm_requests_answer(heap, false))
+    return;
+  mm_stat_stop_begin(&heap->stat); /* takes no time: it has stopped */
+  collect_stw(heap, MM_CAUSE_ALLOCATION, EFFORT_UTMOST, false);
+  mm_requests_answer(heap, true);
+}
+
 bool mm_collect_once(struct mm_mutator *mutator, enum mm_cause cause,
-                     enum mm_effort effort, bool forced)
+                     bool forced)
 {
   MM_ASSERT(mutator->heap->options.gc != MM_GC_EPSILON);
   if (!mm_stop_world(mutator))
     return false;
-  collect_stw(mutator->heap, cause, effort, forced);
+  collect_and_serve(mutator->heap, cause, forced);
   mm_resume_world(mutator);
   if (!forced)
     mm_stress_again(mutator);
@@ -430,7 +451,7 @@ bool mm_collect_from_outside(struct mm_heap *heap, enum mm_cause cause)
 {
   if (!mm_stop_world_from_outside(heap))
     return false;
-  collect_stw(heap, cause, MM_EFFORT_PLANNED, true);
+  collect_and_serve(heap, cause, true);
   mm_resume_world_from_outside(heap);
   return true;
 }
@@ -439,6 +460,6 @@ void mm_collect(struct mm_mutator *mutator, enum mm_cause cause)
 {
   if (mutator->heap->options.gc == MM_GC_EPSILON)
     return;
-  while (!mm_collect_once(mutator, cause, MM_EFFORT_PLANNED, false))
+  while (!mm_collect_once(mutator, cause, false))
     ;
 }

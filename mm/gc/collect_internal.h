@@ -7,17 +7,13 @@
 
 #include "mm/gc/heap_internal.h"
 
-enum mm_effort {
-  MM_EFFORT_PLANNED, /* the kind that sizing.c chose */
-  MM_EFFORT_UTMOST,  /* compact all there is into the lowest regions */
-};
-
 /*
- * Stops the world, collects, lets it go on.  False: another mutator collected
- * instead, which may be as good.  `forced`: by stress.
+ * Stops the world, collects, answers the requests that wait (alloc_internal.h),
+ * lets it go on.  False: another thread had stopped the world, and may have
+ * collected, which may be as good.  `forced`: by stress.
  */
 bool mm_collect_once(struct mm_mutator *mutator, enum mm_cause cause,
-                     enum mm_effort effort, bool forced);
+                     bool forced);
 
 /* The same by a thread that is no mutator; forced. */
 bool mm_collect_from_outside(struct mm_heap *heap, enum mm_cause cause);

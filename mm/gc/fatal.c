@@ -30,11 +30,14 @@ static void describe_heap(const struct mm_heap *heap)
 {
   const struct mm_options *options = &heap->options;
   fprintf(stderr,
-          "  version %s, gc=%s, heap-max=%lluK, heap-min=%lluK, workers=%u\n"
+          "  version %s, gc=%s, generational=%s, tenured=%s, heap-max=%lluK, "
+          "heap-min=%lluK, workers=%u\n"
           "  stress alloc:%llu poll:%llu barrier:%llu%s, verify=%u, "
           "seed=%llu%s\n"
           "  collection %llu (%s, %s), regions used %u of %u\n",
           PACKAGE_VERSION, gc_name(options->gc),
+          options->generational ? "on" : "off",
+          options->tenured == MM_TENURED_REGIONS ? "regions" : "freelist",
           (unsigned long long)options->heap_max_bytes / 1024,
           (unsigned long long)options->heap_min_bytes / 1024, options->workers,
           (unsigned long long)options->stress_alloc,

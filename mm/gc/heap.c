@@ -22,6 +22,7 @@
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"
 #include "mm/gc/sizing_internal.h"
@@ -308,8 +309,9 @@ void mm_heap_destroy(struct mm_heap *heap)
   MM_ASSERT(!heap->mutators);
   mm_cycle_destroy(heap);
   mm_workers_destroy(heap->workers);
-  mm_native_free(MM_PURPOSE_HEAP, heap->mutator_ids,
-                 MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
+  if (!mm_breaks(heap, MM_FAULT_LEAK))
+    mm_native_free(MM_PURPOSE_HEAP, heap->mutator_ids,
+                   MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
   mm_logs_drop(heap, &heap->cards.full);
   mm_logs_destroy(heap);
   if (heap->tables) {

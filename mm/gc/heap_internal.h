@@ -15,7 +15,8 @@
  *                it means to the collector (enum mm_trace)
  *
  * Locks, in the order in which they are taken
- *   lock              mutators, states, stopping, regions, allocation spaces
+ *   lock              mutators, states, stopping, requests, regions,
+ *                     allocation spaces
  *   metadata.lock     the metadata arena
  *   code.lock         the code space
  *   compiler.lock     the chunks of compilations
@@ -147,6 +148,7 @@ struct mm_stress {
   uint64_t pieces;   /* and of the running one */
 };
 
+struct mm_request;
 struct mm_workers;
 
 /* When to collect next, and how; see sizing_internal.h. */
@@ -241,7 +243,8 @@ struct mm_heap {
   uint32_t stopping;      /* atomic; 1 from the request to the resumption */
   bool polls_always;      /* see mm_poll_always */
   struct mm_mutator *mutators;
-  uint64_t *mutator_ids; /* a bit per id in use */
+  uint64_t *mutator_ids;       /* a bit per id in use */
+  struct mm_request *requests; /* those who wait for room; alloc_internal.h */
   pthread_mutex_t space_lock;
 };
 

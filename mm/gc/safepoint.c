@@ -123,6 +123,7 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->marking =
         mm_stress_marking(heap, heap->cycle.state == MM_CYCLE_MARKING);
     mutator->stress_due = false;
+    mutator->starved_bytes = 0;
     mutator->slots_bytes = 0;
     mutator->refusal = MM_REFUSED_HEAP;
     mm_tlab_init(mutator);

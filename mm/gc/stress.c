@@ -53,7 +53,7 @@ void mm_stress_again(struct mm_mutator *mutator)
 {
   const struct mm_heap *heap = mutator->heap;
   if (heap->options.stress_phase && !heap->cycle.has_thread)
-    mm_collect_once(mutator, MM_CAUSE_STRESS, MM_EFFORT_PLANNED, true);
+    mm_collect_once(mutator, MM_CAUSE_STRESS, true);
 }
 
 /* Cycles ------------------------------------------------------------------- */

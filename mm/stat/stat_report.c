@@ -186,8 +186,8 @@ static void report_native(struct mm_report *report)
 {
   uint64_t sum = 0;
   mm_report_group(report, "native", "native memory", NULL);
-  for (int purpose = 0; purpose < MM_PURPOSE_COUNT; purpose++) {
-    if (mm_purpose_is_named(purpose) || mm_native_bytes(purpose) > 0)
+  for (unsigned purpose = 0; purpose < MM_PURPOSE_COUNT; purpose++) {
+    if (mm_purpose_is_used(purpose))
       mm_report_line(report, mm_purpose_key(purpose), mm_purpose_text(purpose),
                      mm_native_bytes(purpose), MM_UNIT_BYTES);
     sum += mm_native_bytes(purpose);

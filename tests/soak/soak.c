@@ -3,10 +3,10 @@
  * A soak: threads that change structures in one heap at random for as long as
  * is wanted, and know what has to be in them.
  *
- *   usage: soak [--seconds=N] [--threads=N] [--heap=MiB] [--seed=N]
- *               [--workers=N] [--gc=stw|concurrent] [--young] [--freelist]
- *               [--stress-phase] [--stress-barrier=N] [--deterministic]
- *               [--no-verify]
+ *   usage: soak [--seconds=N|--minutes=N] [--threads=N] [--heap=MiB]
+ *               [--profile=NAME] [--gc=stw|concurrent] [--young] [--freelist]
+ *               [--seed=N] [--workers=N] [--stress-phase]
+ *               [--stress-barrier=N] [--deterministic] [--no-verify]
  *
  * Each thread has lists of its own, of which it keeps the length and the sum
  * outside the heap; it pushes, pops, turns round, joins, drops and checks them.
@@ -14,6 +14,11 @@
  * and its nodes hold a number that follows from their place, so that whoever
  * takes one out can check it.  Garbage of all sizes is made in between, threads
  * end and begin, collections are asked for now and then.
+ *
+ * What can be in the lists fits into half of the heap; then no allocation may
+ * be refused where objects move.  Nor may the runtime's own memory grow: its
+ * peak in the second half of the time is that of the first half, and a bit;
+ * and the process never has much more than the heap.
  *
  * With --deterministic the seed says who runs when as well, so that what goes
  * wrong goes wrong again, and seconds are those of the schedule.
@@ -25,6 +30,7 @@
 
 #include "mm/barrier_inline.h"
 #include "mm/mm_inline.h"
+#include "mm/native.h"
 #include "mm/schedule.h"
 
 #include <inttypes.h>
@@ -32,6 +38,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum {
   THREADS_MOST = 64,
@@ -44,11 +51,24 @@ enum {
   RIGHT = 12,
   NUMBER = 16,
   NODE_BYTES = 24,
+  GROWTH_MOST = 512 * 1024, /* of native memory: logs and stacks come and go */
+  RESIDENT_MOST = 16 << 20, /* beside the heap */
 };
+
+/* Sanitizers take memory of theirs. */
+#if defined BAMBOO_ASAN || defined BAMBOO_TSAN
+enum { HAS_OWN_MEMORY_ONLY = 0 };
+#else
+enum { HAS_OWN_MEMORY_ONLY = 1 };
+#endif
+
+#define MIB ((uint64_t)1 << 20)
+#define NS_PER_S UINT64_C(1000000000)
 
 struct settings {
   struct mm_options mm;
   unsigned seconds, threads;
+  unsigned min_fraction; /* of the heap: its least size */
   uint64_t seed;
 };
 
@@ -57,8 +77,9 @@ struct host {
   struct mm_layout *node, *refs, *bytes;
   struct mm_ref trees;  /* the table: an array */
   pthread_mutex_t lock; /* of its elements; never held over a safepoint */
-  uint64_t end_ns;
-  uint64_t rounds, steps, refused; /* atomic */
+  uint64_t half_ns, end_ns;
+  uint64_t rounds, refused;                     /* atomic */
+  uint64_t first_half_bytes, second_half_bytes; /* native, peaks; atomic */
 };
 
 struct soaker {
@@ -157,13 +178,19 @@ static uint64_t number(struct mm_ref node)
   return *(uint64_t *)at(node, NUMBER);
 }
 
-/* A node; null when the heap is full, which is no fault. */
+static struct mm_ref count_refusal(struct soaker *soaker, struct mm_ref made)
+{
+  if (mm_is_null(made))
+    __atomic_fetch_add(&soaker->host->refused, 1, __ATOMIC_RELAXED);
+  return made;
+}
+
+/* A node, or null. */
 static struct mm_ref new_node(struct soaker *soaker, uint64_t value)
 {
-  struct mm_ref node = mm_alloc_plain(&soaker->mutator, soaker->host->node);
-  if (mm_is_null(node))
-    __atomic_fetch_add(&soaker->host->refused, 1, __ATOMIC_RELAXED);
-  else
+  struct mm_ref node = count_refusal(
+      soaker, mm_alloc_plain(&soaker->mutator, soaker->host->node));
+  if (!mm_is_null(node))
     *(uint64_t *)at(node, NUMBER) = value;
   return node;
 }
@@ -319,8 +346,10 @@ static void make_garbage(struct soaker *soaker)
 {
   static const uint32_t sizes[] = {0, 8, 100, 1000, 5000, 20000, 70000, 600000};
   uint32_t bytes = sizes[below(soaker, below(soaker, 8) + 1)];
-  mm_alloc_array(&soaker->mutator, soaker->host->bytes, bytes);
-  mm_alloc_array(&soaker->mutator, soaker->host->refs, bytes / 4);
+  count_refusal(soaker,
+                mm_alloc_array(&soaker->mutator, soaker->host->bytes, bytes));
+  count_refusal(
+      soaker, mm_alloc_array(&soaker->mutator, soaker->host->refs, bytes / 4));
 }
 
 static void step(struct soaker *soaker)
@@ -349,18 +378,38 @@ static void step(struct soaker *soaker)
     mm_collect(&soaker->mutator, MM_CAUSE_EXPLICIT);
 }
 
+static void note_footprint(struct host *host)
+{
+  struct mm_native_stats native;
+  mm_native_stats(&native);
+  uint64_t *peak = mm_now_ns() < host->half_ns ? &host->first_half_bytes
+                                               : &host->second_half_bytes;
+  uint64_t known = __atomic_load_n(peak, __ATOMIC_RELAXED);
+  while (native.requested_bytes > known &&
+         !__atomic_compare_exchange_n(peak, &known, native.requested_bytes,
+                                      true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    ;
+}
+
+/* With a sanitizer and verification, a life may take minutes. */
+static bool is_over(const struct host *host, int steps)
+{
+  return steps % 64 == 0 && mm_now_ns() >= host->end_ns;
+}
+
 static void one_life(struct soaker *soaker)
 {
   struct host *host = soaker->host;
   memset(&soaker->mutator, 0, sizeof soaker->mutator);
   if (mm_mutator_attach(host->heap, &soaker->mutator) != MM_OK)
     wrong(soaker, "cannot attach");
-  for (int i = 0; i < ROUND_STEPS; i++)
+  for (int i = 0; i < ROUND_STEPS && !is_over(host, i); i++)
     step(soaker);
   for (uint32_t list = 0; list < LISTS; list++) {
     check_list(soaker, list);
     drop(soaker, list);
   }
+  note_footprint(host);
   mm_mutator_detach(&soaker->mutator);
   __atomic_fetch_add(&host->rounds, 1, __ATOMIC_RELAXED);
 }
@@ -408,10 +457,58 @@ static bool make_table(struct host *host)
   return is_made;
 }
 
+/* Can what lives fit, wherever it lies? */
+static bool must_fit(const struct settings *settings)
+{
+  uint64_t most = (uint64_t)settings->threads * LISTS * LIST_MOST * NODE_BYTES;
+  return settings->mm.tenured == MM_TENURED_REGIONS &&
+         settings->mm.heap_max_bytes >= 2 * most;
+}
+
+/* In a run of a moment there may be no life in one of the halves. */
+static bool has_grown(const struct host *host)
+{
+  return host->first_half_bytes != 0 &&
+         host->second_half_bytes > host->first_half_bytes + GROWTH_MOST;
+}
+
+/* The most that the process ever had. */
+static uint64_t resident_bytes(void)
+{
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (uint64_t)usage.ru_maxrss * 1024;
+}
+
+/* The heap, its side tables, and what the program itself takes. */
+static uint64_t most_resident(const struct settings *settings)
+{
+  return settings->mm.heap_max_bytes + settings->mm.heap_max_bytes / 4 +
+         RESIDENT_MOST;
+}
+
+static int judge(const struct host *host, const struct settings *settings)
+{
+  int status = 0;
+  if (host->refused > 0 && must_fit(settings))
+    status = fprintf(stderr, "soak: refused, though there is room\n") > 0;
+  if (has_grown(host))
+    status = fprintf(stderr,
+                     "soak: the runtime's memory grows, from %" PRIu64
+                     " bytes to %" PRIu64 "\n",
+                     host->first_half_bytes, host->second_half_bytes) > 0;
+  if (HAS_OWN_MEMORY_ONLY && resident_bytes() > most_resident(settings))
+    status = fprintf(stderr, "soak: the process took %" PRIu64 "K\n",
+                     resident_bytes() / 1024) > 0;
+  return status;
+}
+
 static int run(struct host *host, const struct settings *settings)
 {
   static struct soaker soakers[THREADS_MOST];
-  host->end_ns = mm_now_ns() + settings->seconds * UINT64_C(1000000000);
+  uint64_t now_ns = mm_now_ns(), ns = settings->seconds * NS_PER_S;
+  host->half_ns = now_ns + ns / 2;
+  host->end_ns = now_ns + ns;
   for (unsigned i = 0; i < settings->threads; i++) {
     soakers[i].host = host;
     soakers[i].seed = settings->seed * 1000 + i + 1;
@@ -425,14 +522,19 @@ static int run(struct host *host, const struct settings *settings)
   }
   mm_heap_quit(host->heap);
   uint64_t broken = mm_verify(host->heap);
-  printf("%" PRIu64 " lives of %d steps, %" PRIu64 " collections, %" PRIu64
-         " allocations refused, %" PRIu64 " faults\n",
+  printf("%" PRIu64 " lives of up to %d steps, %" PRIu64
+         " collections, %" PRIu64 " allocations refused, %" PRIu64 " faults\n",
          host->rounds, ROUND_STEPS, mm_collections(host->heap), host->refused,
          broken);
+  if (!mm_schedule_is_on(host->heap))
+    printf("native memory: %" PRIu64 "K, then %" PRIu64 "K; resident: %" PRIu64
+           "K\n",
+           host->first_half_bytes / 1024, host->second_half_bytes / 1024,
+           resident_bytes() / 1024);
   if (mm_schedule_is_on(host->heap))
     printf("digest of the schedule: %016" PRIx64 "\n",
            mm_schedule_digest(host->heap));
-  return broken != 0;
+  return judge(host, settings) || broken != 0;
 }
 
 static bool take_number(const char *word, const char *option, uint64_t *number)
@@ -445,15 +547,49 @@ static bool take_number(const char *word, const char *option, uint64_t *number)
   return end != word + length && *end == 0;
 }
 
+/* The plan of a profile, in a heap that starts with a quarter of its size. */
+static bool take_profile(struct settings *settings, const char *name)
+{
+  static const struct {
+    const char *name;
+    enum mm_gc gc;
+    bool generational;
+    enum mm_tenured tenured;
+    uint64_t pause_goal_ns;
+  } profiles[] = {
+      {"balanced", MM_GC_CONCURRENT, true, MM_TENURED_REGIONS, 2000000},
+      {"low-latency", MM_GC_CONCURRENT, true, MM_TENURED_REGIONS, 1000000},
+      {"throughput", MM_GC_STW, true, MM_TENURED_REGIONS, 0},
+      {"small", MM_GC_STW, false, MM_TENURED_FREELIST, 0},
+      {"steady", MM_GC_CONCURRENT, true, MM_TENURED_FREELIST, 2000000},
+  };
+  for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++) {
+    if (strcmp(profiles[i].name, name) != 0)
+      continue;
+    settings->mm.gc = profiles[i].gc;
+    settings->mm.generational = profiles[i].generational;
+    settings->mm.tenured = profiles[i].tenured;
+    settings->mm.pause_goal_ns = profiles[i].pause_goal_ns;
+    settings->mm.growth = MM_GROWTH_BALANCE;
+    settings->min_fraction = 4;
+    return true;
+  }
+  return false;
+}
+
 static bool take_word(struct settings *settings, const char *word)
 {
   uint64_t value = 0;
   if (take_number(word, "--seconds=", &value))
     settings->seconds = (unsigned)value;
+  else if (take_number(word, "--minutes=", &value))
+    settings->seconds = 60 * (unsigned)value;
+  else if (strncmp(word, "--profile=", 10) == 0)
+    return take_profile(settings, word + 10);
   else if (take_number(word, "--threads=", &value))
     settings->threads = (unsigned)value;
   else if (take_number(word, "--heap=", &value))
-    settings->mm.heap_max_bytes = settings->mm.heap_min_bytes = value << 20;
+    settings->mm.heap_max_bytes = value * MIB;
   else if (take_number(word, "--seed=", &value))
     settings->seed = settings->mm.seed = value;
   else if (take_number(word, "--workers=", &value))
@@ -480,7 +616,8 @@ static bool take_word(struct settings *settings, const char *word)
 static int read_settings(struct settings *settings, int argc, char **argv)
 {
   mm_options_init(&settings->mm);
-  settings->mm.heap_max_bytes = settings->mm.heap_min_bytes = 16 << 20;
+  settings->mm.heap_max_bytes = 16 * MIB;
+  settings->min_fraction = 1;
   settings->mm.verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK;
   settings->seconds = 10;
   settings->threads = 4;
@@ -490,6 +627,8 @@ static int read_settings(struct settings *settings, int argc, char **argv)
       return fprintf(stderr, "soak: `%s' is not understood\n", argv[i]), 2;
   if (settings->threads < 1 || settings->threads > THREADS_MOST)
     return fprintf(stderr, "soak: 1 to %d threads\n", THREADS_MOST), 2;
+  settings->mm.heap_min_bytes =
+      settings->mm.heap_max_bytes / settings->min_fraction;
   return 0;
 }
 

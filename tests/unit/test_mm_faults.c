@@ -18,6 +18,7 @@
 #include "mm/barrier_inline.h"
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/native.h"
 #include "tests/unit/mm_fixture.h"
 
 /* Plans and kinds of collection. */
@@ -432,6 +433,7 @@ static const struct scenario {
     [MM_FAULT_CARD_AGAIN] = {old_arrays_with_young_elements, YOUNG,
                              "card is not dirty"},
     [MM_FAULT_CARD_FIRST] = {old_arrays_with_young_elements, YOUNG, NULL},
+    [MM_FAULT_LEAK] = {lists, EVACUATE, "leaked: heap structure: 1 block, "},
     [MM_FAULT_CARD_SKIPPED] = {old_arrays_with_young_elements, YOUNG,
                                "points into a free region"},
 };
@@ -457,6 +459,7 @@ START_TEST(one_scenario)
   scenarios[which].run();
   fixture_pop(&f.main, f.main.top);
   fixture_close(&f);
+  require(mm_native_print_leaks(stderr) == 0);
 }
 END_TEST
 

@@ -93,6 +93,43 @@ START_TEST(a_buffer_that_cannot_grow_is_as_it_was)
 }
 END_TEST
 
+START_TEST(what_was_not_given_back_is_listed_with_its_purpose)
+{
+  char text[1000] = "";
+  vm_name_purposes();
+  FILE *out = fmemopen(text, sizeof text, "w");
+  ck_assert_uint_eq(mm_native_print_leaks(out), 0);
+  void *first = mm_native_alloc(VM_PURPOSE_CLASSES, 100);
+  void *second = mm_native_alloc(VM_PURPOSE_CLASSES, 20);
+  ck_assert_uint_eq(mm_native_blocks(VM_PURPOSE_CLASSES), 2);
+  void *third = mm_native_alloc(VM_PURPOSE_TEXT, 1);
+  mm_native_charge(VM_PURPOSE_STACKS, 4096);
+  ck_assert_uint_eq(mm_native_print_leaks(out), 3);
+  fclose(out);
+  ck_assert_str_eq(
+      text,
+      "bamboo: internal failure: leaked: class table and names: 2 blocks, "
+      "120 bytes\n"
+      "bamboo: internal failure: leaked: thread stacks (reserved): 0 blocks, "
+      "4096 bytes\n"
+      "bamboo: internal failure: leaked: texts under way: 1 block, 1 byte\n");
+  mm_native_free(VM_PURPOSE_CLASSES, first, 100);
+  mm_native_free(VM_PURPOSE_CLASSES, second, 20);
+  mm_native_free(VM_PURPOSE_TEXT, third, 1);
+  mm_native_charge(VM_PURPOSE_STACKS, -4096);
+  ck_assert_uint_eq(mm_native_blocks(VM_PURPOSE_CLASSES), 0);
+}
+END_TEST
+
+START_TEST(a_purpose_is_used_from_its_first_block_on)
+{
+  ck_assert(!mm_purpose_is_used(VM_PURPOSE_MONITORS));
+  mm_native_free(VM_PURPOSE_MONITORS, mm_native_alloc(VM_PURPOSE_MONITORS, 8),
+                 8);
+  ck_assert(mm_purpose_is_used(VM_PURPOSE_MONITORS));
+}
+END_TEST
+
 int main(void)
 {
   TCase *tests = tcase_create("purposes");
@@ -101,5 +138,7 @@ int main(void)
   tcase_add_test(tests, each_block_of_an_arena_can_be_made_to_fail);
   tcase_add_test(tests, a_buffer_grows_by_doubling_and_keeps_what_it_has);
   tcase_add_test(tests, a_buffer_that_cannot_grow_is_as_it_was);
+  tcase_add_test(tests, what_was_not_given_back_is_listed_with_its_purpose);
+  tcase_add_test(tests, a_purpose_is_used_from_its_first_block_on);
   return suite_main("purposes", (TCase *[]){tests, NULL});
 }

@@ -660,6 +660,35 @@ START_TEST(atomic_numbers_tell_what_was_there)
 }
 END_TEST
 
+/* --- Loading --- */
+
+#define LATE ".function i32 late() { ldai 3\n return\n }\n"
+
+static bool load_late(struct vm_thread *thread)
+{
+  (void)thread;
+  core_load_refused("late.pa", LATE, "other threads run");
+  return true;
+}
+
+START_TEST(modules_are_refused_while_other_threads_run)
+{
+  core_hook(load_late);
+  core_load("t.pa",
+            PRELUDE ".function void W.run(W a0) {\n"
+                    "  ldai.64 100000\n sta.64 v0\n"
+                    "  call.short panda.Thread.sleep, v0\n return.void\n}\n"
+                    ".function i32 main() {\n"
+                    "  newobj v0, W\n ldai 1\n sta v1\n"
+                    "  call.short panda.Thread.setDaemon, v0, v1\n"
+                    "  call.short panda.Thread.start, v0\n"
+                    "  call.short Test.hook\n ldai 7\n return\n}\n");
+  ck_assert_int_eq(core_run(), 7);
+  core_load("later.pa", LATE);
+  ck_assert_int_eq(core_run(), 7);
+}
+END_TEST
+
 #define ADD(test) tcase_add_test(tests, test)
 
 static void add_c_tests(TCase *tests)
@@ -691,5 +720,6 @@ int main(void)
   ADD(methods_are_translated_and_names_resolved_by_several_threads);
   ADD(atomic_references_are_checked_like_stores);
   ADD(atomic_numbers_tell_what_was_there);
+  ADD(modules_are_refused_while_other_threads_run);
   return machine_main("threads", tests);
 }

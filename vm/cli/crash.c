@@ -115,12 +115,23 @@ static void put_collections(const struct vm *vm)
   }
 }
 
-static void put_report(int signal, const void *address)
+/* A signal that somebody sent has no address. */
+static void put_signal(const siginfo_t *info)
+{
+  put(signal_text(info->si_signo));
+  if (info->si_code <= 0) {
+    put(" sent by process ");
+    put_number((uint64_t)info->si_pid, 10);
+    return;
+  }
+  put(" at address 0x");
+  put_number((uintptr_t)info->si_addr, 16);
+}
+
+static void put_report(const siginfo_t *info)
 {
   put("\nbamboo: internal failure: ");
-  put(signal_text(signal));
-  put(" at address 0x");
-  put_number((uintptr_t)address, 16);
+  put_signal(info);
   put("\nThis is a bug in Bamboo, not in the program that it ran. Please "
       "report it\nwith the program and these lines:\n"
       "  version:     " PACKAGE_VERSION);
@@ -137,10 +148,11 @@ static void put_report(int signal, const void *address)
 
 static void handle(int signal, siginfo_t *info, void *context)
 {
+  (void)signal;
   (void)context;
   if (!reporting) {
     reporting = 1;
-    put_report(signal, info->si_addr);
+    put_report(info);
   } else {
     put("\n(the report itself failed)\n");
   }

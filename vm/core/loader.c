@@ -28,7 +28,10 @@
 #include <string.h>
 
 #include "vm/asm/asm.h"
+#include "vm/core/assert.h"
+#include "vm/core/lock.h"
 #include "vm/core/purposes.h"
+#include "vm/core/threads.h"
 #include "vm/verify/verify.h"
 
 enum pending_state { PENDING, ON_CHAIN, DEFINED, DROPPED };
@@ -342,18 +345,44 @@ static bool define_module(struct vm *vm, struct vm_module *module,
   return define_all(vm, diags);
 }
 
-bool vm_load_module(struct vm *vm, struct vm_module *module,
-                    struct vm_diags *diags)
+static void keep(struct vm *vm, struct vm_module *module)
 {
   *vm->last_module = module;
   vm->last_module = &module->next;
+}
+
+/* It is kept only to be destroyed. */
+static bool refuse(struct vm *vm, struct vm_module *module,
+                   struct vm_diags *diags, const char *title, const char *text)
+{
+  vm_diag_add(diags, VM_DIAG_ERROR, module->file, NULL, 0, 0, 0, 1, "%s: %s",
+              title, text);
+  module->string_count = module->record_count = module->function_count = 0;
+  keep(vm, module);
+  return false;
+}
+
+/* Classes, tables of methods and the list of modules are read without a lock,
+   by all threads, and change here. */
+static bool is_alone(struct vm *vm)
+{
+  vm_lock(vm, VM_LOCK_SYNC);
+  bool is_only = vm->threads && !vm->threads->next;
+  vm_unlock(vm, VM_LOCK_SYNC);
+  return is_only && vm_threads_alone(vm);
+}
+
+bool vm_load_module(struct vm *vm, struct vm_module *module,
+                    struct vm_diags *diags)
+{
+  if (!is_alone(vm))
+    return refuse(vm, module, diags, "not loaded",
+                  "other threads run; modules are loaded by the main thread, "
+                  "before the program starts others");
+  VM_ASSERT(vm_thread_here(vm) == vm->main_thread);
   const char *wrong = vm_module_check(module);
-  if (wrong) {
-    vm_diag_add(diags, VM_DIAG_ERROR, module->file, NULL, 0, 0, 0, 1,
-                "malformed module: %s", wrong);
-    /* It is kept only to be destroyed. */
-    module->string_count = module->record_count = module->function_count = 0;
-    return false;
-  }
+  if (wrong)
+    return refuse(vm, module, diags, "malformed module", wrong);
+  keep(vm, module);
   return define_module(vm, module, diags);
 }

@@ -67,6 +67,41 @@ static const char *last_colons(const char *entry)
   return found;
 }
 
+/* Of the program: those with a body. */
+static bool has_functions(const struct vm *vm)
+{
+  for (const struct vm_module *m = vm->modules; m; m = m->next)
+    for (uint32_t i = 0; i < m->function_count; i++)
+      if (m->functions[i].insns)
+        return true;
+  return false;
+}
+
+static unsigned count_lines(const struct vm *vm)
+{
+  unsigned lines = 0;
+  for (const struct vm_module *m = vm->modules; m; m = m->next) {
+    for (size_t i = 0; i < m->source_bytes; i++)
+      lines += m->source[i] == '\n';
+    lines += m->source_bytes > 0 && m->source[m->source_bytes - 1] != '\n';
+  }
+  return lines;
+}
+
+/* As when a file is cut short in its first comment. */
+static void tell_of_nothing(const struct vm *vm, const char *entry,
+                            struct mm_error *error)
+{
+  unsigned lines = count_lines(vm);
+  const struct vm_module *first = vm->modules;
+  snprintf(error->text, sizeof error->text,
+           "there is no entry point `%.40s`: %.60s%s no function at all (%u "
+           "line%s read); the usual one begins `.function i32 main() {`",
+           entry, first ? first->file : "nothing",
+           first && first->next ? " and the other files have" : " has", lines,
+           lines == 1 ? "" : "s");
+}
+
 static struct vm_method *require_entry(struct vm *vm, const char *entry,
                                        struct mm_error *error)
 {
@@ -86,6 +121,8 @@ static struct vm_method *require_entry(struct vm *vm, const char *entry,
              "entry point `%.80s` has to be static and take nothing or one "
              "panda.String[]",
              entry);
+  else if (!method && !has_functions(vm))
+    tell_of_nothing(vm, entry, error);
   else if (!method)
     snprintf(error->text, sizeof error->text,
              "there is no entry point `%.80s`; name another one with "

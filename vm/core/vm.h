@@ -85,10 +85,11 @@ enum mm_status vm_create(const struct vm_options *options,
 void vm_destroy(struct vm *vm);
 
 /*
- * Takes a module over, while the main thread is the only one: checks it
+ * Takes a module over, by the main thread while it is the only one: checks it
  * (vm_module_check), defines its records as classes and its functions as
  * methods, verifies its bodies.  What makes it unfit to run is told to `diags`,
- * and false returned; the module is the machine's in either case.
+ * and false returned, and so are other threads; the module is the machine's in
+ * either case.
  */
 bool vm_load_module(struct vm *vm, struct vm_module *module,
                     struct vm_diags *diags);
