@@ -265,15 +265,28 @@ uintptr_t mm_card_first(const struct mm_heap *heap, uint32_t card)
 /* Checks --------------------------------------------------------------------
  */
 
+/* The object at `at' reaches into the card: mm_card_first() finds it, since it
+   finds it from the object's cards before this one, of which `first' is one. */
+static void check_first(const struct mm_heap *heap, uint32_t card,
+                        uint32_t first, uintptr_t at)
+{
+  uint8_t entry = heap->cards.firsts[card];
+  if (card == first)
+    MM_ASSERT(mm_card_first(heap, card) == at);
+  else
+    MM_ASSERT(entry >= MM_CARD_GRANULES &&
+              (uint32_t)1 << (entry - MM_CARD_GRANULES) <= card - first);
+}
+
 static void check_region(const struct mm_heap *heap, uint32_t index)
 {
   uintptr_t at = mm_region_start(&heap->regions, index);
   uintptr_t top = heap->regions.table[index].scan_top;
   while (at < top) {
     uintptr_t end = at + mm_object_bytes(mm_ref_at((void *)at));
-    uintptr_t card = (at + MM_CARD_BYTES - 1) & ~((uintptr_t)MM_CARD_BYTES - 1);
-    for (; card < end; card += MM_CARD_BYTES)
-      MM_ASSERT(mm_card_first(heap, mm_card_of(heap, card)) == at);
+    uint32_t first = mm_card_of(heap, at + MM_CARD_BYTES - 1);
+    for (uint32_t card = first; mm_card_start(heap, card) < end; card++)
+      check_first(heap, card, first, at);
     at = end;
   }
 }

@@ -57,17 +57,26 @@ static void note(struct mm_heap *heap, uintptr_t at, uintptr_t end)
 }
 
 /* Fills [at, end) and puts it on offer, if it is large enough. */
-static void put_gap(struct mm_heap *heap, struct mm_fixed_space *space,
-                    uintptr_t at, uintptr_t end)
+static void offer(struct mm_heap *heap, struct mm_fixed_space *space,
+                  uintptr_t at, uintptr_t end)
 {
   mm_fill(heap, at, end);
-  note(heap, at, end);
   if (end - at >= GAP_MIN_BYTES)
     mm_fit_insert(&space->gaps, at + NODE_OFFSET,
                   (uint32_t)((end - at) >> MM_REF_SHIFT));
 }
 
-/* Cuts from the beginning of a gap; 0 when no gap is large enough. */
+static void put_gap(struct mm_heap *heap, struct mm_fixed_space *space,
+                    uintptr_t at, uintptr_t end)
+{
+  offer(heap, space, at, end);
+  note(heap, at, end);
+}
+
+/* Cuts from the end of a gap, whose beginning all cards that it has left are
+   told by already: had each cut to tell them anew, filling a region with small
+   objects would take the square of its cards.  0 when no gap is large enough.
+ */
 static uintptr_t take_gap(struct mm_heap *heap, struct mm_fixed_space *space,
                           size_t bytes)
 {
@@ -81,8 +90,8 @@ static uintptr_t take_gap(struct mm_heap *heap, struct mm_fixed_space *space,
   MM_ASSERT(mm_layout_of(mm_ref_at((void *)gap)) == heap->filler);
   MM_ASSERT(end - gap >= bytes);
   mm_fit_remove(&space->gaps, node, granules_of(NULL, node));
-  put_gap(heap, space, gap + bytes, end);
-  return gap;
+  offer(heap, space, gap, end - bytes);
+  return end - bytes;
 }
 
 static void poison(struct mm_heap *heap, uintptr_t at, uintptr_t end)
