@@ -83,7 +83,8 @@ void mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
   uint8_t *byte = mm_card_at(heap, slot), clean = MM_CARD_CLEAN;
   if (!__atomic_compare_exchange_n(byte, &clean, mm_card_one(slot), false,
                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-    __atomic_store_n(byte, MM_CARD_DIRTY, __ATOMIC_RELAXED);
+    if (!mm_breaks(heap, MM_FAULT_CARD_SECOND))
+      __atomic_store_n(byte, MM_CARD_DIRTY, __ATOMIC_RELAXED);
     return;
   }
   uint32_t card = mm_card_of(heap, slot);

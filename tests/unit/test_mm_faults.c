@@ -430,6 +430,8 @@ static const struct scenario {
                                 "card is not dirty"},
     [MM_FAULT_CARD_LOG] = {old_arrays_with_young_elements, YOUNG,
                            "card is on no log"},
+    [MM_FAULT_CARD_SECOND] = {old_arrays_with_young_elements, YOUNG,
+                              "card is not dirty"},
     [MM_FAULT_CARD_AGAIN] = {old_arrays_with_young_elements, YOUNG,
                              "card is not dirty"},
     [MM_FAULT_CARD_FIRST] = {old_arrays_with_young_elements, YOUNG, NULL},
