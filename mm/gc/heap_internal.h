@@ -175,7 +175,6 @@ struct mm_sizing {
   uint64_t card_cost_ns;  /* of a young collection, per card */
   uint64_t mixed_ratio;   /* what candidates take, to what their bytes and cards
                              tell; in 1/256 */
-  uint64_t copy_cost_ns;  /* the same, per region's worth of copies */
   struct mm_growth growth;
   enum mm_collection_kind next_kind;
   bool was_short;  /* the last evacuation ran out of room */

@@ -27,11 +27,12 @@ enum {
   EDEN_LEAST = 32 * 1024,
   EDEN_STEP = 2,       /* times as much as before, at most */
   YOUNG_FRACTION = 64, /* of the limit: fewer young regions are not worth it */
-  SEEN_LEAST = 16 * 1024,    /* bytes to learn a cost from */
-  COPY_COST_FIRST = 1000000, /* ns per region of copies, before that */
-  CARD_COST = 50,            /* ns */
+  SEEN_LEAST = 16 * 1024, /* bytes to learn a cost from */
+  BYTE_COST = 1,          /* ns, of candidates; these three as measured, */
+  CARD_COST = 75,         /* and corrected by what is seen (mixed_ratio) */
   REGION_COST = 2000,
   UNWALKED_COST = 2, /* times that of what is walked */
+  SPARSEST_COST = 4, /* times that of those taken last */
   RATIO_ONE = 256,
   RATIO_LEAST = 32,
   COST_WEIGHT = 4,    /* of what was known, to one of what was seen */
@@ -222,9 +223,7 @@ static void learn_cost(struct mm_heap *heap)
   uint64_t ns = mm_stat_now_ns() - heap->sizing.began_ns;
   ns = ns > roots_ns ? ns - roots_ns : 0;
   smooth(&heap->sizing.roots_cost_ns, roots_ns);
-  uint64_t copied = copied_bytes(heap), seen = seen_bytes(heap);
-  if (copied >= SEEN_LEAST)
-    smooth(&heap->sizing.copy_cost_ns, ns * MM_REGION_BYTES / copied + 1);
+  uint64_t seen = seen_bytes(heap);
   if (heap->candidates.taken_bytes > 0) {
     learn_mixed(heap, ns, seen);
     return;
@@ -239,10 +238,7 @@ static void learn_cost(struct mm_heap *heap)
 uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
                            uint64_t cards)
 {
-  uint64_t cost = heap->sizing.copy_cost_ns;
-  if (cost == 0)
-    cost = COPY_COST_FIRST;
-  uint64_t ns = cost * bytes / MM_REGION_BYTES + cards * CARD_COST;
+  uint64_t ns = bytes * BYTE_COST + cards * CARD_COST;
   return ns * heap->sizing.mixed_ratio / RATIO_ONE + REGION_COST;
 }
 
@@ -420,12 +416,14 @@ static uint32_t start_regions_for(struct mm_heap *heap)
                                                         : least + 1;
 }
 
-/* What is not walked yet costs more to scan: so it will be learned, but not
-   before one pause has taken too long. */
-static void expect_walk(struct mm_sizing *sizing)
+/* What is not walked yet costs more to scan, and of candidates the sparsest,
+   which come first, cost most for what they hold: so it will be learned, but
+   not before a pause has taken too long. */
+static void expect_candidates(struct mm_sizing *sizing)
 {
   sizing->young_cost_ns *= UNWALKED_COST;
   sizing->card_cost_ns *= UNWALKED_COST;
+  sizing->mixed_ratio *= SPARSEST_COST;
 }
 
 /* After a cycle, or a full collection in place of one. */
@@ -443,7 +441,7 @@ static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
   sizing->was_short = false;
   sizing->start_regions = start_regions_for(heap);
   if (heap->candidates.count > 0)
-    expect_walk(sizing);
+    expect_candidates(sizing);
   plan_young(heap);
 }
 
