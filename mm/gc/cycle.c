@@ -279,9 +279,11 @@ static bool sweep(struct mm_heap *heap, uint64_t cycle)
    are chosen from, there are no more than this. */
 static void prepare_logs(struct mm_heap *heap)
 {
+  mm_marker_begin(heap); /* no pause changes the table meanwhile */
   pthread_mutex_lock(&heap->lock);
   uint32_t regions = heap->regions.used;
   pthread_mutex_unlock(&heap->lock);
+  mm_marker_end(heap);
   if (heap->options.tenured == MM_TENURED_REGIONS)
     mm_logs_prepare(heap, regions);
 }
