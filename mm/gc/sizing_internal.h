@@ -48,7 +48,9 @@
  * How many follows from --young, or from the pause goal and what young
  * collections were seen to cost, and else is all there is room for.  It may be
  * part of a region (eden_bytes): then the first part of one serves again and
- * again.
+ * again.  A pause goal bounds the cards that are logged until then as well
+ * (cards.most), for a program that begins to store all over old objects makes
+ * each young one cost many times what was learned.
  *
  * With gc=concurrent and regions no copy of everything has to find room, so
  * nothing is reserved but for some candidates.  A cycle starts when old regions
