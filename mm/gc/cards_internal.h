@@ -19,7 +19,7 @@
  *   DIRTY  and ONE: is on a log already
  *
  * Where stores are all over the heap, most cards are ONE: the pause looks at
- * that slot and need not know what objects the card holds, which takes a third
+ * that slot and need not know what objects the card holds, which takes half
  * of the time.  The slot can be trusted to hold a reference: its object was
  * reachable when it was stored to, no collection was since, and one that is
  * marked by a cycle does not die in it.

@@ -8,8 +8,8 @@
 #include "mm/gc/sizing_internal.h"
 
 #include "mm/assert_internal.h"
-#include "mm/gc/candidates_internal.h"
 #include "mm/barrier_log.h"
+#include "mm/gc/candidates_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/workers_internal.h"
 
@@ -216,7 +216,7 @@ static void learn_mixed(struct mm_heap *heap, uint64_t ns, uint64_t seen)
   smooth(&sizing->mixed_ratio, ratio < RATIO_LEAST ? RATIO_LEAST : ratio);
 }
 
-/* What young objects cost per region of them, and per region of copies. */
+/* What young objects cost per region of them, and per card. */
 static void learn_cost(struct mm_heap *heap)
 {
   uint64_t roots_ns = heap->sizing.roots_ns;

@@ -10,8 +10,8 @@
 
 enum { LEFT_TO_PROGRAM = 2 }; /* groups after the one that is in use */
 
-/* A group that is never left to the program half done: both would give it a
-   huge page, and both would take as long as one. */
+/* Not one that the program has reached: both would ask for the same huge page,
+   and both would wait for it. */
 static void warm_group(struct mm_regions *regions, uint32_t index)
 {
   uintptr_t start = mm_region_start(regions, index);
