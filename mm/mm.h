@@ -198,7 +198,8 @@ uint64_t mm_object_id(struct mm_heap *heap, struct mm_ref ref);
 uint64_t mm_object_bytes(struct mm_ref ref);
 
 /* Calls `visit` once for each object (fillers left out), in address order
-   within a region.  World stopped or single mutator; no allocation inside. */
+   within a region.  World stopped, or a single mutator and no cycle beside it;
+   no allocation inside. */
 void mm_heap_walk(struct mm_heap *heap,
                   void (*visit)(void *context, struct mm_ref ref),
                   void *context);
@@ -207,7 +208,8 @@ void mm_heap_walk(struct mm_heap *heap,
 bool mm_is_object(struct mm_heap *heap, const void *address);
 
 /* Traces and checks the whole heap now; reports all broken edges to stderr.
-   Returns how many were found. World stopped or single mutator. */
+   Returns how many were found.  World stopped, or a single mutator and no cycle
+   beside it. */
 uint64_t mm_verify(struct mm_heap *heap);
 
 /* How many collections ran, and how many of them were forced by stress. */

@@ -102,23 +102,39 @@ static enum mm_status alloc_nonmoving(struct mm_heap *heap, size_t bytes,
   return MM_OK;
 }
 
-static enum mm_status find_room_locked(struct mm_mutator *mutator,
-                                       const struct mm_request *request,
-                                       uint32_t limit, uintptr_t *at)
+/* Among the old ones: no region may be left for young ones where old objects
+   leave room in plenty, between them. */
+static enum mm_status alloc_old(struct mm_heap *heap, size_t bytes,
+                                uint32_t limit, uintptr_t *at)
+{
+  enum mm_status status =
+      mm_fixed_alloc(heap, &heap->fixed[MM_FIXED_OBJECTS], bytes, limit, at);
+  if (status == MM_OK)
+    heap->old_allocated_bytes += bytes;
+  return status;
+}
+
+static bool is_small(const struct mm_request *request)
+{
+  return request->bytes <= MM_SMALL_OBJECT_MAX_BYTES;
+}
+
+static enum mm_status find_usual_room(struct mm_mutator *mutator,
+                                      const struct mm_request *request,
+                                      uint32_t limit, uintptr_t *at)
 {
   struct mm_heap *heap = mutator->heap;
   uint64_t bytes = request->bytes;
-  bool is_small = bytes <= MM_SMALL_OBJECT_MAX_BYTES;
-  bool is_bounded = heap->options.generational && is_small &&
+  bool is_bounded = heap->options.generational && is_small(request) &&
                     !request->nonmoving && limit < heap->sizing.max_regions;
   if (is_bounded && mm_sizing_eden_left(heap) == 0)
     return MM_NO_MEMORY;
-  if (is_small && !request->nonmoving && mutator->slots)
+  if (is_small(request) && !request->nonmoving && mutator->slots)
     return mm_fixed_alloc_mutator(mutator, bytes, limit, at);
   if (bytes <= MM_TLAB_OBJECT_MAX_BYTES && !request->nonmoving)
     return mm_tlab_alloc(mutator, bytes, limit, at);
   enum mm_status status;
-  if (!is_small)
+  if (!is_small(request))
     status = alloc_large(heap, bytes, limit, at);
   else if (request->nonmoving)
     status = alloc_nonmoving(heap, bytes, limit, at);
@@ -126,6 +142,21 @@ static enum mm_status find_room_locked(struct mm_mutator *mutator,
     status = mm_object_cut_medium(heap, heap->born_age, bytes, limit, true, at);
   if (status == MM_OK)
     count_direct(mutator, bytes);
+  return status;
+}
+
+static enum mm_status find_room_locked(struct mm_mutator *mutator,
+                                       const struct mm_request *request,
+                                       uint32_t limit, uintptr_t *at)
+{
+  struct mm_heap *heap = mutator->heap;
+  enum mm_status status = find_usual_room(mutator, request, limit, at);
+  if (status == MM_OK || !is_small(request) || request->nonmoving ||
+      !mm_sizing_is_crowded(heap))
+    return status;
+  status = alloc_old(heap, request->bytes, limit, at);
+  if (status == MM_OK)
+    count_direct(mutator, request->bytes);
   return status;
 }
 
@@ -479,11 +510,14 @@ struct mm_ref mm_alloc_nonmoving(struct mm_mutator *mutator,
   return mm_ids_number(mutator->heap, alloc_slow(mutator, &request));
 }
 
-/* Without room for a young collection, allocation sees to it. */
+/* Without room for a young collection, allocation sees to it, and polls are not
+   to ask again and again. */
 static void collect_cards(struct mm_mutator *mutator)
 {
   if (may_collect_young(mutator->heap))
     mm_collect_once(mutator, MM_CAUSE_CARDS, false);
+  else
+    mm_cards_set_most(mutator->heap, UINT64_MAX);
 }
 
 void mm_poll_slow(struct mm_mutator *mutator)

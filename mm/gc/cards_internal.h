@@ -103,7 +103,13 @@ void mm_cards_forget(struct mm_heap *heap);
 static inline bool mm_cards_are_many(const struct mm_heap *heap)
 {
   return __atomic_load_n(&heap->cards.logged, __ATOMIC_RELAXED) >=
-         heap->cards.most;
+         __atomic_load_n(&heap->cards.most, __ATOMIC_RELAXED);
+}
+
+/* So many are, from now on. */
+static inline void mm_cards_set_most(struct mm_heap *heap, uint64_t most)
+{
+  __atomic_store_n(&heap->cards.most, most, __ATOMIC_RELAXED);
 }
 
 /* Notes a slot: makes its card ONE and puts it on the log, or DIRTY if it is

@@ -10,6 +10,7 @@
 #include "mm/assert_internal.h"
 #include "mm/barrier_log.h"
 #include "mm/gc/candidates_internal.h"
+#include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/workers_internal.h"
 
@@ -166,13 +167,25 @@ static void plan_young(struct mm_heap *heap)
   uint32_t room = young_room(heap), wanted = young_wanted(heap);
   sizing->young_regions = heap->regions.used + at_most(wanted, room);
   sizing->eden_bytes = eden_wanted_bytes(heap);
-  heap->cards.most = cards_wanted(heap);
+  mm_cards_set_most(heap, cards_wanted(heap));
+}
+
+/* Fewer young regions are not worth a collection. */
+static uint32_t young_least(const struct mm_heap *heap)
+{
+  uint32_t least = heap->sizing.limit_regions / YOUNG_FRACTION + 1;
+  return at_most(least, young_wanted(heap));
 }
 
 bool mm_sizing_has_young_room(const struct mm_heap *heap)
 {
-  uint32_t least = heap->sizing.limit_regions / YOUNG_FRACTION + 1;
-  return young_room(heap) >= at_most(least, young_wanted(heap));
+  return young_room(heap) >= young_least(heap);
+}
+
+bool mm_sizing_is_crowded(const struct mm_heap *heap)
+{
+  return heap->options.generational && never_copies(heap) &&
+         mm_regions_free(&heap->regions) / 2 < young_least(heap);
 }
 
 static uint64_t copied_bytes(const struct mm_heap *heap)
@@ -266,7 +279,7 @@ void mm_sizing_init(struct mm_heap *heap)
   sizing->limit_regions = sizing->min_regions;
   if (heap->options.gc == MM_GC_EPSILON)
     sizing->limit_regions = sizing->max_regions;
-  heap->cards.most = UINT64_MAX;
+  mm_cards_set_most(heap, UINT64_MAX);
   sizing->mixed_ratio = RATIO_ONE;
   sizing->updated_ns = mm_stat_now_ns();
   sizing->start_bytes = ((uint64_t)sizing->limit_regions << MM_REGION_LOG2) / 2;
@@ -319,7 +332,10 @@ static bool evacuation_pays(uint32_t limit, uint32_t live, uint32_t small,
   return compaction_frees <= COST_RATIO * evacuation_frees || small == 0;
 }
 
-/* `claimed_bytes` were handed out between the last collection and this one. */
+/* Did this collection leave hardly any room?  Where objects do not move, room
+   may be there and of no use; but when hardly anything was handed out between
+   the last collection and this one (`claimed_bytes`), and this one freed hardly
+   anything, then hardly anything will be handed out after it. */
 static void note_futile(struct mm_heap *heap, enum mm_collection_kind kind,
                         uint64_t live_bytes, uint64_t claimed_bytes)
 {
@@ -330,7 +346,8 @@ static void note_futile(struct mm_heap *heap, enum mm_collection_kind kind,
   bool sweeps = kind == MM_COLLECTION_SWEEP || kind == MM_COLLECTION_FINISH;
   if (sweeps && !mm_is_stressed(heap) &&
       heap->regions.used == heap->sizing.max_regions)
-    is_futile |= claimed_bytes < hardly_bytes;
+    is_futile |= claimed_bytes < hardly_bytes &&
+                 heap->stat.live_then_bytes < live_bytes + hardly_bytes;
   heap->sizing.futile = is_futile ? heap->sizing.futile + 1 : 0;
 }
 

@@ -105,6 +105,10 @@ uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap);
 /* May a young collection make room for an allocation? */
 bool mm_sizing_has_young_room(const struct mm_heap *heap);
 
+/* tenured=freelist, with generations: have old objects so many regions that
+   young ones cannot have any?  Then objects are born old, in their gaps. */
+bool mm_sizing_is_crowded(const struct mm_heap *heap);
+
 /* tenured=freelist: room handed out since the last full collection or cycle. */
 uint64_t mm_sizing_claimed_bytes(const struct mm_heap *heap);
 

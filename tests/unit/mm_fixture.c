@@ -6,6 +6,7 @@
 #include "tests/unit/suite.h"
 
 #include "mm/barrier_inline.h"
+#include "mm/gc/cycle_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -352,6 +353,12 @@ void fixture_collect(struct fixture *f, enum mm_collection_kind kind)
   enum mm_cause cause =
       kind == MM_COLLECTION_YOUNG ? MM_CAUSE_ALLOCATION : MM_CAUSE_EXPLICIT;
   mm_collect(&f->main.mutator, cause);
+}
+
+uint64_t fixture_verify(struct fixture *f)
+{
+  mm_cycle_wait(&f->main.mutator);
+  return mm_verify(f->heap);
 }
 
 uint64_t fixture_resident_bytes(const struct fixture *f)

@@ -141,6 +141,9 @@ uint64_t fixture_tree_nodes(struct mm_ref tree);
    however little there is to do. */
 void fixture_collect(struct fixture *f, enum mm_collection_kind kind);
 
+/* mm_verify, once a cycle that is under way has ended. */
+uint64_t fixture_verify(struct fixture *f);
+
 /* Bytes of the heap, of at most 32 MiB, that the machine has given memory
    for. */
 uint64_t fixture_resident_bytes(const struct fixture *f);

@@ -513,7 +513,7 @@ START_TEST(nothing_is_lost_when_a_stack_of_work_cannot_grow)
     mm_native_fail_at(count, true);
     collect(_i);
     mm_native_fail_at(0, true);
-    ck_assert_uint_eq(mm_verify(f.heap), 0);
+    ck_assert_uint_eq(fixture_verify(&f), 0);
     ck_assert_uint_eq(fixture_census(&f).objects, 2 * comb_objects);
   }
 }

@@ -19,7 +19,7 @@ static void open_heap(uint64_t max_bytes, unsigned workers)
 
 static void teardown(void)
 {
-  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  ck_assert_uint_eq(fixture_verify(&f), 0);
   fixture_close(&f);
 }
 
@@ -197,6 +197,76 @@ START_TEST(memory_of_a_heap_that_shrank_goes_back_to_the_system)
 }
 END_TEST
 
+/* Old objects that stay where they are ---------------------------------------
+ */
+
+enum {
+  QUARTER_LENGTH = FIXTURE_REGION_BYTES / 4 - MM_ARRAY_BASE,
+  QUARTERS = 4 * FIXTURE_MIB / (FIXTURE_REGION_BYTES / 4),
+  KEPT = 4, /* one in so many */
+};
+
+static struct mm_ref quarter(void)
+{
+  return fixture_new_or_null(&f.main, FIXTURE_BYTES, QUARTER_LENGTH);
+}
+
+/* Has old objects in every region, and room for as many again between them;
+   returns where the array of all is rooted. */
+static size_t fill_with_gaps(int plan)
+{
+  struct mm_options options = fixture_options();
+  fixture_choose_plan(&options, plan);
+  options.heap_max_bytes = 4 * FIXTURE_MIB;
+  options.verify = MM_VERIFY_AFTER;
+  fixture_open(&f, &options);
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, QUARTERS));
+  struct mm_ref made;
+  for (size_t i = 0; !mm_is_null(made = quarter()); i++)
+    fixture_set_element(fixture_at(&f.main, array), i, made);
+  for (size_t i = 0; i < QUARTERS; i++)
+    if (i % KEPT != 0)
+      fixture_set_element(fixture_at(&f.main, array), i, MM_NULL);
+  return array;
+}
+
+START_TEST(gaps_between_old_objects_serve_when_no_region_is_free)
+{
+  size_t array = fill_with_gaps(_i);
+  uint64_t before = mm_collections(f.heap);
+  for (size_t i = 0; i < QUARTERS / 2; i++) {
+    if (i % KEPT == 0)
+      continue;
+    struct mm_ref made = quarter();
+    ck_assert(!mm_is_null(made));
+    fixture_set_element(fixture_at(&f.main, array), i, made);
+  }
+  ck_assert_uint_le(mm_collections(f.heap) - before, 8);
+}
+END_TEST
+
+START_TEST(what_is_born_old_may_refer_to_what_is_young)
+{
+  fill_with_gaps(_i);
+  size_t list = fixture_push(&f.main, MM_NULL);
+  for (int i = 0; i < 8; i++)
+    quarter();
+  fixture_put(&f.main, list, fixture_new(&f.main, FIXTURE_REFS, 10000));
+  for (size_t i = 0; i < 10000; i++) {
+    struct mm_ref pair = fixture_new_or_null(&f.main, FIXTURE_PAIR, 0);
+    ck_assert(!mm_is_null(pair));
+    fixture_set_value(pair, (int64_t)i);
+    fixture_set_element(fixture_at(&f.main, list), i, pair);
+  }
+  mm_collect(&f.main.mutator, MM_CAUSE_ALLOCATION);
+  for (size_t i = 0; i < 10000; i++)
+    ck_assert_int_eq(
+        fixture_value(fixture_element(fixture_at(&f.main, list), i)),
+        (int64_t)i);
+}
+END_TEST
+
 /* Collections take native memory for their stacks and lists; whichever of
    these requests fails, and all after it, nothing is lost. */
 START_TEST(collections_without_native_memory_lose_nothing)
@@ -215,7 +285,7 @@ START_TEST(collections_without_native_memory_lose_nothing)
     mm_native_fail_at(count / 2 + 1, true);
     fixture_collect(&f, (enum mm_collection_kind)(count / 2 % 2));
     mm_native_fail_at(0, true);
-    ck_assert_uint_eq(mm_verify(f.heap), 0);
+    ck_assert_uint_eq(fixture_verify(&f), 0);
     ck_assert_uint_eq(fixture_census(&f).objects, 40001);
     fixture_check_list(fixture_at(&f.main, list), 20000);
   }
@@ -239,5 +309,10 @@ int main(void)
   ADD(after_an_evacuation_short_of_room_a_compaction_mends_the_heap);
   ADD(memory_of_a_heap_that_shrank_goes_back_to_the_system);
   ADD(collections_without_native_memory_lose_nothing);
+  tcase_add_loop_test(tests,
+                      gaps_between_old_objects_serve_when_no_region_is_free,
+                      FIXTURE_PLAN_YOUNG + 1, FIXTURE_PLANS);
+  tcase_add_loop_test(tests, what_is_born_old_may_refer_to_what_is_young,
+                      FIXTURE_PLAN_YOUNG + 1, FIXTURE_PLANS);
   return fixture_main("mm_full", (TCase *[]){tests, NULL});
 }

@@ -45,7 +45,7 @@ static void setup_plan(int plan, enum mm_gc gc, uint64_t heap_bytes)
 static void teardown(void)
 {
   ck_assert_int_eq(atomic_load(&broken), 0);
-  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  ck_assert_uint_eq(fixture_verify(&f), 0);
   fixture_close(&f);
 }
 

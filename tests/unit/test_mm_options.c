@@ -104,7 +104,7 @@ START_TEST(heaps_of_many_sizes_work_from_their_first_to_their_last_byte)
                     sizes[_i] + FIXTURE_REGION_BYTES);
   ck_assert_uint_le((uint64_t)length * 24, f.heap->options.heap_max_bytes);
   ck_assert_uint_ge((uint64_t)length * 24, sizes[_i] / 10 * 6);
-  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  ck_assert_uint_eq(fixture_verify(&f), 0);
   fixture_check_list(fixture_at(&f.main, list), length);
   fixture_close(&f);
 }
@@ -223,7 +223,7 @@ START_TEST(a_heap_without_collector_never_collects)
   ck_assert_uint_eq(mm_collections(f.heap), 0);
   ck_assert_uint_le(pairs * 24, options.heap_max_bytes);
   ck_assert_uint_ge(pairs * 24, options.heap_max_bytes / 100 * 98);
-  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  ck_assert_uint_eq(fixture_verify(&f), 0);
   fixture_close(&f);
 }
 END_TEST

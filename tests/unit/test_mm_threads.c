@@ -31,7 +31,7 @@ static void setup(void)
 static void teardown(void)
 {
   ck_assert_int_eq(atomic_load(&failures), 0);
-  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  ck_assert_uint_eq(fixture_verify(&f), 0);
   fixture_close(&f);
 }
 
