@@ -455,6 +455,22 @@ START_TEST(cards_that_would_take_too_long_ask_for_a_collection)
 }
 END_TEST
 
+START_TEST(polls_do_not_ask_for_a_collection_that_has_no_room)
+{
+  open_heap(_i);
+  uint64_t before = mm_collections(f.heap);
+  uint32_t limit = f.heap->sizing.limit_regions;
+  f.heap->sizing.limit_regions = 0;
+  f.heap->sizing.budget_bytes = 0;
+  mm_cards_set_most(f.heap, 0);
+  ck_assert(mm_cards_are_many(f.heap));
+  mm_poll_slow(&f.main.mutator);
+  ck_assert(!mm_cards_are_many(f.heap));
+  ck_assert_uint_eq(mm_collections(f.heap), before);
+  f.heap->sizing.limit_regions = limit;
+}
+END_TEST
+
 int main(void)
 {
   TCase *tests = tcase_create("young collections");
@@ -471,6 +487,7 @@ int main(void)
   ADD(a_card_is_logged_once_however_often_it_is_stored_to);
   ADD(more_dirty_cards_than_fit_a_log_are_all_kept);
   ADD(cards_that_would_take_too_long_ask_for_a_collection);
+  ADD(polls_do_not_ask_for_a_collection_that_has_no_room);
   ADD(without_memory_for_a_log_nothing_is_lost);
   ADD(a_thread_that_ends_leaves_its_log_behind);
   ADD(dead_objects_on_dirty_cards_are_left_alone);
