@@ -88,6 +88,20 @@ struct mm_options fixture_options(void);
 
 /* The plans there are, by number; for looped tests. */
 enum { FIXTURE_PLANS = 6, FIXTURE_PLAN_YOUNG = 3 };
+
+/* Numbers of workers: 1, 2 and 4.  ThreadSanitizer has nothing to see where
+   one thread is alone. */
+#ifdef BAMBOO_TSAN
+enum { FIXTURE_LEAST_WORKERS = 2, FIXTURE_WORKERS = 2 };
+#else
+enum { FIXTURE_LEAST_WORKERS = 1, FIXTURE_WORKERS = 3 };
+#endif
+
+/* `variant` % FIXTURE_WORKERS says how many. */
+static inline unsigned fixture_workers(int variant)
+{
+  return (unsigned)FIXTURE_LEAST_WORKERS << variant % FIXTURE_WORKERS;
+}
 void fixture_choose_plan(struct mm_options *options, int plan);
 
 /* Creates the heap, the classes, and attaches the calling thread. */

@@ -14,9 +14,10 @@
  * on: how it ends then is right, but not the same, so that it is enough that
  * one was thrown.
  *
- *   BAMBOO_TEST_STEP=N     each N-th K, but no fewer than each seventh, where
- *                          a life takes long (ThreadSanitizer) or was lived
- *                          before (the tarball)
+ *   BAMBOO_TEST_STEP=N     each N-th K, where a life takes long
+ *                          (ThreadSanitizer) or was lived before (the
+ *                          tarball); but no fewer than each seventh of lives
+ *                          with several threads
  *   BAMBOO_FAIL_FROM=K     begins at K, for a debugger
  *   BAMBOO_FAIL_ONLY=NAME  lives only those with NAME in their name
  */
@@ -55,6 +56,7 @@ struct life {
   bool has_argument;       /* the program gets one */
   bool catches_errors;     /* it catches whatever is thrown */
   bool is_unverified;      /* for heaps that take long to verify */
+  bool has_threads;        /* the program starts some */
   unsigned workers;        /* 0: one */
   uint64_t stress;         /* collections forced, with the heap verified */
   uint64_t turns, turn;    /* of so many lives, this one has each such K */
@@ -303,12 +305,17 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
   return text && text[0] ? strtoull(text, NULL, 10) : otherwise;
 }
 
+static bool is_of_one_thread(const struct life *life)
+{
+  return !life->has_threads && life->workers <= 1 && !life->plan;
+}
+
 static uint64_t step_of(const struct life *life)
 {
   uint64_t step = number_of("BAMBOO_TEST_STEP", 1);
   if (step < 1)
     step = 1;
-  if (step > STEP_MAX)
+  if (step > STEP_MAX && !is_of_one_thread(life))
     step = STEP_MAX;
   return life->turns > step ? life->turns : step;
 }
@@ -370,9 +377,11 @@ static const struct life programs[] = {
     {.files = {PROGRAM "deep-recursion.pa"}},
     {.files = {PROGRAM "two-files/main.pa", PROGRAM "two-files/lib.pa"}},
     {.files = {PROGRAM "uncaught.pa"}, .outcome = VM_UNCAUGHT},
-    {.files = {PROGRAM "threads.pa"}},
-    {.files = {PROGRAM "thread-uncaught.pa"}},
-    {.files = {PROGRAM "deadlock.pa"}, .outcome = VM_DEADLOCKED},
+    {.files = {PROGRAM "threads.pa"}, .has_threads = true},
+    {.files = {PROGRAM "thread-uncaught.pa"}, .has_threads = true},
+    {.files = {PROGRAM "deadlock.pa"},
+     .outcome = VM_DEADLOCKED,
+     .has_threads = true},
     {.files = {CONFORMANCE "uncaught-own.pa"}, .outcome = VM_UNCAUGHT},
     {.files = {CONFORMANCE "exit-call.pa"},
      .outcome = VM_EXITED,
@@ -382,7 +391,9 @@ static const struct life programs[] = {
     {.files = {CONFORMANCE "library.pa", PRINT}},
     {.files = {CONFORMANCE "linking.pa", PRINT, SUPPORT "linked.pa"}},
     {.files = {CONFORMANCE "messages.pa", PRINT}},
-    {.files = {CONFORMANCE "monitors.pa", PRINT}, .catches_errors = true},
+    {.files = {CONFORMANCE "monitors.pa", PRINT},
+     .catches_errors = true,
+     .has_threads = true},
     {.files = {CONFORMANCE "objects.pa", PRINT}, .has_argument = true},
     {.files = {CONFORMANCE "oddities.pa", PRINT}},
     {.files = {CONFORMANCE "overflow.pa", PRINT}, .has_argument = true},

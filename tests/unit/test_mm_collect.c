@@ -2,8 +2,7 @@
 /*
  * Collections, each test once by evacuation, by compaction, by both with
  * generations, by sweeping with generations, and of young objects alone with
- * old ones in regions and in slots; with one, two and four workers: _i is 3 *
- * mode + index of workers.
+ * old ones in regions and in slots; with one, two and four workers.
  */
 #include "config.h"
 
@@ -13,15 +12,9 @@
 #include "mm/gc/heap_internal.h"
 #include "tests/unit/mm_fixture.h"
 
-/* ThreadSanitizer has nothing to see where one worker is alone. */
-#ifdef BAMBOO_TSAN
-enum { LEAST_WORKERS = 2, WORKERS = 2 };
-#else
-enum { LEAST_WORKERS = 1, WORKERS = 3 };
-#endif
-
 /* _i is WORKERS * mode and how many times the workers are doubled. */
 enum {
+  WORKERS = FIXTURE_WORKERS,
   MODES = 7,
   VARIANTS = WORKERS * MODES,
   FULL_VARIANTS = VARIANTS - 2 * WORKERS,
@@ -38,11 +31,6 @@ static enum mm_collection_kind kind_of(int variant)
   return kinds[variant / WORKERS];
 }
 
-static unsigned workers_of(int variant)
-{
-  return (unsigned)LEAST_WORKERS << variant % WORKERS;
-}
-
 static bool is_generational(int variant)
 {
   return variant / WORKERS >= 2;
@@ -57,7 +45,7 @@ static enum mm_tenured tenured_of(int variant)
 static void open_heap(int variant)
 {
   struct mm_options options = fixture_options();
-  options.workers = workers_of(variant);
+  options.workers = fixture_workers(variant);
   options.tenured = tenured_of(variant);
   options.generational = is_generational(variant);
   fixture_open(&f, &options);
@@ -161,19 +149,26 @@ START_TEST(an_object_that_is_shared_stays_one)
 }
 END_TEST
 
+/* ThreadSanitizer sees in the first nodes of a list what it sees in all. */
+#ifdef BAMBOO_TSAN
+enum { LIST_NODES = 50000 };
+#else
+enum { LIST_NODES = 500000 };
+#endif
+
 /* A list is what a stack of work stays shortest on and a recursion dies of;
    an array of arrays is the opposite. */
 START_TEST(a_list_of_half_a_million_nodes_survives)
 {
   struct mm_options options = fixture_options();
-  options.workers = workers_of(_i);
+  options.workers = fixture_workers(_i);
   options.tenured = tenured_of(_i);
   options.generational = is_generational(_i);
   options.heap_max_bytes = 48 * FIXTURE_MIB;
   fixture_open(&f, &options);
-  size_t list = fixture_push_list(&f.main, 500000);
+  size_t list = fixture_push_list(&f.main, LIST_NODES);
   collect(_i);
-  fixture_check_list(fixture_at(&f.main, list), 500000);
+  fixture_check_list(fixture_at(&f.main, list), LIST_NODES);
 }
 END_TEST
 
@@ -523,7 +518,7 @@ END_TEST
 START_TEST(nothing_is_lost_when_room_and_stacks_run_out_together)
 {
   struct mm_options options = fixture_options();
-  options.workers = workers_of(_i);
+  options.workers = fixture_workers(_i);
   options.tenured = tenured_of(_i);
   options.generational = is_generational(_i);
   options.heap_max_bytes = 4 * FIXTURE_MIB;
@@ -547,7 +542,7 @@ START_TEST(a_collection_is_logged_counted_and_timed)
   struct fixture_text text;
   fixture_text_open(&text);
   struct mm_options options = fixture_options();
-  options.workers = workers_of(_i);
+  options.workers = fixture_workers(_i);
   options.tenured = tenured_of(_i);
   options.generational = is_generational(_i);
   options.log = text.out;

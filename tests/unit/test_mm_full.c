@@ -23,11 +23,6 @@ static void teardown(void)
   fixture_close(&f);
 }
 
-static unsigned workers_of(int variant)
-{
-  return 1u << variant;
-}
-
 /* Hangs pairs into a list until there is no room; how many there were. */
 static uint32_t fill_list(size_t list)
 {
@@ -43,7 +38,7 @@ static uint32_t fill_list(size_t list)
 
 START_TEST(a_full_heap_answers_null_and_loses_nothing)
 {
-  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, fixture_workers(_i));
   size_t list = fixture_push(&f.main, MM_NULL);
   uint32_t length = fill_list(list);
   fixture_check_list(fixture_at(&f.main, list), length);
@@ -56,7 +51,7 @@ END_TEST
    made and collected. */
 START_TEST(a_program_goes_on_after_it_dropped_what_filled_the_heap)
 {
-  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, fixture_workers(_i));
   size_t list = fixture_push(&f.main, MM_NULL);
   for (int round = 0; round < 4; round++) {
     uint32_t length = fill_list(list);
@@ -69,7 +64,7 @@ END_TEST
 
 START_TEST(garbage_can_be_made_forever_beside_a_large_live_set)
 {
-  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, fixture_workers(_i));
   size_t list = fixture_push_list(&f.main, 120000); /* 2.7 of 4 MiB */
   for (int i = 0; i < 500000; i++)
     fixture_pair(&f.main);
@@ -81,7 +76,7 @@ END_TEST
 /* Situation 39: an allocation that cannot succeed ends soon, time and again. */
 START_TEST(refusals_do_not_take_forever)
 {
-  open_heap(6 * FIXTURE_MIB, workers_of(_i));
+  open_heap(6 * FIXTURE_MIB, fixture_workers(_i));
   size_t list = fixture_push(&f.main, MM_NULL);
   fill_list(list);
   uint64_t before = mm_collections(f.heap);
@@ -95,7 +90,7 @@ END_TEST
 
 START_TEST(the_heap_never_exceeds_its_limit)
 {
-  open_heap(6 * FIXTURE_MIB, workers_of(_i));
+  open_heap(6 * FIXTURE_MIB, fixture_workers(_i));
   size_t array =
       fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 1000));
   uint64_t seed = 3;
@@ -114,7 +109,7 @@ END_TEST
 /* Situation 7: large objects come and go in a heap with room for few. */
 START_TEST(large_objects_can_come_and_go_forever)
 {
-  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, fixture_workers(_i));
   size_t kept = fixture_push(&f.main, MM_NULL);
   for (uint32_t i = 0; i < 1000; i++) {
     struct mm_ref bytes =
@@ -129,7 +124,7 @@ END_TEST
 
 START_TEST(small_and_large_garbage_share_a_small_heap)
 {
-  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, fixture_workers(_i));
   size_t list = fixture_push_list(&f.main, 20000);
   uint64_t seed = 1;
   for (int i = 0; i < 8000; i++)
@@ -143,7 +138,7 @@ END_TEST
    of room in the middle, keeps what is left in place, and loses nothing. */
 START_TEST(an_evacuation_that_runs_out_of_room_loses_nothing)
 {
-  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, fixture_workers(_i));
   size_t list = fixture_push_list(&f.main, 130000);
   struct mm_ref hashed = fixture_pair(&f.main);
   size_t root = fixture_push(&f.main, hashed);
@@ -163,7 +158,7 @@ END_TEST
 
 START_TEST(after_an_evacuation_short_of_room_a_compaction_mends_the_heap)
 {
-  open_heap(4 * FIXTURE_MIB, workers_of(_i));
+  open_heap(4 * FIXTURE_MIB, fixture_workers(_i));
   size_t list = fixture_push_list(&f.main, 130000);
   for (int i = 0; i < 50000; i++)
     fixture_pair(&f.main);
@@ -181,7 +176,7 @@ START_TEST(memory_of_a_heap_that_shrank_goes_back_to_the_system)
   options.heap_max_bytes = 64 * FIXTURE_MIB;
   options.heap_min_bytes = 4 * FIXTURE_MIB;
   options.verify = 0;
-  options.workers = workers_of(_i);
+  options.workers = fixture_workers(_i);
   fixture_open(&f, &options);
   fixture_push_list(&f.main, 1000000); /* 23 MiB */
   uint32_t committed = f.heap->regions.committed;
@@ -271,7 +266,7 @@ END_TEST
    these requests fails, and all after it, nothing is lost. */
 START_TEST(collections_without_native_memory_lose_nothing)
 {
-  open_heap(8 * FIXTURE_MIB, workers_of(_i));
+  open_heap(8 * FIXTURE_MIB, fixture_workers(_i));
   size_t list = fixture_push_list(&f.main, 20000);
   size_t array =
       fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 20000));
@@ -292,7 +287,7 @@ START_TEST(collections_without_native_memory_lose_nothing)
 }
 END_TEST
 
-#define ADD(test) tcase_add_loop_test(tests, test, 0, 3)
+#define ADD(test) tcase_add_loop_test(tests, test, 0, FIXTURE_WORKERS)
 
 int main(void)
 {

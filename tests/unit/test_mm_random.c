@@ -22,6 +22,7 @@
 #include "tests/unit/mm_fixture.h"
 
 enum { ROOTS = 40, NODES = 1 << 16, STEPS = 30000, NONE = -1 };
+enum { VARIANTS = FIXTURE_PLANS * FIXTURE_WORKERS };
 
 struct node {
   int32_t *refs; /* nodes or NONE */
@@ -307,8 +308,8 @@ static void run(const struct mm_options *options, uint64_t start, int steps)
 START_TEST(a_random_program_and_its_model_agree)
 {
   struct mm_options options = fixture_options();
-  options.workers = 1u << _i % 3;
-  fixture_choose_plan(&options, _i / 3 % FIXTURE_PLANS);
+  options.workers = fixture_workers(_i);
+  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS);
   run(&options, (uint64_t)_i + 1, STEPS);
 }
 END_TEST
@@ -316,8 +317,8 @@ END_TEST
 START_TEST(they_agree_in_a_tight_heap)
 {
   struct mm_options options = fixture_options();
-  options.workers = 1u << _i % 3;
-  fixture_choose_plan(&options, _i / 3 % FIXTURE_PLANS);
+  options.workers = fixture_workers(_i);
+  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS);
   options.heap_max_bytes = 8 * FIXTURE_MIB;
   run(&options, (uint64_t)_i + 100, STEPS);
 }
@@ -326,9 +327,9 @@ END_TEST
 START_TEST(they_agree_when_each_few_allocations_collect)
 {
   struct mm_options options = fixture_options();
-  options.workers = 1u << _i % 3;
-  fixture_choose_plan(&options, _i / 3 % FIXTURE_PLANS);
-  options.stress_alloc = (uint64_t)(1 + 2 * (_i % 3));
+  options.workers = fixture_workers(_i);
+  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS);
+  options.stress_alloc = (uint64_t)(1 + 2 * (_i % FIXTURE_WORKERS));
   run(&options, (uint64_t)_i + 200, STEPS / 30);
 }
 END_TEST
@@ -336,8 +337,8 @@ END_TEST
 START_TEST(they_agree_when_the_tracing_stack_overflows)
 {
   struct mm_options options = fixture_options();
-  options.workers = 1u << _i % 3;
-  fixture_choose_plan(&options, _i / 3 % FIXTURE_PLANS);
+  options.workers = fixture_workers(_i);
+  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS);
   fixture_open(&f, &options);
   f.heap->trace_entries_max = 16;
   model_open((uint64_t)_i + 300);
@@ -354,12 +355,11 @@ END_TEST
 int main(void)
 {
   TCase *tests = tcase_create("random programs");
-  tcase_add_loop_test(tests, a_random_program_and_its_model_agree, 0,
-                      3 * FIXTURE_PLANS);
-  tcase_add_loop_test(tests, they_agree_in_a_tight_heap, 0, 3 * FIXTURE_PLANS);
+  tcase_add_loop_test(tests, a_random_program_and_its_model_agree, 0, VARIANTS);
+  tcase_add_loop_test(tests, they_agree_in_a_tight_heap, 0, VARIANTS);
   tcase_add_loop_test(tests, they_agree_when_each_few_allocations_collect, 0,
-                      9);
+                      3 * FIXTURE_WORKERS);
   tcase_add_loop_test(tests, they_agree_when_the_tracing_stack_overflows, 0,
-                      3 * FIXTURE_PLANS);
+                      VARIANTS);
   return fixture_main("mm_random", (TCase *[]){tests, NULL});
 }
