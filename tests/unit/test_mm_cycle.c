@@ -441,6 +441,13 @@ START_TEST(stores_of_old_references_are_watched_while_there_are_candidates)
 }
 END_TEST
 
+START_TEST(nothing_is_watched_before_the_first_collection)
+{
+  open_regions(_i);
+  ck_assert(!is_watched(fixture_pair(&f.main)));
+}
+END_TEST
+
 START_TEST(a_region_in_which_nothing_lives_goes_free_at_once)
 {
   open_regions(_i);
@@ -587,6 +594,7 @@ int main(void)
   ADD_REGIONS(sparse_regions_are_evacuated);
   ADD_REGIONS(references_that_are_stored_after_the_choice_are_found);
   ADD_REGIONS(stores_of_old_references_are_watched_while_there_are_candidates);
+  ADD_REGIONS(nothing_is_watched_before_the_first_collection);
   ADD_REGIONS(a_region_in_which_nothing_lives_goes_free_at_once);
   ADD_REGIONS(a_full_collection_forgets_the_candidates);
   tcase_add_test(tests, a_large_young_object_may_die_before_it_is_walked);
