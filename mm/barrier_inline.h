@@ -11,10 +11,10 @@
  *   if it is ONE: make it DIRTY
  *
  * That a value is not young is found in line: to call for it took longer than
- * the store.  The rest is out of line, where also old values end while there are
- * candidates (mm/gc/candidates_internal.h).  The first part is for the collector
- * that marks while the program runs (mm/gc/cycle_internal.h), the rest for the
- * one that collects young objects apart (mm/gc/cards_internal.h).
+ * the store.  The rest is out of line, where also old values end while there
+ * are candidates (mm/gc/candidates_internal.h).  The first part is for the
+ * collector that marks while the program runs (mm/gc/cycle_internal.h), the
+ * rest for the one that collects young objects apart (mm/gc/cards_internal.h).
  *
  * Cards of young regions are YOUNG, and without generations all are, so that
  * one load and one compare is all a store costs there; and a card that is
