@@ -10,8 +10,10 @@
  *   if card is CLEAN and the value young: note the slot in it, and log it
  *   if it is ONE: make it DIRTY
  *
- * The second test is out of line, where also nulls end.  The first part is for
- * the collector that marks while the program runs (mm/gc/cycle_internal.h), the
+ * That a value is not young is found in line: to call for it took longer than
+ * the store.  The rest is out of line, where also old values end while there
+ * are candidates (mm/gc/candidates_internal.h).  The first part is for the
+ * collector that marks while the program runs (mm/gc/cycle_internal.h), the
  * rest for the one that collects young objects apart (mm/gc/cards_internal.h).
  *
  * Cards of young regions are YOUNG, and without generations all are, so that
@@ -59,14 +61,28 @@ static inline void mm_barrier_keep(struct mm_mutator *mutator,
 void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
                      struct mm_ref value);
 
+static inline uint8_t mm_barrier_card(const struct mm_mutator *mutator,
+                                      const void *address)
+{
+  uintptr_t card = mutator->cards + ((uintptr_t)address >> MM_CARD_LOG2);
+  return __atomic_load_n((const uint8_t *)card, __ATOMIC_RELAXED);
+}
+
+/* What a watched card gets, is it null or old, and of no interest? */
+static inline int mm_barrier_is_idle(const struct mm_mutator *mutator,
+                                     struct mm_ref value)
+{
+  return mm_is_null(value) ||
+         (!mutator->watching &&
+          mm_barrier_card(mutator, mm_address(value)) != MM_CARD_YOUNG);
+}
+
 /* After a reference was stored in `slot`. */
 static inline void mm_barrier_after(struct mm_mutator *mutator, void *slot,
                                     struct mm_ref value)
 {
-  const uint8_t *card =
-      (const uint8_t *)(mutator->cards + ((uintptr_t)slot >> MM_CARD_LOG2));
-  if (__builtin_expect(
-          mm_card_is_watched(__atomic_load_n(card, __ATOMIC_RELAXED)), 0))
+  if (__builtin_expect(mm_card_is_watched(mm_barrier_card(mutator, slot)), 0) &&
+      !mm_barrier_is_idle(mutator, value))
     mm_barrier_slow(mutator, slot, value);
 }
 

@@ -112,12 +112,15 @@ static void drop_logs(struct mm_heap *heap)
 
 void mm_cards_watch(struct mm_heap *heap, bool watches)
 {
-  if (heap->options.generational || !heap->has_cards)
+  if (!heap->has_cards)
     return;
-  heap->cards.is_calm = !watches;
-  for (struct mm_mutator *m = heap->mutators; m; m = m->next)
+  heap->cards.watches_old = watches;
+  heap->cards.is_calm = !watches && !heap->options.generational;
+  for (struct mm_mutator *m = heap->mutators; m; m = m->next) {
     m->cards = mm_cards_bias(heap);
-  if (!watches)
+    m->watching = watches;
+  }
+  if (heap->cards.is_calm)
     drop_logs(heap);
 }
 

@@ -83,8 +83,8 @@ static inline uintptr_t mm_cards_bias(const struct mm_heap *heap)
   return (uintptr_t)cards - (heap->regions.base >> MM_CARD_LOG2);
 }
 
-/* Without generations: from now on stores are watched, or no longer.  World
-   stopped. */
+/* From now on stores of old references are watched, or no longer; without
+   generations those of all.  World stopped. */
 void mm_cards_watch(struct mm_heap *heap, bool watches);
 
 /* Sets all cards of a region, or of the run that it heads. */

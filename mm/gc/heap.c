@@ -219,6 +219,7 @@ static void init_ages(struct mm_heap *heap)
   heap->has_cards = options->generational || evacuates;
   heap->full_age = heap->has_cards ? MM_AGE_TENURED : MM_AGE_EDEN;
   heap->born_age = options->generational ? MM_AGE_EDEN : heap->full_age;
+  heap->cards.is_calm = !options->generational;
 }
 
 static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)

@@ -88,6 +88,7 @@ struct mm_cards {
   uint8_t *calm;   /* as many, all 0: what barriers look at while no store
                       needs one */
   bool is_calm;
+  bool watches_old; /* there are candidates */
   struct mm_barrier_log *full;
   bool overflowed; /* atomic; a dirty card may be on no log */
   uint64_t logged; /* atomic; on whole logs, since the last collection */

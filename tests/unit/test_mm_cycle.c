@@ -411,6 +411,43 @@ START_TEST(references_that_are_stored_after_the_choice_are_found)
 }
 END_TEST
 
+static bool is_watched(struct mm_ref ref)
+{
+  return mm_card_is_watched(mm_barrier_card(&f.main.mutator, mm_address(ref)));
+}
+
+/* Without generations nothing is watched at any other time. */
+START_TEST(stores_of_old_references_are_watched_while_there_are_candidates)
+{
+  struct mm_mutator other;
+  open_regions(_i);
+  size_t array = push_sparse();
+  ck_assert(!f.main.mutator.watching);
+  ck_assert(is_watched(fixture_at(&f.main, array)) ==
+            f.heap->options.generational);
+  hold(MM_CYCLE_SWEEPING);
+  mm_cycle_step(&f.main.mutator);
+  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
+    mm_poll(&f.main.mutator);
+  ck_assert(f.main.mutator.watching);
+  ck_assert(is_watched(fixture_at(&f.main, array)));
+  ck_assert_int_eq(mm_mutator_attach(f.heap, &other), MM_OK);
+  ck_assert(other.watching);
+  mm_mutator_detach(&other);
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  ck_assert(!f.main.mutator.watching);
+  hold(MM_CYCLE_IDLE);
+  check_sparse(array);
+}
+END_TEST
+
+START_TEST(nothing_is_watched_before_the_first_collection)
+{
+  open_regions(_i);
+  ck_assert(!is_watched(fixture_pair(&f.main)));
+}
+END_TEST
+
 START_TEST(a_region_in_which_nothing_lives_goes_free_at_once)
 {
   open_regions(_i);
@@ -556,6 +593,8 @@ int main(void)
   ADD(memory_ahead_is_touched_beside_the_program);
   ADD_REGIONS(sparse_regions_are_evacuated);
   ADD_REGIONS(references_that_are_stored_after_the_choice_are_found);
+  ADD_REGIONS(stores_of_old_references_are_watched_while_there_are_candidates);
+  ADD_REGIONS(nothing_is_watched_before_the_first_collection);
   ADD_REGIONS(a_region_in_which_nothing_lives_goes_free_at_once);
   ADD_REGIONS(a_full_collection_forgets_the_candidates);
   tcase_add_test(tests, a_large_young_object_may_die_before_it_is_walked);
