@@ -17,6 +17,8 @@ enum {
   COST_RATIO = MM_COMPACTION_COST,
   MARGIN_FRACTION = 8,  /* a reserve is 1/8 above the prediction ... */
   MARGIN_REGIONS = 2,   /* ... and this much for buffers partly filled */
+  MIXED_REGIONS = 4,    /* for survivors of ages, and one candidate */
+  RESERVE_FRACTION = 8, /* of the heap at most for that */
   FIRST_FRACTION = 4,   /* of the limit reserved before anything is known */
   FUTILE_FRACTION = 64, /* a collection that leaves less is futile */
   FUTILE_MAX = 2,       /* in a row */
@@ -88,11 +90,26 @@ static bool evacuates_some(const struct mm_heap *heap)
   return is_concurrent(heap) && !never_copies(heap);
 }
 
+/* Rather than to wait for what a cycle will give back, or has candidates for.
+ */
+static bool may_exceed(const struct mm_heap *heap)
+{
+  return evacuates_some(heap) &&
+         (mm_cycle_is_active(heap) || mm_candidates_wait(heap));
+}
+
 /* What is in use may grow up to here before a collection has to run. */
 static uint32_t soft_limit(const struct mm_heap *heap)
 {
-  bool may_exceed = evacuates_some(heap) && mm_cycle_is_active(heap);
-  return may_exceed ? heap->sizing.max_regions : heap->sizing.limit_regions;
+  return may_exceed(heap) ? heap->sizing.max_regions
+                          : heap->sizing.limit_regions;
+}
+
+/* Regions that nothing young gets, so that candidates can be evacuated. */
+static uint32_t mixed_reserve(const struct mm_heap *heap)
+{
+  uint32_t most = heap->sizing.max_regions / RESERVE_FRACTION;
+  return evacuates_some(heap) ? at_most(MIXED_REGIONS, most) : 0;
 }
 
 /* How many regions may become young, with their copies below the limit. */
@@ -100,7 +117,8 @@ static uint32_t young_room(const struct mm_heap *heap)
 {
   if (never_copies(heap))
     return young_room_fixed(heap);
-  uint32_t used = heap->regions.used, limit = soft_limit(heap);
+  uint32_t most = heap->sizing.max_regions - mixed_reserve(heap);
+  uint32_t used = heap->regions.used, limit = at_most(soft_limit(heap), most);
   return used < limit ? (limit - used) / 2 : 0;
 }
 
@@ -169,8 +187,19 @@ static void plan_young(struct mm_heap *heap)
   heap->cards.most = cards_wanted(heap);
 }
 
+/* Free regions that copies of young objects leave, whatever survives. */
+static uint32_t mixed_room(const struct mm_heap *heap)
+{
+  uint32_t free = mm_regions_free(&heap->regions);
+  uint32_t needed = heap->young_count + MARGIN_REGIONS;
+  return free > needed ? free - needed : 0;
+}
+
 bool mm_sizing_has_young_room(const struct mm_heap *heap)
 {
+  /* It gives back more than it takes. */
+  if (mm_candidates_wait(heap) && mixed_room(heap) > 0)
+    return true;
   uint32_t least = heap->sizing.limit_regions / YOUNG_FRACTION + 1;
   return young_room(heap) >= at_most(least, young_wanted(heap));
 }
@@ -248,6 +277,11 @@ uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap)
   if (goal == 0)
     return UINT64_MAX;
   return goal / 2;
+}
+
+uint64_t mm_sizing_candidates_bytes(const struct mm_heap *heap)
+{
+  return (uint64_t)mixed_room(heap) << MM_REGION_LOG2;
 }
 
 /* With generations: what may become old before anything is known. */
