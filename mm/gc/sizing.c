@@ -37,10 +37,11 @@ enum {
   SPARSEST_COST = 4, /* times that of those taken last */
   RATIO_ONE = 256,
   RATIO_LEAST = 32,
-  COST_WEIGHT = 4,    /* of what was known, to one of what was seen */
-  CYCLE_MARGIN = 2,   /* times what is predicted */
-  START_FRACTION = 4, /* of the budget: no cycle starts sooner */
-  MUCH_SURVIVES = 4,  /* of young objects, a quarter */
+  COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
+  CYCLE_MARGIN = 2,     /* times what is predicted */
+  LITTLE_FRACTION = 16, /* of the limit: less lives than is worth learning */
+  START_FRACTION = 4,   /* of the budget: no cycle starts sooner */
+  MUCH_SURVIVES = 4,    /* of young objects, a quarter */
   LITTLE_SURVIVES = 16,
 };
 
@@ -378,16 +379,24 @@ static uint32_t large_regions(const struct mm_heap *heap)
   return count;
 }
 
+/* A cycle that found this little alive tells nothing about the next one. */
+static bool is_little(uint64_t live, uint64_t limit)
+{
+  return live < limit / LITTLE_FRACTION;
+}
+
 /* A cycle has to start when what is left of the budget is what will be
    allocated while it marks, and as much again for what is not foreseen. */
-static void plan_cycle(struct mm_heap *heap)
+static void plan_cycle(struct mm_heap *heap, uint32_t live)
 {
   struct mm_sizing *sizing = &heap->sizing;
   uint64_t now_ns = mm_stat_now_ns(), budget = sizing->budget_bytes;
   uint64_t elapsed_ns = now_ns - sizing->updated_ns + 1;
   double rate = (double)mm_sizing_claimed_bytes(heap) / (double)elapsed_ns;
-  double need = CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns;
+  double need = CYCLE_MARGIN * rate * (double)mm_cycle_expected_ns(heap);
   double most = (double)(budget - budget / START_FRACTION);
+  if (is_little(live, sizing->limit_regions) && need < (double)budget / 2)
+    need = (double)budget / 2;
   sizing->updated_ns = now_ns;
   sizing->start_bytes = budget - (uint64_t)(need < most ? need : most);
 }
@@ -407,7 +416,7 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
   if (sizing->limit_regions > live)
     sizing->budget_bytes = (uint64_t)(sizing->limit_regions - live)
                            << MM_REGION_LOG2;
-  plan_cycle(heap);
+  plan_cycle(heap, live);
   heap->fixed[MM_FIXED_OBJECTS].claimed_bytes = 0;
   heap->fixed[MM_FIXED_NONMOVING].claimed_bytes = 0;
   if (heap->options.generational)
@@ -430,20 +439,24 @@ static uint32_t garbage_regions(const struct mm_heap *heap)
 }
 
 /* Old regions in use when the next cycle has to start: what will become old
-   while it runs, twice, must fit in below the limit, and young ones. */
-static uint32_t start_regions_for(struct mm_heap *heap)
+   until its candidates are given back, twice, must fit in below the limit, and
+   young ones. */
+static uint32_t start_regions_for(struct mm_heap *heap, uint32_t live)
 {
   struct mm_sizing *sizing = &heap->sizing;
   uint64_t now_ns = mm_stat_now_ns();
   uint32_t old = old_regions(heap), left = old - garbage_regions(heap);
   uint32_t grown = old > sizing->old_regions ? old - sizing->old_regions : 0;
   double rate = (double)grown / (double)(now_ns - sizing->updated_ns + 1);
-  double need = CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns +
+  double need = CYCLE_MARGIN * rate * (double)mm_cycle_expected_ns(heap) +
                 sizing->reserve_regions;
   if (heap->options.generational)
     need += 2 * at_most(young_wanted(heap), sizing->limit_regions / 8);
   uint32_t limit = sizing->limit_regions;
-  uint32_t least = left < limit ? left + (limit - left) / START_FRACTION : left;
+  uint32_t room = left < limit ? limit - left : 0;
+  uint32_t least = left + room / START_FRACTION;
+  if (is_little(live, limit) && need < room / 2)
+    need = room / 2;
   sizing->updated_ns = now_ns;
   sizing->old_regions = left;
   return need < limit && limit - (uint32_t)need > least ? limit - (uint32_t)need
@@ -473,7 +486,7 @@ static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
   sizing->reserve_regions =
       sizing->limit_regions / MARGIN_FRACTION / 2 + MARGIN_REGIONS;
   sizing->was_short = false;
-  sizing->start_regions = start_regions_for(heap);
+  sizing->start_regions = start_regions_for(heap, live);
   if (heap->candidates.count > 0)
     expect_candidates(sizing);
   plan_young(heap);
