@@ -40,7 +40,7 @@ enum {
   COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
   CYCLE_MARGIN = 2,     /* times what is predicted */
   LITTLE_FRACTION = 16, /* of the limit: less lives than is worth learning */
-  START_FRACTION = 4,   /* of the budget: no cycle starts sooner */
+  START_FRACTION = 16,   /* of the budget: no cycle starts sooner */
   MUCH_SURVIVES = 4,    /* of young objects, a quarter */
   LITTLE_SURVIVES = 16,
 };
