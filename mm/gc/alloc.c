@@ -387,8 +387,20 @@ static struct mm_ref alloc_after_mixed(struct mm_mutator *mutator,
   return ref;
 }
 
-/* With gc=concurrent: waits for the cycle that is under way, or for a new one.
- */
+static struct mm_ref wait_for_cycle(struct mm_mutator *mutator,
+                                    struct mm_request *request)
+{
+  mm_cycle_wait(mutator);
+  struct mm_ref ref = attempt(mutator, request);
+  if (mm_is_null(ref))
+    ref = alloc_after_young(mutator, request);
+  if (mm_is_null(ref))
+    ref = alloc_after_mixed(mutator, request);
+  return ref;
+}
+
+/* With gc=concurrent: while a cycle is under way, or a new one, there may be
+   more room than before; else waits for its end.  */
 static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
                                        struct mm_request *request)
 {
@@ -398,12 +410,9 @@ static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
     pthread_mutex_lock(&heap->lock);
     mm_cycle_request_locked(heap);
     pthread_mutex_unlock(&heap->lock);
-    mm_cycle_wait(mutator);
-    ref = attempt(mutator, request);
+    ref = alloc_after_young(mutator, request);
     if (mm_is_null(ref))
-      ref = alloc_after_young(mutator, request);
-    if (mm_is_null(ref))
-      ref = alloc_after_mixed(mutator, request);
+      ref = wait_for_cycle(mutator, request);
   }
   return ref;
 }

@@ -40,7 +40,7 @@ enum {
   COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
   CYCLE_MARGIN = 2,     /* times what is predicted */
   LITTLE_FRACTION = 16, /* of the limit: less lives than is worth learning */
-  START_FRACTION = 16,   /* of the budget: no cycle starts sooner */
+  START_FRACTION = 16,  /* of the budget: no cycle starts sooner */
   MUCH_SURVIVES = 4,    /* of young objects, a quarter */
   LITTLE_SURVIVES = 16,
 };
@@ -70,6 +70,19 @@ uint64_t mm_sizing_claimed_bytes(const struct mm_heap *heap)
          heap->fixed[MM_FIXED_NONMOVING].claimed_bytes;
 }
 
+static bool is_concurrent(const struct mm_heap *heap)
+{
+  return heap->options.gc == MM_GC_CONCURRENT;
+}
+
+/* Rather than to wait for what a cycle will give back, or has candidates for.
+ */
+static bool may_exceed(const struct mm_heap *heap)
+{
+  return is_concurrent(heap) &&
+         (mm_cycle_is_active(heap) || mm_candidates_wait(heap));
+}
+
 /* What has become old fills holes, so the budget tells how much more may. */
 static uint32_t young_room_fixed(const struct mm_heap *heap)
 {
@@ -77,26 +90,14 @@ static uint32_t young_room_fixed(const struct mm_heap *heap)
            budget = heap->sizing.budget_bytes;
   uint64_t left = claimed < budget ? budget - claimed : 0;
   uint32_t room = (uint32_t)(left >> MM_REGION_LOG2) / 2;
-  return at_most(room, mm_regions_free(&heap->regions) / 2);
-}
-
-static bool is_concurrent(const struct mm_heap *heap)
-{
-  return heap->options.gc == MM_GC_CONCURRENT;
+  uint32_t most = mm_regions_free(&heap->regions) / 2;
+  return may_exceed(heap) ? most : at_most(room, most);
 }
 
 /* Concurrent, with regions: candidates are to be evacuated. */
 static bool evacuates_some(const struct mm_heap *heap)
 {
   return is_concurrent(heap) && !never_copies(heap);
-}
-
-/* Rather than to wait for what a cycle will give back, or has candidates for.
- */
-static bool may_exceed(const struct mm_heap *heap)
-{
-  return evacuates_some(heap) &&
-         (mm_cycle_is_active(heap) || mm_candidates_wait(heap));
 }
 
 /* What is in use may grow up to here before a collection has to run. */
@@ -202,6 +203,8 @@ bool mm_sizing_has_young_room(const struct mm_heap *heap)
   if (mm_candidates_wait(heap) && mixed_room(heap) > 0)
     return true;
   uint32_t least = heap->sizing.limit_regions / YOUNG_FRACTION + 1;
+  if (may_exceed(heap))
+    least = 1; /* the program would wait for longer */
   return young_room(heap) >= at_most(least, young_wanted(heap));
 }
 
