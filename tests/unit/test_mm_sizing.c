@@ -14,7 +14,7 @@
 #include "tests/unit/mm_fixture.h"
 
 enum {
-  PAIRS = 30000,
+  PAIRS = 60000,
   FEW = 16, /* one of so many lives on */
   HALF = 2,
   LISTS = 8 * FIXTURE_MIB / 24,
@@ -163,15 +163,16 @@ static void make_candidates(size_t each)
     if (i % each != 0)
       fixture_set_element(fixture_at(&f.main, array), i, MM_NULL);
   run_cycle();
-  ck_assert_uint_gt(mm_candidates_left(f.heap), 2);
+  ck_assert_uint_gt(mm_candidates_left(f.heap), 8);
 }
 
-/* So many regions are to be had beside those in use; there are more, for
-   copies. */
-static void leave_regions(uint32_t count)
+/* So many regions are to be had beside those in use; or so many less.  There
+   are more, for copies. */
+static void leave_regions(int count)
 {
   struct mm_sizing *sizing = &f.heap->sizing;
-  sizing->limit_regions = sizing->max_regions = f.heap->regions.used + count;
+  uint32_t most = (uint32_t)((int)f.heap->regions.used + count);
+  sizing->limit_regions = sizing->max_regions = most;
 }
 
 /* A mixed collection was refused, although it makes room. */
@@ -204,9 +205,10 @@ START_TEST(candidates_are_not_forgotten_for_the_next_cycle)
   f.heap->options.pause_goal_ns = 1; /* one in each pause */
   leave_regions(0);
   fixture_collect(&f, MM_COLLECTION_YOUNG); /* of the last room, too */
-  leave_regions(0);
+  leave_regions(-2);                        /* several have to go */
   while (mm_candidates_left(f.heap) == left - 1)
     fixture_pair(&f.main);
+  ck_assert_uint_ge(pauses(MM_COLLECTION_MIXED), 5);
   ck_assert_uint_eq(pauses(MM_COLLECTION_START), starts);
   ck_assert_uint_eq(full_pauses(), 0);
 }
@@ -262,6 +264,23 @@ START_TEST(a_program_goes_on_beyond_the_limit_while_a_cycle_runs)
 }
 END_TEST
 
+/* Room for one region, where useful are three. */
+START_TEST(the_smallest_room_is_enough_while_a_cycle_runs)
+{
+  open_heap(FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
+  start_cycle();
+  while (f.heap->regions.used < 150) {
+    f.heap->sizing.young_regions = f.heap->sizing.max_regions;
+    fixture_nonmoving(&f.main, FIXTURE_BYTES, FIXTURE_REGION_BYTES / 3);
+  }
+  leave_regions(4 + 2);
+  ck_assert(mm_sizing_has_young_room(f.heap));
+  leave_regions(4 + 1);
+  ck_assert(!mm_sizing_has_young_room(f.heap));
+  hold(MM_CYCLE_IDLE);
+}
+END_TEST
+
 #define ADD(tests, test, count) tcase_add_loop_test(tests, test, 0, count)
 
 int main(void)
@@ -280,6 +299,7 @@ int main(void)
   tcase_add_test(room, candidates_are_not_forgotten_for_the_next_cycle);
   tcase_add_test(room, no_more_candidates_are_taken_than_there_is_room_for);
   tcase_add_test(room, young_objects_leave_room_for_candidates);
+  tcase_add_test(room, the_smallest_room_is_enough_while_a_cycle_runs);
   ADD(room, a_program_goes_on_beyond_the_limit_while_a_cycle_runs, YOUNG_PLANS);
   return fixture_main("mm_sizing", (TCase *[]){starts, room, NULL});
 }
