@@ -83,15 +83,18 @@ static bool may_exceed(const struct mm_heap *heap)
          (mm_cycle_is_active(heap) || mm_candidates_wait(heap));
 }
 
-/* What has become old fills holes, so the budget tells how much more may. */
+/* What has become old fills holes, so the budget tells how much more may.
+   Where young objects may take all there is, that is not beyond it. */
 static uint32_t young_room_fixed(const struct mm_heap *heap)
 {
   uint64_t claimed = mm_sizing_claimed_bytes(heap),
            budget = heap->sizing.budget_bytes;
   uint64_t left = claimed < budget ? budget - claimed : 0;
   uint32_t room = (uint32_t)(left >> MM_REGION_LOG2) / 2;
-  uint32_t most = mm_regions_free(&heap->regions) / 2;
-  return may_exceed(heap) ? most : at_most(room, most);
+  uint32_t beyond = heap->sizing.limit_regions / MARGIN_FRACTION + 1;
+  if (may_exceed(heap) && room < beyond)
+    room = beyond;
+  return at_most(room, mm_regions_free(&heap->regions) / 2);
 }
 
 /* Concurrent, with regions: candidates are to be evacuated. */

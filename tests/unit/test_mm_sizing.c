@@ -264,6 +264,20 @@ START_TEST(a_program_goes_on_beyond_the_limit_while_a_cycle_runs)
 }
 END_TEST
 
+/* With tenured=freelist: by an eighth, even if young objects may have it all.
+ */
+START_TEST(a_heap_exceeds_its_limit_by_little)
+{
+  open_heap(_i + FIXTURE_PLAN_YOUNG + 1, 32 * FIXTURE_MIB);
+  struct mm_sizing *sizing = &f.heap->sizing;
+  sizing->limit_regions = 16;
+  sizing->budget_bytes = 0;
+  start_cycle();
+  ck_assert_uint_eq(sizing->young_regions, f.heap->regions.used + 2 + 1);
+  hold(MM_CYCLE_IDLE);
+}
+END_TEST
+
 /* Room for one region, where useful are three. */
 START_TEST(the_smallest_room_is_enough_while_a_cycle_runs)
 {
@@ -299,6 +313,7 @@ int main(void)
   tcase_add_test(room, candidates_are_not_forgotten_for_the_next_cycle);
   tcase_add_test(room, no_more_candidates_are_taken_than_there_is_room_for);
   tcase_add_test(room, young_objects_leave_room_for_candidates);
+  ADD(room, a_heap_exceeds_its_limit_by_little, YOUNG_PLANS - 1);
   tcase_add_test(room, the_smallest_room_is_enough_while_a_cycle_runs);
   ADD(room, a_program_goes_on_beyond_the_limit_while_a_cycle_runs, YOUNG_PLANS);
   return fixture_main("mm_sizing", (TCase *[]){starts, room, NULL});
