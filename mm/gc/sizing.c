@@ -206,8 +206,10 @@ bool mm_sizing_has_young_room(const struct mm_heap *heap)
   if (mm_candidates_wait(heap) && mixed_room(heap) > 0)
     return true;
   uint32_t least = heap->sizing.limit_regions / YOUNG_FRACTION + 1;
-  if (may_exceed(heap))
-    least = 1; /* the program would wait for longer */
+  /* The program would wait for longer.  Where nothing old moves, though, a
+     region that becomes old never comes back for young ones. */
+  if (may_exceed(heap) && !never_copies(heap))
+    least = 1;
   return young_room(heap) >= at_most(least, young_wanted(heap));
 }
 
