@@ -179,7 +179,7 @@ static bool finish(struct mm_heap *heap, uint64_t cycle)
 {
   while (!mm_stop_world_from_outside(heap))
     ;
-  bool is_mine = heap->cycle.number == cycle && mm_cycle_marks(heap);
+  bool is_mine = mm_cycle_is(heap, cycle) && mm_cycle_marks(heap);
   if (is_mine)
     mm_pause_finish(heap);
   mm_resume_world_from_outside(heap);
