@@ -21,6 +21,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/alloc_internal.h"
 #include "mm/gc/bitmap_internal.h"
+#include "mm/gc/candidates_internal.h"
 #include "mm/gc/collect_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
@@ -394,21 +395,55 @@ static struct mm_ref alloc_after_young(struct mm_mutator *mutator,
                                           : MM_NULL;
 }
 
-/* With gc=concurrent: waits for the cycle that is under way, or for a new one.
- */
-static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
+static uint32_t candidates_left(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->lock);
+  uint32_t left = mm_candidates_left(heap);
+  pthread_mutex_unlock(&heap->lock);
+  return left;
+}
+
+/* With candidates that wait: evacuates them, some in each pause, until there is
+   room.  The next cycle would forget them, and with them all the work of the
+   last one.  Ends: a pause takes one at least, and what other threads find
+   meanwhile does not count. */
+static struct mm_ref alloc_after_mixed(struct mm_mutator *mutator,
                                        struct mm_request *request)
 {
   struct mm_heap *heap = mutator->heap;
   struct mm_ref ref = MM_NULL;
+  for (uint32_t most = candidates_left(heap);
+       most > 0 && mm_is_null(ref) && candidates_left(heap) > 0; most--)
+    ref = alloc_after_young(mutator, request);
+  return ref;
+}
+
+static struct mm_ref wait_for_cycle(struct mm_mutator *mutator,
+                                    struct mm_request *request)
+{
+  mm_cycle_wait(mutator);
+  struct mm_ref ref = attempt(mutator, request);
+  if (mm_is_null(ref))
+    ref = alloc_after_young(mutator, request);
+  if (mm_is_null(ref))
+    ref = alloc_after_mixed(mutator, request);
+  return ref;
+}
+
+/* With gc=concurrent: while a cycle is under way, or a new one, there may be
+   more room than before; else waits for its end.  */
+static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
+                                       struct mm_request *request)
+{
+  struct mm_heap *heap = mutator->heap;
+  struct mm_ref ref = alloc_after_mixed(mutator, request);
   for (int i = 0; heap->cycle.has_thread && mm_is_null(ref) && i < 2; i++) {
     pthread_mutex_lock(&heap->lock);
     mm_cycle_request_locked(heap);
     pthread_mutex_unlock(&heap->lock);
-    mm_cycle_wait(mutator);
-    ref = attempt(mutator, request);
+    ref = alloc_after_young(mutator, request);
     if (mm_is_null(ref))
-      ref = alloc_after_young(mutator, request);
+      ref = wait_for_cycle(mutator, request);
   }
   return ref;
 }

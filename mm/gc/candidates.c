@@ -247,7 +247,7 @@ void mm_candidates_take(struct mm_heap *heap, uint64_t most_ns)
 {
   struct mm_candidates *candidates = &heap->candidates;
   MM_ASSERT(candidates->is_complete);
-  uint64_t cost_ns = 0;
+  uint64_t cost_ns = 0, most_bytes = mm_sizing_candidates_bytes(heap);
   for (; candidates->next < candidates->count; candidates->next++) {
     struct mm_candidate *next = &candidates->each[candidates->next];
     if (next->is_lost) {
@@ -255,7 +255,9 @@ void mm_candidates_take(struct mm_heap *heap, uint64_t most_ns)
       continue;
     }
     uint64_t ns = mm_sizing_copy_ns(heap, next->live_bytes, next->cards);
-    if (cost_ns > 0 && cost_ns + ns > most_ns)
+    if (cost_ns > 0 &&
+        (cost_ns + ns > most_ns ||
+         candidates->taken_bytes + next->live_bytes > most_bytes))
       return;
     take(heap, next);
     heap->candidates.taken_ns = cost_ns += ns;

@@ -62,15 +62,21 @@ bool mm_candidates_walk(struct mm_heap *heap, uint64_t cycle);
 void mm_candidate_remember(struct mm_heap *heap, uint32_t region, uint32_t card,
                            bool parallel);
 
-/* Are there any, ready to be evacuated?  World stopped. */
-static inline bool mm_candidates_wait(const struct mm_heap *heap)
+/* Are there any, ready to be evacuated?  How many.  World stopped, or under the
+   heap lock. */
+static inline uint32_t mm_candidates_left(const struct mm_heap *heap)
 {
   const struct mm_candidates *candidates = &heap->candidates;
-  return candidates->is_complete && candidates->next < candidates->count;
+  return candidates->is_complete ? candidates->count - candidates->next : 0;
 }
 
-/* Of a pause: makes the next ones from-space, as many as `most_ns' is enough
-   for, but at least one; their cards become dirty. */
+static inline bool mm_candidates_wait(const struct mm_heap *heap)
+{
+  return mm_candidates_left(heap) > 0;
+}
+
+/* Of a pause: makes the next ones from-space, as many as `most_ns' and the room
+   for copies are enough for, but at least one; their cards become dirty. */
 void mm_candidates_take(struct mm_heap *heap, uint64_t most_ns);
 
 /* World stopped: those that are left are ordinary regions again. */

@@ -186,13 +186,27 @@ static bool finish(struct mm_heap *heap, uint64_t cycle)
   return is_mine;
 }
 
+/* Shorter ones count by half, so that one long one is not forgotten at once. */
+static void learn_time(uint64_t *known_ns, uint64_t ns)
+{
+  *known_ns = ns < *known_ns ? (*known_ns + ns) / 2 : ns;
+}
+
+uint64_t mm_cycle_expected_ns(const struct mm_heap *heap)
+{
+  const struct mm_cycle *cycle = &heap->cycle;
+  uint64_t walk_ns = cycle->walk_ns ? cycle->walk_ns : cycle->mark_ns;
+  return cycle->mark_ns +
+         (heap->options.tenured == MM_TENURED_REGIONS ? walk_ns : 0);
+}
+
 /* Of the pause that finishes: after the marking. */
 bool mm_cycle_end_marking(struct mm_heap *heap)
 {
   struct mm_worker *marker = heap->cycle.marker;
-  uint64_t ns = mm_stat_now_ns() - heap->cycle.began_ns;
-  uint64_t known_ns = heap->cycle.mark_ns;
-  heap->cycle.mark_ns = known_ns ? (known_ns + ns) / 2 : ns;
+  heap->cycle.marked_ns = mm_stat_now_ns();
+  learn_time(&heap->cycle.mark_ns,
+             heap->cycle.marked_ns - heap->cycle.began_ns);
   mm_marker_finish(heap);
   bool is_whole = !marker->stack_overflowed && !heap->cycle.is_lost;
   drop_logs(heap);
@@ -263,6 +277,8 @@ static bool walk(struct mm_heap *heap, uint64_t cycle)
 {
   mm_marker_begin(heap);
   bool is_done = mm_cycle_is(heap, cycle) && mm_candidates_walk(heap, cycle);
+  if (is_done)
+    learn_time(&heap->cycle.walk_ns, mm_stat_now_ns() - heap->cycle.marked_ns);
   mm_marker_end(heap);
   return is_done;
 }

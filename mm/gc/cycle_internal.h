@@ -68,6 +68,10 @@ bool mm_cycle_is_active(const struct mm_heap *heap);
  */
 bool mm_cycle_wait(struct mm_mutator *mutator);
 
+/* How long a cycle will take from its start until something is given back, as
+   far as is known: with regions, to the end of the walk.  World stopped. */
+uint64_t mm_cycle_expected_ns(const struct mm_heap *heap);
+
 /* Stress: starts a cycle and waits for its start, or waits for the end of the
    one that is under way.  Safepoint. */
 void mm_cycle_step(struct mm_mutator *mutator);

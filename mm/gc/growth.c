@@ -13,6 +13,7 @@
 #include "mm/gc/growth_internal.h"
 
 #include "mm/assert_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/sizing_internal.h"
 
@@ -20,9 +21,9 @@ enum {
   LEAST_FRACTION = 8, /* of what lives: E is at least that, or collections
                          would follow each other at once */
   LEAST_REGIONS = 1,
-  CYCLE_MARGIN = 3, /* times what is allocated while a cycle marks: it starts
-                       when there is twice as much left, and has to have been
-                       idle before */
+  CYCLE_MARGIN = 3, /* times what is allocated until a cycle gives something
+                       back: it starts when there is twice as much left, and has
+                       to have been idle before */
   COPIES = 2,       /* bytes of E that a young one takes */
 };
 
@@ -165,7 +166,7 @@ static uint64_t least_extra(const struct mm_heap *heap, uint64_t live_bytes)
 {
   double rate = rate_of(&heap->sizing.growth.filling);
   uint64_t least = live_bytes / LEAST_FRACTION;
-  double cycle = CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns;
+  double cycle = CYCLE_MARGIN * rate * (double)mm_cycle_expected_ns(heap);
   if (cycle > MOST_BYTES)
     cycle = MOST_BYTES;
   return (double)least > cycle ? least : (uint64_t)cycle;

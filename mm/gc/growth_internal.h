@@ -43,7 +43,8 @@
  * least sum(t[i] r[i]), where the share is 1.  The paper weighs heaps against
  * each other; a heap that is large and alone would be starved by c;
  *
- *   a cycle needs room for what is allocated while it marks: E is never less;
+ *   a cycle needs room for what is allocated until it gives something back: E
+ *   is never less;
  *
  *   a compaction counts as the evacuation of the same objects would have, or
  *   heaps would take turns between small with compaction, large with

@@ -18,6 +18,8 @@ enum {
   COST_RATIO = MM_COMPACTION_COST,
   MARGIN_FRACTION = 8,  /* a reserve is 1/8 above the prediction ... */
   MARGIN_REGIONS = 2,   /* ... and this much for buffers partly filled */
+  MIXED_REGIONS = 4,    /* for survivors of ages, and one candidate */
+  RESERVE_FRACTION = 8, /* of the heap at most for that */
   FIRST_FRACTION = 4,   /* of the limit reserved before anything is known */
   FUTILE_FRACTION = 64, /* a collection that leaves less is futile */
   FUTILE_MAX = 2,       /* in a row */
@@ -36,10 +38,11 @@ enum {
   SPARSEST_COST = 4, /* times that of those taken last */
   RATIO_ONE = 256,
   RATIO_LEAST = 32,
-  COST_WEIGHT = 4,    /* of what was known, to one of what was seen */
-  CYCLE_MARGIN = 2,   /* times what is predicted */
-  START_FRACTION = 4, /* of the budget: no cycle starts sooner */
-  MUCH_SURVIVES = 4,  /* of young objects, a quarter */
+  COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
+  CYCLE_MARGIN = 2,     /* times what is predicted */
+  LITTLE_FRACTION = 16, /* of the limit: less lives than is worth learning */
+  START_FRACTION = 16,  /* of the budget: no cycle starts sooner */
+  MUCH_SURVIVES = 4,    /* of young objects, a quarter */
   LITTLE_SURVIVES = 16,
 };
 
@@ -68,19 +71,31 @@ uint64_t mm_sizing_claimed_bytes(const struct mm_heap *heap)
          heap->fixed[MM_FIXED_NONMOVING].claimed_bytes;
 }
 
-/* What has become old fills holes, so the budget tells how much more may. */
+static bool is_concurrent(const struct mm_heap *heap)
+{
+  return heap->options.gc == MM_GC_CONCURRENT;
+}
+
+/* Rather than to wait for what a cycle will give back, or has candidates for.
+ */
+static bool may_exceed(const struct mm_heap *heap)
+{
+  return is_concurrent(heap) &&
+         (mm_cycle_is_active(heap) || mm_candidates_wait(heap));
+}
+
+/* What has become old fills holes, so the budget tells how much more may.
+   Where young objects may take all there is, that is not beyond it. */
 static uint32_t young_room_fixed(const struct mm_heap *heap)
 {
   uint64_t claimed = mm_sizing_claimed_bytes(heap),
            budget = heap->sizing.budget_bytes;
   uint64_t left = claimed < budget ? budget - claimed : 0;
   uint32_t room = (uint32_t)(left >> MM_REGION_LOG2) / 2;
+  uint32_t beyond = heap->sizing.limit_regions / MARGIN_FRACTION + 1;
+  if (may_exceed(heap) && room < beyond)
+    room = beyond;
   return at_most(room, mm_regions_free(&heap->regions) / 2);
-}
-
-static bool is_concurrent(const struct mm_heap *heap)
-{
-  return heap->options.gc == MM_GC_CONCURRENT;
 }
 
 /* Concurrent, with regions: candidates are to be evacuated. */
@@ -92,8 +107,15 @@ static bool evacuates_some(const struct mm_heap *heap)
 /* What is in use may grow up to here before a collection has to run. */
 static uint32_t soft_limit(const struct mm_heap *heap)
 {
-  bool may_exceed = evacuates_some(heap) && mm_cycle_is_active(heap);
-  return may_exceed ? heap->sizing.max_regions : heap->sizing.limit_regions;
+  return may_exceed(heap) ? heap->sizing.max_regions
+                          : heap->sizing.limit_regions;
+}
+
+/* Regions that nothing young gets, so that candidates can be evacuated. */
+static uint32_t mixed_reserve(const struct mm_heap *heap)
+{
+  uint32_t most = heap->sizing.max_regions / RESERVE_FRACTION;
+  return evacuates_some(heap) ? at_most(MIXED_REGIONS, most) : 0;
 }
 
 /* How many regions may become young, with their copies below the limit. */
@@ -101,7 +123,8 @@ static uint32_t young_room(const struct mm_heap *heap)
 {
   if (never_copies(heap))
     return young_room_fixed(heap);
-  uint32_t used = heap->regions.used, limit = soft_limit(heap);
+  uint32_t most = heap->sizing.max_regions - mixed_reserve(heap);
+  uint32_t used = heap->regions.used, limit = at_most(soft_limit(heap), most);
   return used < limit ? (limit - used) / 2 : 0;
 }
 
@@ -174,11 +197,26 @@ static void plan_young(struct mm_heap *heap)
 static uint32_t young_least(const struct mm_heap *heap)
 {
   uint32_t least = heap->sizing.limit_regions / YOUNG_FRACTION + 1;
+  /* The program would wait for longer.  Where nothing old moves, though, a
+     region that becomes old never comes back for young ones. */
+  if (may_exceed(heap) && !never_copies(heap))
+    least = 1;
   return at_most(least, young_wanted(heap));
+}
+
+/* Free regions that copies of young objects leave, whatever survives. */
+static uint32_t mixed_room(const struct mm_heap *heap)
+{
+  uint32_t free = mm_regions_free(&heap->regions);
+  uint32_t needed = heap->young_count + MARGIN_REGIONS;
+  return free > needed ? free - needed : 0;
 }
 
 bool mm_sizing_has_young_room(const struct mm_heap *heap)
 {
+  /* It gives back more than it takes. */
+  if (mm_candidates_wait(heap) && mixed_room(heap) > 0)
+    return true;
   return young_room(heap) >= young_least(heap);
 }
 
@@ -261,6 +299,11 @@ uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap)
   if (goal == 0)
     return UINT64_MAX;
   return goal / 2;
+}
+
+uint64_t mm_sizing_candidates_bytes(const struct mm_heap *heap)
+{
+  return (uint64_t)mixed_room(heap) << MM_REGION_LOG2;
 }
 
 /* With generations: what may become old before anything is known. */
@@ -361,16 +404,24 @@ static uint32_t large_regions(const struct mm_heap *heap)
   return count;
 }
 
+/* A cycle that found this little alive tells nothing about the next one. */
+static bool is_little(uint64_t live, uint64_t limit)
+{
+  return live < limit / LITTLE_FRACTION;
+}
+
 /* A cycle has to start when what is left of the budget is what will be
    allocated while it marks, and as much again for what is not foreseen. */
-static void plan_cycle(struct mm_heap *heap)
+static void plan_cycle(struct mm_heap *heap, uint32_t live)
 {
   struct mm_sizing *sizing = &heap->sizing;
   uint64_t now_ns = mm_stat_now_ns(), budget = sizing->budget_bytes;
   uint64_t elapsed_ns = now_ns - sizing->updated_ns + 1;
   double rate = (double)mm_sizing_claimed_bytes(heap) / (double)elapsed_ns;
-  double need = CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns;
+  double need = CYCLE_MARGIN * rate * (double)mm_cycle_expected_ns(heap);
   double most = (double)(budget - budget / START_FRACTION);
+  if (is_little(live, sizing->limit_regions) && need < (double)budget / 2)
+    need = (double)budget / 2;
   sizing->updated_ns = now_ns;
   sizing->start_bytes = budget - (uint64_t)(need < most ? need : most);
 }
@@ -390,7 +441,7 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
   if (sizing->limit_regions > live)
     sizing->budget_bytes = (uint64_t)(sizing->limit_regions - live)
                            << MM_REGION_LOG2;
-  plan_cycle(heap);
+  plan_cycle(heap, live);
   heap->fixed[MM_FIXED_OBJECTS].claimed_bytes = 0;
   heap->fixed[MM_FIXED_NONMOVING].claimed_bytes = 0;
   if (heap->options.generational)
@@ -413,20 +464,24 @@ static uint32_t garbage_regions(const struct mm_heap *heap)
 }
 
 /* Old regions in use when the next cycle has to start: what will become old
-   while it runs, twice, must fit in below the limit, and young ones. */
-static uint32_t start_regions_for(struct mm_heap *heap)
+   until its candidates are given back, twice, must fit in below the limit, and
+   young ones. */
+static uint32_t start_regions_for(struct mm_heap *heap, uint32_t live)
 {
   struct mm_sizing *sizing = &heap->sizing;
   uint64_t now_ns = mm_stat_now_ns();
   uint32_t old = old_regions(heap), left = old - garbage_regions(heap);
   uint32_t grown = old > sizing->old_regions ? old - sizing->old_regions : 0;
   double rate = (double)grown / (double)(now_ns - sizing->updated_ns + 1);
-  double need = CYCLE_MARGIN * rate * (double)heap->cycle.mark_ns +
+  double need = CYCLE_MARGIN * rate * (double)mm_cycle_expected_ns(heap) +
                 sizing->reserve_regions;
   if (heap->options.generational)
     need += 2 * at_most(young_wanted(heap), sizing->limit_regions / 8);
   uint32_t limit = sizing->limit_regions;
-  uint32_t least = left < limit ? left + (limit - left) / START_FRACTION : left;
+  uint32_t room = left < limit ? limit - left : 0;
+  uint32_t least = left + room / START_FRACTION;
+  if (is_little(live, limit) && need < room / 2)
+    need = room / 2;
   sizing->updated_ns = now_ns;
   sizing->old_regions = left;
   return need < limit && limit - (uint32_t)need > least ? limit - (uint32_t)need
@@ -456,7 +511,7 @@ static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
   sizing->reserve_regions =
       sizing->limit_regions / MARGIN_FRACTION / 2 + MARGIN_REGIONS;
   sizing->was_short = false;
-  sizing->start_regions = start_regions_for(heap);
+  sizing->start_regions = start_regions_for(heap, live);
   if (heap->candidates.count > 0)
     expect_candidates(sizing);
   plan_young(heap);

@@ -54,8 +54,11 @@
  *
  * With gc=concurrent and regions no copy of everything has to find room, so
  * nothing is reserved but for some candidates.  A cycle starts when old regions
- * fill what is left of the limit but for what will become old while it runs; as
- * long as one runs, the limit may be exceeded.
+ * fill what is left of the limit but for what will become old until it has
+ * marked and walked; as long as one runs, or its candidates wait, the limit may
+ * be exceeded: up to heap_max, of which some regions are left for candidates.
+ * With tenured=freelist a cycle starts by what is left of the budget, and young
+ * objects may exceed the limit, by an eighth of it at a time.
  *
  * Memory above the limit goes back to the system, a quarter of it per
  * collection: a program whose live set swings would otherwise fault in again
@@ -99,8 +102,10 @@ bool mm_sizing_wants_cycle(const struct mm_heap *heap);
 uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
                            uint64_t cards);
 
-/* What a pause may spend on candidates. */
+/* What a pause may spend on candidates; what is sure to be free for copies of
+   them, before any is taken.  World stopped. */
 uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap);
+uint64_t mm_sizing_candidates_bytes(const struct mm_heap *heap);
 
 /* May a young collection make room for an allocation? */
 bool mm_sizing_has_young_room(const struct mm_heap *heap);

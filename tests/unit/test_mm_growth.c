@@ -309,11 +309,8 @@ END_TEST
 /* While a cycle is under way, regions may be taken beyond the limit. */
 static uint32_t soft_limit(void)
 {
-  const struct mm_options *options = &f.heap->options;
-  bool evacuates_some =
-      options->gc == MM_GC_CONCURRENT && options->tenured == MM_TENURED_REGIONS;
-  return evacuates_some ? f.heap->sizing.max_regions
-                        : f.heap->sizing.limit_regions;
+  return f.heap->options.gc == MM_GC_CONCURRENT ? f.heap->sizing.max_regions
+                                                : f.heap->sizing.limit_regions;
 }
 
 /* Large objects alone: each counts for all the regions that it takes, and the

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When cycles start, and what an allocation does for room while one is under
+ * way or has left candidates.  Tests set what the heap has learned, or how many
+ * regions it may have, so that nothing depends on times.  _i chooses whether
+ * there are generations, or as test_mm_cycle.c does.
+ */
+#include "config.h"
+
+#include "mm/gc/sizing_internal.h"
+
+#include "mm/gc/candidates_internal.h"
+#include "mm/gc/cycle_internal.h"
+#include "tests/unit/mm_fixture.h"
+
+enum {
+  PAIRS = 60000,
+  FEW = 16, /* one of so many lives on */
+  HALF = 2,
+  LISTS = 8 * FIXTURE_MIB / 24,
+};
+
+static const uint64_t LONG_NS = (uint64_t)1 << 62; /* longer than any cycle */
+
+static struct fixture f;
+
+static void open_heap(int plan, uint64_t young_bytes)
+{
+  struct mm_options options = fixture_options();
+  fixture_choose_plan(&options, plan);
+  options.gc = MM_GC_CONCURRENT;
+  if (options.generational)
+    options.young_bytes = young_bytes;
+  fixture_open(&f, &options);
+}
+
+static void teardown(void)
+{
+  fixture_close(&f);
+}
+
+static uint64_t pauses(enum mm_collection_kind kind)
+{
+  return f.heap->stat.pauses[kind].count;
+}
+
+static uint64_t full_pauses(void)
+{
+  return pauses(MM_COLLECTION_EVACUATE) + pauses(MM_COLLECTION_COMPACT) +
+         pauses(MM_COLLECTION_SWEEP);
+}
+
+/* From now on the cycle's thread waits in this state; IDLE: in none. */
+static void hold(enum mm_cycle_state state)
+{
+  __atomic_store_n(&f.heap->cycle.held, state, __ATOMIC_RELAXED);
+}
+
+static void start_cycle(void)
+{
+  hold(MM_CYCLE_MARKING);
+  mm_cycle_step(&f.main.mutator);
+  ck_assert(mm_cycle_marks(f.heap));
+}
+
+static void run_cycle(void)
+{
+  start_cycle();
+  hold(MM_CYCLE_IDLE);
+  ck_assert(mm_cycle_wait(&f.main.mutator));
+}
+
+/* When cycles start ---------------------------------------------------------
+ */
+
+/* The next cycle's start, after a collection of everything when this much was
+   known about cycles. */
+static uint32_t planned_start(uint64_t mark_ns, uint64_t walk_ns)
+{
+  f.heap->cycle.mark_ns = mark_ns;
+  f.heap->cycle.walk_ns = walk_ns;
+  f.heap->sizing.old_regions = 0; /* all was filled since */
+  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+  return f.heap->sizing.start_regions;
+}
+
+static uint32_t middle(void)
+{
+  return (f.heap->regions.used + f.heap->sizing.limit_regions) / 2;
+}
+
+/* What was allocated during the walk was not reckoned: the cycle ended when the
+   heap was full. */
+START_TEST(a_cycle_starts_early_enough_for_its_walk)
+{
+  open_heap(_i * FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
+  fixture_push_list(&f.main, LISTS);
+  ck_assert_uint_gt(planned_start(1, 1), middle());
+  ck_assert_uint_lt(planned_start(1, LONG_NS), middle());
+  ck_assert_uint_lt(planned_start(LONG_NS, 1), middle());
+}
+END_TEST
+
+/* Nothing is known of a walk: as long as marking, which is too long. */
+START_TEST(a_walk_that_was_never_seen_takes_as_long_as_marking)
+{
+  open_heap(_i * FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
+  f.heap->cycle.mark_ns = 1000;
+  ck_assert_uint_eq(mm_cycle_expected_ns(f.heap), 2000);
+  f.heap->cycle.walk_ns = 1;
+  ck_assert_uint_eq(mm_cycle_expected_ns(f.heap), 1001);
+}
+END_TEST
+
+START_TEST(with_fixed_objects_room_is_given_back_without_a_walk)
+{
+  open_heap(1 + _i * FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
+  ck_assert_int_eq(f.heap->options.tenured, MM_TENURED_FREELIST);
+  f.heap->cycle.mark_ns = 1000;
+  ck_assert_uint_eq(mm_cycle_expected_ns(f.heap), 1000);
+}
+END_TEST
+
+START_TEST(a_walk_is_timed)
+{
+  open_heap(_i * FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
+  fixture_push_list(&f.main, 1000);
+  run_cycle();
+  ck_assert_uint_gt(f.heap->cycle.walk_ns, 0);
+}
+END_TEST
+
+/* Programs make a table or two before they begin, and a cycle that marked
+   nothing else took no time; so the first one that mattered came too late. */
+START_TEST(a_cycle_over_an_empty_heap_teaches_nothing)
+{
+  open_heap(_i, FIXTURE_MIB);
+  run_cycle();
+  run_cycle();
+  const struct mm_sizing *sizing = &f.heap->sizing;
+  if (f.heap->options.tenured == MM_TENURED_REGIONS)
+    ck_assert_uint_le(sizing->start_regions, middle() + 1);
+  else
+    ck_assert_uint_le(sizing->start_bytes, sizing->budget_bytes / 2 + 1);
+}
+END_TEST
+
+/* Room ----------------------------------------------------------------------
+ */
+
+/* An array of old pairs of which one of so many lives on, and a cycle that has
+   chosen their regions as candidates. */
+static void make_candidates(size_t each)
+{
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, PAIRS));
+  for (size_t i = 0; i < PAIRS; i++) {
+    struct mm_ref pair = fixture_pair(&f.main);
+    fixture_set_element(fixture_at(&f.main, array), i, pair);
+  }
+  run_cycle(); /* they are old */
+  for (size_t i = 0; i < PAIRS; i++)
+    if (i % each != 0)
+      fixture_set_element(fixture_at(&f.main, array), i, MM_NULL);
+  run_cycle();
+  ck_assert_uint_gt(mm_candidates_left(f.heap), 8);
+}
+
+/* So many regions are to be had beside those in use; or so many less.  There
+   are more, for copies. */
+static void leave_regions(int count)
+{
+  struct mm_sizing *sizing = &f.heap->sizing;
+  uint32_t most = (uint32_t)((int)f.heap->regions.used + count);
+  sizing->limit_regions = sizing->max_regions = most;
+}
+
+/* A mixed collection was refused, although it makes room. */
+START_TEST(candidates_are_evacuated_when_there_is_no_other_room)
+{
+  open_heap(FIXTURE_PLAN_YOUNG, 2 * FIXTURE_REGION_BYTES);
+  leave_regions(0);
+  ck_assert(!mm_sizing_has_young_room(f.heap));
+  leave_regions(100);
+  make_candidates(FEW);
+  leave_regions(0);
+  ck_assert(mm_sizing_has_young_room(f.heap));
+  uint64_t young = pauses(MM_COLLECTION_YOUNG);
+  uint32_t used = f.heap->regions.used;
+  fixture_collect(&f, MM_COLLECTION_YOUNG);
+  ck_assert_uint_eq(pauses(MM_COLLECTION_YOUNG), young);
+  ck_assert_uint_eq(pauses(MM_COLLECTION_MIXED), 1);
+  ck_assert_uint_lt(f.heap->regions.used, used);
+}
+END_TEST
+
+/* Candidates wait, and an allocation finds no room: the next cycle was started,
+   which forgot them. */
+START_TEST(candidates_are_not_forgotten_for_the_next_cycle)
+{
+  open_heap(FIXTURE_PLAN_YOUNG, 2 * FIXTURE_REGION_BYTES);
+  make_candidates(FEW);
+  uint64_t starts = pauses(MM_COLLECTION_START);
+  uint32_t left = mm_candidates_left(f.heap);
+  f.heap->options.pause_goal_ns = 1; /* one in each pause */
+  leave_regions(0);
+  fixture_collect(&f, MM_COLLECTION_YOUNG); /* of the last room, too */
+  leave_regions(-2);                        /* several have to go */
+  while (mm_candidates_left(f.heap) == left - 1)
+    fixture_pair(&f.main);
+  ck_assert_uint_ge(pauses(MM_COLLECTION_MIXED), 5);
+  ck_assert_uint_eq(pauses(MM_COLLECTION_START), starts);
+  ck_assert_uint_eq(full_pauses(), 0);
+}
+END_TEST
+
+/* Half of each lives, so that a region is enough for the copies of two. */
+START_TEST(no_more_candidates_are_taken_than_there_is_room_for)
+{
+  open_heap(FIXTURE_PLAN_YOUNG, 2 * FIXTURE_REGION_BYTES);
+  make_candidates(HALF);
+  uint32_t left = mm_candidates_left(f.heap);
+  while (mm_sizing_candidates_bytes(f.heap) > FIXTURE_REGION_BYTES) {
+    f.heap->sizing.young_regions = f.heap->sizing.max_regions;
+    fixture_nonmoving(&f.main, FIXTURE_BYTES, FIXTURE_REGION_BYTES / 3);
+  }
+  ck_assert_uint_eq(mm_sizing_candidates_bytes(f.heap), FIXTURE_REGION_BYTES);
+  fixture_collect(&f, MM_COLLECTION_YOUNG);
+  ck_assert_uint_eq(pauses(MM_COLLECTION_MIXED), 1);
+  ck_assert_uint_ge(mm_candidates_left(f.heap), left - 2);
+  ck_assert_uint_lt(mm_candidates_left(f.heap), left);
+}
+END_TEST
+
+/* Young objects leave some regions, or nothing could be evacuated any more. */
+START_TEST(young_objects_leave_room_for_candidates)
+{
+  open_heap(FIXTURE_PLAN_YOUNG, 32 * FIXTURE_MIB);
+  fixture_collect(&f, MM_COLLECTION_YOUNG);
+  uint32_t used = f.heap->regions.used;
+  uint32_t young = f.heap->sizing.young_regions - used;
+  ck_assert_uint_le(used + 2 * young + 4, f.heap->sizing.max_regions);
+  ck_assert_uint_ge(used + 2 * young + 6, f.heap->sizing.max_regions);
+}
+END_TEST
+
+/* A young collection, however small, is sooner done than a cycle. */
+START_TEST(a_program_goes_on_beyond_the_limit_while_a_cycle_runs)
+{
+  open_heap(_i + FIXTURE_PLAN_YOUNG, FIXTURE_REGION_BYTES);
+  fixture_push_list(&f.main, 1000);
+  struct mm_sizing *sizing = &f.heap->sizing;
+  sizing->limit_regions = f.heap->regions.used;
+  sizing->budget_bytes = 0;
+  ck_assert(!mm_sizing_has_young_room(f.heap));
+  start_cycle(); /* which does not end */
+  sizing->max_regions = f.heap->regions.used + 8;
+  ck_assert(mm_sizing_has_young_room(f.heap));
+  for (int i = 0; i < LISTS; i++)
+    fixture_pair(&f.main);
+  ck_assert(mm_cycle_marks(f.heap));
+  ck_assert_uint_eq(full_pauses(), 0);
+  hold(MM_CYCLE_IDLE);
+}
+END_TEST
+
+/* With tenured=freelist: by an eighth, even if young objects may have it all.
+ */
+START_TEST(a_heap_exceeds_its_limit_by_little)
+{
+  open_heap(_i + FIXTURE_PLAN_YOUNG + 1, 32 * FIXTURE_MIB);
+  struct mm_sizing *sizing = &f.heap->sizing;
+  sizing->limit_regions = 16;
+  sizing->budget_bytes = 0;
+  start_cycle();
+  ck_assert_uint_eq(sizing->young_regions, f.heap->regions.used + 2 + 1);
+  hold(MM_CYCLE_IDLE);
+}
+END_TEST
+
+/* Room for one region, where useful are three. */
+START_TEST(the_smallest_room_is_enough_while_a_cycle_runs)
+{
+  open_heap(FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
+  start_cycle();
+  while (f.heap->regions.used < 150) {
+    f.heap->sizing.young_regions = f.heap->sizing.max_regions;
+    fixture_nonmoving(&f.main, FIXTURE_BYTES, FIXTURE_REGION_BYTES / 3);
+  }
+  leave_regions(4 + 2);
+  ck_assert(mm_sizing_has_young_room(f.heap));
+  leave_regions(4 + 1);
+  ck_assert(!mm_sizing_has_young_room(f.heap));
+  hold(MM_CYCLE_IDLE);
+}
+END_TEST
+
+#define ADD(tests, test, count) tcase_add_loop_test(tests, test, 0, count)
+
+int main(void)
+{
+  enum { GENERATIONS = 2, YOUNG_PLANS = FIXTURE_PLANS - FIXTURE_PLAN_YOUNG };
+  TCase *starts = tcase_create("starts"), *room = tcase_create("room");
+  tcase_add_checked_fixture(starts, NULL, teardown);
+  ADD(starts, a_cycle_starts_early_enough_for_its_walk, GENERATIONS);
+  ADD(starts, a_walk_that_was_never_seen_takes_as_long_as_marking, GENERATIONS);
+  ADD(starts, with_fixed_objects_room_is_given_back_without_a_walk,
+      GENERATIONS);
+  ADD(starts, a_walk_is_timed, GENERATIONS);
+  ADD(starts, a_cycle_over_an_empty_heap_teaches_nothing, FIXTURE_PLANS);
+  tcase_add_checked_fixture(room, NULL, teardown);
+  tcase_add_test(room, candidates_are_evacuated_when_there_is_no_other_room);
+  tcase_add_test(room, candidates_are_not_forgotten_for_the_next_cycle);
+  tcase_add_test(room, no_more_candidates_are_taken_than_there_is_room_for);
+  tcase_add_test(room, young_objects_leave_room_for_candidates);
+  ADD(room, a_heap_exceeds_its_limit_by_little, YOUNG_PLANS - 1);
+  tcase_add_test(room, the_smallest_room_is_enough_while_a_cycle_runs);
+  ADD(room, a_program_goes_on_beyond_the_limit_while_a_cycle_runs, YOUNG_PLANS);
+  return fixture_main("mm_sizing", (TCase *[]){starts, room, NULL});
+}
