@@ -64,6 +64,15 @@ uint64_t mm_stat_now_ns(void)
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t mm_stat_processor_ns(void)
+{
+  if (mm_stat_clock_ns)
+    return *mm_stat_clock_ns;
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 void mm_stat_init(struct mm_stat *stat, FILE *out, int log_level)
 {
   memset(stat, 0, sizeof *stat);
@@ -72,6 +81,7 @@ void mm_stat_init(struct mm_stat *stat, FILE *out, int log_level)
   stat->phase = -1;
   for (int i = 0; i < MM_COLLECTION_KIND_COUNT; i++)
     mm_histogram_init(&stat->pauses[i]);
+  mm_histogram_init(&stat->processor);
   mm_histogram_init(&stat->stops);
   mm_histogram_init(&stat->stalls);
   mm_utilisation_init(&stat->utilisation);
@@ -89,6 +99,7 @@ void mm_stat_stop_end(struct mm_stat *stat, uint32_t mutator)
 {
   MM_ASSERT(stat->stop_asked_ns != 0);
   stat->stop_ended_ns = mm_stat_now_ns();
+  stat->processor_began_ns = mm_stat_processor_ns();
   stat->last_stop.ns = stat->stop_ended_ns - stat->stop_asked_ns;
   stat->last_stop.mutator = mutator;
 }
@@ -254,11 +265,13 @@ void mm_stat_collection_end(struct mm_stat *stat,
   count_freed(stat, after->live_bytes);
   current->after = *after;
   current->active = false;
+  uint64_t processor_ns = mm_stat_processor_ns();
   uint64_t now_ns = mm_stat_now_ns();
   current->pause_ns = now_ns - current->begin_ns;
   mm_utilisation_add(&stat->utilisation, current->begin_ns - current->stop_ns,
                      now_ns);
   mm_histogram_add(&stat->pauses[current->kind], current->pause_ns);
+  mm_histogram_add(&stat->processor, processor_ns - stat->processor_began_ns);
   mm_stat_note_used(stat, after->used_bytes, after->committed_bytes);
   __atomic_fetch_add(&stat->collections, 1, __ATOMIC_RELAXED);
   log_collection(stat);

@@ -116,13 +116,15 @@ struct mm_stat {
   uint64_t peak_used_bytes;      /* highest at a collection's begin or end */
   uint64_t peak_committed_bytes;
   uint64_t stop_asked_ns, stop_ended_ns;
+  uint64_t processor_began_ns; /* when all had stopped */
   uint64_t phase_began_ns;
   int phase; /* running enum mm_phase, or -1 */
   struct mm_stat_collection current;
   struct mm_stat_phase phases[MM_PHASE_COUNT];
   struct mm_histogram pauses[MM_COLLECTION_KIND_COUNT];
-  struct mm_histogram stops;  /* times to safepoint */
-  struct mm_histogram stalls; /* under the heap lock: allocations that waited
+  struct mm_histogram processor; /* time that pauses had a processor */
+  struct mm_histogram stops;     /* times to safepoint */
+  struct mm_histogram stalls;    /* under the heap lock: allocations that waited
                                  for room */
   struct mm_stat_stop last_stop, longest_stop;
   struct mm_utilisation utilisation; /* pauses, and the times to stop */
@@ -136,6 +138,9 @@ struct mm_stat {
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t mm_stat_now_ns(void);
+
+/* For how long this thread has had a processor. */
+uint64_t mm_stat_processor_ns(void);
 
 /* If not null, a clock that the calling thread goes by instead; a look at it
    moves it, so that who waits for a time to come sees it come. */

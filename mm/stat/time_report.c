@@ -97,6 +97,7 @@ static void report_pauses(struct mm_report *report, const struct mm_stat *stat)
     mm_histogram_merge(&all, &stat->pauses[kind]);
   }
   pause_row(report, "all", "all", &all);
+  pause_row(report, "processor", "all, processor time", &stat->processor);
   pause_row(report, "stop", "time to stop", &stat->stops);
   pause_row(report, "stall", "allocation stalls", &stat->stalls);
   mm_report_group_end(report);

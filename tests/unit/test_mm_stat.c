@@ -184,6 +184,9 @@ START_TEST(the_numbers_of_the_summary_agree_with_each_other)
   ck_assert(number("heap", NULL, "live_bytes") == (double)census.bytes);
   ck_assert(number("pauses", "all", "total_ns") ==
             number("time", NULL, "paused_ns"));
+  ck_assert(number("pauses", "processor", "count") ==
+            number("pauses", "all", "count"));
+  ck_assert(number("pauses", "processor", "total_ns") > 0);
   ck_assert(number("heap", NULL, "used_bytes") <=
             number("heap", NULL, "peak_used_bytes"));
   ck_assert(number("heap", NULL, "peak_used_bytes") <=
