@@ -355,6 +355,36 @@ void fixture_collect(struct fixture *f, enum mm_collection_kind kind)
   mm_collect(&f->main.mutator, cause);
 }
 
+void fixture_hold(struct fixture *f, enum mm_cycle_state state)
+{
+  __atomic_store_n(&f->heap->cycle.held, state, __ATOMIC_RELAXED);
+}
+
+void fixture_start_cycle(struct fixture *f)
+{
+  fixture_hold(f, MM_CYCLE_MARKING);
+  mm_cycle_step(&f->main.mutator);
+  ck_assert(mm_cycle_marks(f->heap));
+}
+
+void fixture_end_cycle(struct fixture *f)
+{
+  fixture_hold(f, MM_CYCLE_IDLE);
+  ck_assert(mm_cycle_wait(&f->main.mutator));
+  ck_assert(!mm_cycle_marks(f->heap));
+}
+
+void fixture_run_cycle(struct fixture *f)
+{
+  fixture_start_cycle(f);
+  fixture_end_cycle(f);
+}
+
+uint64_t fixture_pauses(const struct fixture *f, enum mm_collection_kind kind)
+{
+  return f->heap->stat.pauses[kind].count;
+}
+
 uint64_t fixture_verify(struct fixture *f)
 {
   mm_cycle_wait(&f->main.mutator);

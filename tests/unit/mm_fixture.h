@@ -155,6 +155,16 @@ uint64_t fixture_tree_nodes(struct mm_ref tree);
    however little there is to do. */
 void fixture_collect(struct fixture *f, enum mm_collection_kind kind);
 
+/* From now on the thread of the cycles waits in this state; IDLE: in none. */
+void fixture_hold(struct fixture *f, enum mm_cycle_state state);
+
+/* Starts a cycle, whose marker waits.  Lets it go on, and waits for the end. */
+void fixture_start_cycle(struct fixture *f);
+void fixture_end_cycle(struct fixture *f);
+void fixture_run_cycle(struct fixture *f);
+
+uint64_t fixture_pauses(const struct fixture *f, enum mm_collection_kind kind);
+
 /* mm_verify, once a cycle that is under way has ended. */
 uint64_t fixture_verify(struct fixture *f);
 

@@ -34,50 +34,17 @@ static void teardown(void)
   fixture_close(&f);
 }
 
-/* From now on the cycle's thread waits in this state; IDLE: in none. */
-static void hold(enum mm_cycle_state state)
-{
-  __atomic_store_n(&f.heap->cycle.held, state, __ATOMIC_RELAXED);
-}
-
-/* Starts a cycle, whose marker waits. */
-static void start(void)
-{
-  hold(MM_CYCLE_MARKING);
-  mm_cycle_step(&f.main.mutator);
-  ck_assert(mm_cycle_marks(f.heap));
-}
-
-/* Lets the marker go on and waits for the end. */
-static void finish(void)
-{
-  hold(MM_CYCLE_IDLE);
-  ck_assert(mm_cycle_wait(&f.main.mutator));
-  ck_assert(!mm_cycle_marks(f.heap));
-}
-
-static void run_cycle(void)
-{
-  start();
-  finish();
-}
-
-static uint64_t pauses(enum mm_collection_kind kind)
-{
-  return f.heap->stat.pauses[kind].count;
-}
-
 START_TEST(what_is_reachable_stays_and_the_rest_goes)
 {
   open_heap(_i);
   size_t list = fixture_push_list(&f.main, 10000);
   size_t dead = fixture_push_list(&f.main, 5000);
   fixture_put(&f.main, dead, MM_NULL);
-  run_cycle();
+  fixture_run_cycle(&f);
   fixture_check_list(fixture_at(&f.main, list), 10000);
   ck_assert_uint_eq(fixture_census(&f).objects, 10000);
-  ck_assert_uint_eq(pauses(MM_COLLECTION_START), 1);
-  ck_assert_uint_eq(pauses(MM_COLLECTION_FINISH), 1);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_START), 1);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_FINISH), 1);
 }
 END_TEST
 
@@ -85,11 +52,11 @@ START_TEST(a_reference_that_is_overwritten_during_a_cycle_is_marked)
 {
   open_heap(_i);
   size_t list = fixture_push_list(&f.main, 100);
-  start();
+  fixture_start_cycle(&f);
   struct mm_ref head = fixture_at(&f.main, list);
   fixture_push(&f.main, fixture_get(head, FIXTURE_LEFT));
   fixture_set(head, FIXTURE_LEFT, MM_NULL);
-  finish();
+  fixture_end_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 100);
 }
 END_TEST
@@ -98,11 +65,11 @@ START_TEST(what_dies_during_a_cycle_goes_in_the_next)
 {
   open_heap(_i);
   size_t list = fixture_push_list(&f.main, 100);
-  start();
+  fixture_start_cycle(&f);
   fixture_put(&f.main, list, MM_NULL);
-  finish();
+  fixture_end_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 100);
-  run_cycle();
+  fixture_run_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 0);
 }
 END_TEST
@@ -111,17 +78,17 @@ END_TEST
 START_TEST(objects_made_during_a_cycle_live)
 {
   open_heap(_i);
-  start();
+  fixture_start_cycle(&f);
   for (int i = 0; i < 1000; i++)
     fixture_push(&f.main, fixture_pair(&f.main));
   fixture_push(&f.main, fixture_new(&f.main, FIXTURE_BYTES, 5000));
   fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 200000));
   fixture_push(&f.main, fixture_nonmoving(&f.main, FIXTURE_PAIR, 0));
   fixture_push(&f.main, fixture_nonmoving(&f.main, FIXTURE_BYTES, 9000));
-  finish();
+  fixture_end_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 1004);
   fixture_pop(&f.main, 1004);
-  run_cycle();
+  fixture_run_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 0);
 }
 END_TEST
@@ -130,11 +97,11 @@ START_TEST(slots_that_a_cursor_gave_back_are_no_objects)
 {
   open_heap(_i);
   fixture_push(&f.main, fixture_pair(&f.main));
-  start();
+  fixture_start_cycle(&f);
   fixture_push(&f.main, fixture_pair(&f.main));
-  finish();
+  fixture_end_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 2);
-  run_cycle();
+  fixture_run_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 2);
 }
 END_TEST
@@ -147,12 +114,12 @@ START_TEST(what_a_weak_table_hands_out_during_a_cycle_lives)
     f.weak[i] = fixture_pair(&f.main);
     fixture_push(&f.main, f.weak[i]);
   }
-  run_cycle(); /* they are old */
+  fixture_run_cycle(&f); /* they are old */
   fixture_pop(&f.main, 2);
-  start();
+  fixture_start_cycle(&f);
   mm_barrier_keep(&f.main.mutator, f.weak[0]);
   fixture_push(&f.main, f.weak[0]);
-  finish();
+  fixture_end_cycle(&f);
   ck_assert(mm_same(f.weak[0], fixture_at(&f.main, 0)));
   ck_assert(mm_is_null(f.weak[1]));
   ck_assert_uint_eq(fixture_census(&f).objects, 1);
@@ -165,7 +132,7 @@ START_TEST(a_thread_that_ends_during_a_cycle_leaves_its_log)
   struct fixture_thread other;
   open_heap(_i);
   size_t list = fixture_push_list(&f.main, 2);
-  start();
+  fixture_start_cycle(&f);
   fixture_attach(&f, &other);
   ck_assert_uint_eq(other.mutator.marking, 1);
   struct mm_ref head = fixture_at(&f.main, list);
@@ -173,7 +140,7 @@ START_TEST(a_thread_that_ends_during_a_cycle_leaves_its_log)
   mm_store_ref(&other.mutator, fixture_data(head, FIXTURE_LEFT), MM_NULL);
   fixture_detach(&other);
   fixture_push(&f.main, tail);
-  finish();
+  fixture_end_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 2);
 }
 END_TEST
@@ -183,20 +150,20 @@ START_TEST(a_cycle_that_is_interrupted_leaves_nothing_behind)
 {
   open_heap(_i);
   size_t list = fixture_push_list(&f.main, 1000);
-  start();
+  fixture_start_cycle(&f);
   struct mm_ref head = fixture_at(&f.main, list);
   fixture_set(head, FIXTURE_RIGHT, fixture_get(head, FIXTURE_LEFT));
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
   ck_assert(!mm_cycle_marks(f.heap));
   ck_assert_uint_eq(f.main.mutator.marking, 0);
   ck_assert_ptr_null(f.heap->cycle.full);
-  hold(MM_CYCLE_IDLE);
+  fixture_hold(&f, MM_CYCLE_IDLE);
   fixture_put(&f.main, list, MM_NULL);
-  run_cycle();
+  fixture_run_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 0);
-  ck_assert_uint_eq(pauses(MM_COLLECTION_SWEEP) +
-                        pauses(MM_COLLECTION_EVACUATE) +
-                        pauses(MM_COLLECTION_COMPACT),
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_SWEEP) +
+                        fixture_pauses(&f, MM_COLLECTION_EVACUATE) +
+                        fixture_pauses(&f, MM_COLLECTION_COMPACT),
                     1);
 }
 END_TEST
@@ -205,7 +172,7 @@ START_TEST(a_heap_can_be_destroyed_during_a_cycle)
 {
   open_heap(_i);
   fixture_push_list(&f.main, 1000);
-  start();
+  fixture_start_cycle(&f);
 }
 END_TEST
 
@@ -220,12 +187,12 @@ START_TEST(more_references_than_fit_a_log_are_all_marked)
     struct mm_ref pair = fixture_pair(&f.main);
     fixture_set_element(fixture_at(&f.main, array), i, pair);
   }
-  start();
+  fixture_start_cycle(&f);
   for (size_t i = 0; i < LENGTH; i++) {
     fixture_push(&f.main, fixture_element(fixture_at(&f.main, array), i));
     fixture_set_element(fixture_at(&f.main, array), i, MM_NULL);
   }
-  finish();
+  fixture_end_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, LENGTH + 1);
 }
 END_TEST
@@ -234,12 +201,12 @@ END_TEST
 START_TEST(the_end_of_marking_gives_no_more_room_for_new_objects)
 {
   open_heap(_i);
-  start();
+  fixture_start_cycle(&f);
   fixture_push_list(&f.main, 1000);
   uint64_t used = f.heap->sizing.eden_used_bytes;
-  uint64_t young = pauses(MM_COLLECTION_YOUNG);
-  finish();
-  ck_assert_uint_eq(pauses(MM_COLLECTION_YOUNG), young);
+  uint64_t young = fixture_pauses(&f, MM_COLLECTION_YOUNG);
+  fixture_end_cycle(&f);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_YOUNG), young);
   ck_assert_uint_eq(f.heap->sizing.eden_used_bytes, used);
   ck_assert(used > 0 || !f.heap->options.generational);
 }
@@ -251,14 +218,14 @@ START_TEST(without_memory_for_a_log_the_pause_marks_again)
   size_t list = fixture_push_list(&f.main, 100);
   fixture_push_list(&f.main, 50);
   fixture_pop(&f.main, 1);
-  start();
+  fixture_start_cycle(&f);
   mm_native_fail_at(1, true);
   struct mm_ref head = fixture_at(&f.main, list);
   fixture_push(&f.main, fixture_get(head, FIXTURE_LEFT));
   fixture_set(head, FIXTURE_LEFT, MM_NULL);
   mm_native_fail_at(0, false);
   ck_assert(f.heap->cycle.is_lost);
-  finish();
+  fixture_end_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 100);
 }
 END_TEST
@@ -274,7 +241,7 @@ START_TEST(without_memory_for_the_stack_the_pause_marks_again)
     fixture_set_element(fixture_at(&f.main, array), i, tree);
   }
   f.heap->trace_entries_max = 1;
-  run_cycle();
+  fixture_run_cycle(&f);
   ck_assert_uint_eq(fixture_census(&f).objects, 3 * LENGTH + 1);
 }
 END_TEST
@@ -289,14 +256,15 @@ START_TEST(cycles_start_by_themselves_and_free_memory)
   size_t array =
       fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, LENGTH));
   uint64_t seed = 3;
-  for (int i = 0;
-       i < 6 * 32 * FIXTURE_MIB / 24 && pauses(MM_COLLECTION_FINISH) < 2; i++) {
+  for (int i = 0; i < 6 * 32 * FIXTURE_MIB / 24 &&
+                  fixture_pauses(&f, MM_COLLECTION_FINISH) < 2;
+       i++) {
     struct mm_ref pair = fixture_pair(&f.main);
     fixture_set_element(fixture_at(&f.main, array),
                         fixture_random(&seed) % LENGTH, pair);
   }
   fixture_check_list(fixture_at(&f.main, list), 1000);
-  ck_assert_uint_gt(pauses(MM_COLLECTION_FINISH), 0);
+  ck_assert_uint_gt(fixture_pauses(&f, MM_COLLECTION_FINISH), 0);
 }
 END_TEST
 
@@ -339,7 +307,7 @@ static size_t push_sparse(void)
     fixture_set_value(pair, (int64_t)i);
     fixture_set_element(fixture_at(&f.main, array), i, pair);
   }
-  run_cycle(); /* they are old */
+  fixture_run_cycle(&f); /* they are old */
   for (size_t i = 0; i < PAIRS; i++)
     if (i % EACH != 0)
       fixture_set_element(fixture_at(&f.main, array), i, MM_NULL);
@@ -371,9 +339,9 @@ START_TEST(sparse_regions_are_evacuated)
   open_regions(_i);
   size_t array = push_sparse();
   uint32_t used = f.heap->regions.used;
-  run_cycle();
+  fixture_run_cycle(&f);
   evacuate();
-  ck_assert_uint_gt(pauses(MM_COLLECTION_MIXED), 0);
+  ck_assert_uint_gt(fixture_pauses(&f, MM_COLLECTION_MIXED), 0);
   ck_assert_uint_lt(f.heap->regions.used, used - 1);
   check_sparse(array);
   ck_assert_uint_eq(fixture_census(&f).objects, PAIRS / EACH + 1);
@@ -386,8 +354,8 @@ START_TEST(references_that_are_stored_after_the_choice_are_found)
   open_regions(_i);
   size_t array = push_sparse();
   size_t list = fixture_push_list(&f.main, 1000);
-  run_cycle(); /* the list is old as well */
-  hold(MM_CYCLE_SWEEPING);
+  fixture_run_cycle(&f); /* the list is old as well */
+  fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
   while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
     mm_poll(&f.main.mutator);
@@ -398,7 +366,7 @@ START_TEST(references_that_are_stored_after_the_choice_are_found)
       fixture_set(node, FIXTURE_RIGHT,
                   fixture_element(fixture_at(&f.main, array), i * EACH));
   }
-  hold(MM_CYCLE_IDLE);
+  fixture_hold(&f, MM_CYCLE_IDLE);
   mm_cycle_wait(&f.main.mutator);
   evacuate();
   for (size_t k = list; k <= fresh; k += fresh - list) {
@@ -425,7 +393,7 @@ START_TEST(stores_of_old_references_are_watched_while_there_are_candidates)
   ck_assert(!f.main.mutator.watching);
   ck_assert(is_watched(fixture_at(&f.main, array)) ==
             f.heap->options.generational);
-  hold(MM_CYCLE_SWEEPING);
+  fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
   while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
     mm_poll(&f.main.mutator);
@@ -436,7 +404,7 @@ START_TEST(stores_of_old_references_are_watched_while_there_are_candidates)
   mm_mutator_detach(&other);
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
   ck_assert(!f.main.mutator.watching);
-  hold(MM_CYCLE_IDLE);
+  fixture_hold(&f, MM_CYCLE_IDLE);
   check_sparse(array);
 }
 END_TEST
@@ -454,9 +422,9 @@ START_TEST(a_region_in_which_nothing_lives_goes_free_at_once)
   size_t array = push_sparse();
   fixture_put(&f.main, array, MM_NULL);
   uint32_t used = f.heap->regions.used;
-  run_cycle();
+  fixture_run_cycle(&f);
   ck_assert_uint_lt(f.heap->regions.used, used);
-  ck_assert_uint_eq(pauses(MM_COLLECTION_MIXED), 0);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_MIXED), 0);
   ck_assert_uint_eq(fixture_census(&f).objects, 0);
 }
 END_TEST
@@ -465,16 +433,16 @@ START_TEST(a_full_collection_forgets_the_candidates)
 {
   open_regions(_i);
   size_t array = push_sparse();
-  hold(MM_CYCLE_SWEEPING);
+  fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
   while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
     mm_poll(&f.main.mutator);
   ck_assert_uint_gt(f.heap->candidates.count, 0);
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
   ck_assert_uint_eq(f.heap->candidates.count, 0);
-  hold(MM_CYCLE_IDLE);
+  fixture_hold(&f, MM_CYCLE_IDLE);
   check_sparse(array);
-  run_cycle();
+  fixture_run_cycle(&f);
   evacuate();
   check_sparse(array);
 }
@@ -485,12 +453,12 @@ END_TEST
 START_TEST(a_large_young_object_may_die_before_it_is_walked)
 {
   open_regions(1);
-  start();
+  fixture_start_cycle(&f);
   size_t large =
       fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 100000));
   uint32_t index = mm_region_index(
       &f.heap->regions, (uintptr_t)mm_address(fixture_at(&f.main, large)));
-  hold(MM_CYCLE_SWEEPING);
+  fixture_hold(&f, MM_CYCLE_SWEEPING);
   while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
     mm_poll(&f.main.mutator);
   fixture_put(&f.main, large, MM_NULL);
@@ -498,7 +466,7 @@ START_TEST(a_large_young_object_may_die_before_it_is_walked)
   ck_assert_int_eq(f.heap->regions.table[index].kind, MM_REGION_FREE);
   ck_assert(!mm_region_is_unwalked(&f.heap->regions.table[index]));
   size_t list = fixture_push_list(&f.main, 1000);
-  finish();
+  fixture_end_cycle(&f);
   fixture_check_list(fixture_at(&f.main, list), 1000);
 }
 END_TEST
@@ -508,7 +476,7 @@ START_TEST(what_becomes_old_while_a_cycle_marks_lives)
 {
   open_heap(_i + FIXTURE_PLAN_YOUNG);
   size_t old = fixture_push_list(&f.main, 1000);
-  start();
+  fixture_start_cycle(&f);
   for (int i = 0; i < MM_AGE_TENURED + 1; i++) {
     size_t list = fixture_push_list(&f.main, 1000);
     fixture_set(fixture_at(&f.main, list), FIXTURE_RIGHT,
@@ -517,8 +485,8 @@ START_TEST(what_becomes_old_while_a_cycle_marks_lives)
     ck_assert(mm_cycle_marks(f.heap));
   }
   fixture_put(&f.main, old, MM_NULL);
-  finish();
-  run_cycle();
+  fixture_end_cycle(&f);
+  fixture_run_cycle(&f);
   for (size_t list = old + 1; list <= old + MM_AGE_TENURED + 1; list++) {
     fixture_check_list(fixture_at(&f.main, list), 1000);
     fixture_check_list(fixture_get(fixture_at(&f.main, list), FIXTURE_RIGHT),
@@ -564,7 +532,7 @@ START_TEST(two_threads_change_a_graph_while_cycles_mark)
   for (int i = 0; i < 2; i++)
     pthread_join(threads[i], NULL);
   mm_leave_native(&f.main.mutator);
-  ck_assert_uint_gt(pauses(MM_COLLECTION_FINISH), 10);
+  ck_assert_uint_gt(fixture_pauses(&f, MM_COLLECTION_FINISH), 10);
 }
 END_TEST
 

@@ -49,13 +49,13 @@ static void require(bool holds)
 
 static void start_cycle(void)
 {
-  f.heap->cycle.held = MM_CYCLE_MARKING;
+  fixture_hold(&f, MM_CYCLE_MARKING);
   mm_cycle_step(&f.main.mutator);
 }
 
 static void finish_cycle(void)
 {
-  __atomic_store_n(&f.heap->cycle.held, MM_CYCLE_IDLE, __ATOMIC_RELAXED);
+  fixture_hold(&f, MM_CYCLE_IDLE);
   mm_cycle_wait(&f.main.mutator);
 }
 
@@ -356,7 +356,7 @@ static void dead_objects_beside_live_ones(void)
   fixture_put(&f.main, 0, MM_NULL);
   for (size_t k = 0; k < PAIRS; k += 2)
     fixture_set_element(fixture_at(&f.main, 1), k, MM_NULL);
-  f.heap->cycle.held = MM_CYCLE_SWEEPING;
+  fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
   while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
     mm_poll(&f.main.mutator);

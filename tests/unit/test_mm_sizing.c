@@ -39,35 +39,11 @@ static void teardown(void)
   fixture_close(&f);
 }
 
-static uint64_t pauses(enum mm_collection_kind kind)
-{
-  return f.heap->stat.pauses[kind].count;
-}
-
 static uint64_t full_pauses(void)
 {
-  return pauses(MM_COLLECTION_EVACUATE) + pauses(MM_COLLECTION_COMPACT) +
-         pauses(MM_COLLECTION_SWEEP);
-}
-
-/* From now on the cycle's thread waits in this state; IDLE: in none. */
-static void hold(enum mm_cycle_state state)
-{
-  __atomic_store_n(&f.heap->cycle.held, state, __ATOMIC_RELAXED);
-}
-
-static void start_cycle(void)
-{
-  hold(MM_CYCLE_MARKING);
-  mm_cycle_step(&f.main.mutator);
-  ck_assert(mm_cycle_marks(f.heap));
-}
-
-static void run_cycle(void)
-{
-  start_cycle();
-  hold(MM_CYCLE_IDLE);
-  ck_assert(mm_cycle_wait(&f.main.mutator));
+  return fixture_pauses(&f, MM_COLLECTION_EVACUATE) +
+         fixture_pauses(&f, MM_COLLECTION_COMPACT) +
+         fixture_pauses(&f, MM_COLLECTION_SWEEP);
 }
 
 /* When cycles start ---------------------------------------------------------
@@ -125,7 +101,7 @@ START_TEST(a_walk_is_timed)
 {
   open_heap(_i * FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
   fixture_push_list(&f.main, 1000);
-  run_cycle();
+  fixture_run_cycle(&f);
   ck_assert_uint_gt(f.heap->cycle.walk_ns, 0);
 }
 END_TEST
@@ -135,8 +111,8 @@ END_TEST
 START_TEST(a_cycle_over_an_empty_heap_teaches_nothing)
 {
   open_heap(_i, FIXTURE_MIB);
-  run_cycle();
-  run_cycle();
+  fixture_run_cycle(&f);
+  fixture_run_cycle(&f);
   const struct mm_sizing *sizing = &f.heap->sizing;
   if (f.heap->options.tenured == MM_TENURED_REGIONS)
     ck_assert_uint_le(sizing->start_regions, middle() + 1);
@@ -158,11 +134,11 @@ static void make_candidates(size_t each)
     struct mm_ref pair = fixture_pair(&f.main);
     fixture_set_element(fixture_at(&f.main, array), i, pair);
   }
-  run_cycle(); /* they are old */
+  fixture_run_cycle(&f); /* they are old */
   for (size_t i = 0; i < PAIRS; i++)
     if (i % each != 0)
       fixture_set_element(fixture_at(&f.main, array), i, MM_NULL);
-  run_cycle();
+  fixture_run_cycle(&f);
   ck_assert_uint_gt(mm_candidates_left(f.heap), 8);
 }
 
@@ -185,11 +161,11 @@ START_TEST(candidates_are_evacuated_when_there_is_no_other_room)
   make_candidates(FEW);
   leave_regions(0);
   ck_assert(mm_sizing_has_young_room(f.heap));
-  uint64_t young = pauses(MM_COLLECTION_YOUNG);
+  uint64_t young = fixture_pauses(&f, MM_COLLECTION_YOUNG);
   uint32_t used = f.heap->regions.used;
   fixture_collect(&f, MM_COLLECTION_YOUNG);
-  ck_assert_uint_eq(pauses(MM_COLLECTION_YOUNG), young);
-  ck_assert_uint_eq(pauses(MM_COLLECTION_MIXED), 1);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_YOUNG), young);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_MIXED), 1);
   ck_assert_uint_lt(f.heap->regions.used, used);
 }
 END_TEST
@@ -200,7 +176,7 @@ START_TEST(candidates_are_not_forgotten_for_the_next_cycle)
 {
   open_heap(FIXTURE_PLAN_YOUNG, 2 * FIXTURE_REGION_BYTES);
   make_candidates(FEW);
-  uint64_t starts = pauses(MM_COLLECTION_START);
+  uint64_t starts = fixture_pauses(&f, MM_COLLECTION_START);
   uint32_t left = mm_candidates_left(f.heap);
   f.heap->options.pause_goal_ns = 1; /* one in each pause */
   leave_regions(0);
@@ -208,8 +184,8 @@ START_TEST(candidates_are_not_forgotten_for_the_next_cycle)
   leave_regions(-2);                        /* several have to go */
   while (mm_candidates_left(f.heap) == left - 1)
     fixture_pair(&f.main);
-  ck_assert_uint_ge(pauses(MM_COLLECTION_MIXED), 5);
-  ck_assert_uint_eq(pauses(MM_COLLECTION_START), starts);
+  ck_assert_uint_ge(fixture_pauses(&f, MM_COLLECTION_MIXED), 5);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_START), starts);
   ck_assert_uint_eq(full_pauses(), 0);
 }
 END_TEST
@@ -226,7 +202,7 @@ START_TEST(no_more_candidates_are_taken_than_there_is_room_for)
   }
   ck_assert_uint_eq(mm_sizing_candidates_bytes(f.heap), FIXTURE_REGION_BYTES);
   fixture_collect(&f, MM_COLLECTION_YOUNG);
-  ck_assert_uint_eq(pauses(MM_COLLECTION_MIXED), 1);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_MIXED), 1);
   ck_assert_uint_ge(mm_candidates_left(f.heap), left - 2);
   ck_assert_uint_lt(mm_candidates_left(f.heap), left);
 }
@@ -253,14 +229,14 @@ START_TEST(a_program_goes_on_beyond_the_limit_while_a_cycle_runs)
   sizing->limit_regions = f.heap->regions.used;
   sizing->budget_bytes = 0;
   ck_assert(!mm_sizing_has_young_room(f.heap));
-  start_cycle(); /* which does not end */
+  fixture_start_cycle(&f); /* which does not end */
   sizing->max_regions = f.heap->regions.used + 8;
   ck_assert(mm_sizing_has_young_room(f.heap));
   for (int i = 0; i < LISTS; i++)
     fixture_pair(&f.main);
   ck_assert(mm_cycle_marks(f.heap));
   ck_assert_uint_eq(full_pauses(), 0);
-  hold(MM_CYCLE_IDLE);
+  fixture_hold(&f, MM_CYCLE_IDLE);
 }
 END_TEST
 
@@ -272,9 +248,9 @@ START_TEST(a_heap_exceeds_its_limit_by_little)
   struct mm_sizing *sizing = &f.heap->sizing;
   sizing->limit_regions = 16;
   sizing->budget_bytes = 0;
-  start_cycle();
+  fixture_start_cycle(&f);
   ck_assert_uint_eq(sizing->young_regions, f.heap->regions.used + 2 + 1);
-  hold(MM_CYCLE_IDLE);
+  fixture_hold(&f, MM_CYCLE_IDLE);
 }
 END_TEST
 
@@ -282,7 +258,7 @@ END_TEST
 START_TEST(the_smallest_room_is_enough_while_a_cycle_runs)
 {
   open_heap(FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
-  start_cycle();
+  fixture_start_cycle(&f);
   while (f.heap->regions.used < 150) {
     f.heap->sizing.young_regions = f.heap->sizing.max_regions;
     fixture_nonmoving(&f.main, FIXTURE_BYTES, FIXTURE_REGION_BYTES / 3);
@@ -291,7 +267,7 @@ START_TEST(the_smallest_room_is_enough_while_a_cycle_runs)
   ck_assert(mm_sizing_has_young_room(f.heap));
   leave_regions(4 + 1);
   ck_assert(!mm_sizing_has_young_room(f.heap));
-  hold(MM_CYCLE_IDLE);
+  fixture_hold(&f, MM_CYCLE_IDLE);
 }
 END_TEST
 
