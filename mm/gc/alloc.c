@@ -7,6 +7,7 @@
  *   up to 8 KiB          TLAB             (tenured=freelist: slots up to
  *   up to half a region  beside the TLABs  2 KiB, gaps up to half a region)
  *   above                large object
+ *   no region left for young objects, with tenured=freelist: among old ones
  *   no room -> collect as planned -> no room -> compact all -> null
  *
  * What a collection frees is anybody's once the world goes on, and a thread
