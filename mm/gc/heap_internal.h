@@ -137,6 +137,7 @@ struct mm_cycle {
   enum mm_cycle_state held; /* atomic; tests: the thread waits in this state */
   uint32_t walk_regions;    /* those below are walked */
   uint32_t warm_to;         /* atomic; see warm_internal.h */
+  uint64_t warm_after_ns;   /* not before, while there is something to mark */
   uint64_t began_ns, marked_ns;
   uint64_t mark_ns;       /* how long marking takes, learned */
   uint64_t walk_ns;       /* the same of what comes next; regions */

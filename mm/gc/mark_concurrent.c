@@ -199,14 +199,25 @@ static bool is_held(const struct mm_heap *heap)
   return held != MM_CYCLE_IDLE && held == mm_cycle_state(heap);
 }
 
+/* In half of the time at most.  A program may allocate as fast as memory can be
+   touched, and may go on while the cycle lasts: the marker would never mark. */
+static void warm(struct mm_heap *heap)
+{
+  uint64_t began_ns = mm_stat_now_ns();
+  if (began_ns < heap->cycle.warm_after_ns)
+    return;
+  mm_marker_end(heap);
+  mm_warm(heap);
+  uint64_t ended_ns = mm_stat_now_ns();
+  heap->cycle.warm_after_ns = ended_ns + (ended_ns - began_ns);
+  mm_marker_begin(heap);
+}
+
 bool mm_marker_check(struct mm_heap *heap, uint64_t cycle)
 {
   mm_stress_piece(heap);
-  if (mm_is_cold(heap)) {
-    mm_marker_end(heap);
-    mm_warm(heap);
-    mm_marker_begin(heap);
-  }
+  if (mm_is_cold(heap))
+    warm(heap);
   do {
     if (mm_is_stopping(heap))
       mm_marker_stop(heap);

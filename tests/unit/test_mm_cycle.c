@@ -286,6 +286,38 @@ START_TEST(memory_ahead_is_touched_beside_the_program)
 }
 END_TEST
 
+static bool check_leaves_cold(uint64_t warm_after_ns)
+{
+  struct mm_cycle *cycle = &f.heap->cycle;
+  uint32_t to = __atomic_load_n(&cycle->warm_to, __ATOMIC_RELAXED);
+  mm_marker_begin(f.heap);
+  cycle->warm_after_ns = warm_after_ns;
+  __atomic_store_n(&cycle->warm_to, to - MM_REGION_GROUP, __ATOMIC_RELAXED);
+  ck_assert(mm_is_cold(f.heap));
+  mm_marker_check(f.heap, cycle->number);
+  bool is_cold = mm_is_cold(f.heap);
+  __atomic_store_n(&cycle->warm_to, to, __ATOMIC_RELAXED);
+  mm_marker_end(f.heap);
+  return is_cold;
+}
+
+/* Else a program that allocates fast enough is never marked. */
+START_TEST(to_touch_memory_ahead_leaves_half_of_the_time_for_marking)
+{
+  open_heap(_i);
+  fixture_push_list(&f.main, 12 * FIXTURE_MIB / 24);
+  for (int i = 0; i < 10000 && mm_is_cold(f.heap); i++) {
+    mm_poll(&f.main.mutator);
+    usleep(1000);
+  }
+  mm_cycle_wait(&f.main.mutator);
+  ck_assert(check_leaves_cold(UINT64_MAX));
+  uint64_t began_ns = mm_stat_now_ns();
+  ck_assert(!check_leaves_cold(0));
+  ck_assert_uint_gt(f.heap->cycle.warm_after_ns, began_ns);
+}
+END_TEST
+
 /* Candidates ----------------------------------------------------------------
  */
 
@@ -559,6 +591,7 @@ int main(void)
   ADD(cycles_start_by_themselves_and_free_memory);
   ADD(two_threads_change_a_graph_while_cycles_mark);
   ADD(memory_ahead_is_touched_beside_the_program);
+  ADD(to_touch_memory_ahead_leaves_half_of_the_time_for_marking);
   ADD_REGIONS(sparse_regions_are_evacuated);
   ADD_REGIONS(references_that_are_stored_after_the_choice_are_found);
   ADD_REGIONS(stores_of_old_references_are_watched_while_there_are_candidates);
