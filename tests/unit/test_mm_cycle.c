@@ -9,6 +9,7 @@
 #include "mm/barrier_log.h"
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/gc/safepoint_internal.h"
 #include "mm/gc/warm_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/native.h"
