@@ -432,7 +432,7 @@ static struct mm_ref wait_for_cycle(struct mm_mutator *mutator,
 }
 
 /* With gc=concurrent: while a cycle is under way, or a new one, there may be
-   more room than before; else waits for its end.  */
+   more room than before; else waits for its end. */
 static struct mm_ref alloc_after_cycle(struct mm_mutator *mutator,
                                        struct mm_request *request)
 {
