@@ -10,7 +10,7 @@
  */
 #include "config.h"
 
-#include "interp/code_internal.h"
+#include "interp/code.h"
 #include "interp/interp.h"
 #include "vm/core/assert.h"
 

@@ -18,7 +18,7 @@
 #include "config.h"
 
 #include "interp/arith_inline.h"
-#include "interp/code_internal.h"
+#include "interp/code.h"
 #include "mm/barrier_inline.h"
 #include "mm/mm_inline.h"
 #include "vm/core/object.h"

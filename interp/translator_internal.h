@@ -10,7 +10,7 @@
 #ifndef INTERP_TRANSLATOR_INTERNAL_H
 #define INTERP_TRANSLATOR_INTERNAL_H
 
-#include "interp/code_internal.h"
+#include "interp/code.h"
 #include "mm/alloc/arena.h"
 
 struct interp_fixup {

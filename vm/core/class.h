@@ -72,6 +72,11 @@ struct vm_method {
   const struct vm_function_def *function; /* null for natives */
   vm_native_function *native;             /* null unless native */
   void *translated;                       /* the engine's: struct interp_code */
+  int32_t heat;              /* atomic; calls and rounds of loops until the
+                                compiler is asked; see vm_tier */
+  const void *machine_entry; /* atomic; what compiled code jumps to when it
+                                calls this; null without a compiler */
+  void *compiled;            /* atomic; the compiler's: struct jit_code */
 };
 
 enum vm_class_state {

@@ -33,4 +33,41 @@ struct vm_engine {
   void (*forget_method)(struct vm_method *method);
 };
 
+/* How vm_tier.enter ended. */
+enum vm_tier_outcome {
+  VM_TIER_RETURNED, /* the method returned; *result is set */
+  VM_TIER_THREW,    /* an exception is pending and no handler of the method, or
+                       of what it called, wanted it; thread->top is the frame
+                       below the one that was entered */
+  VM_TIER_NO_CODE,  /* nothing was done: the engine has to go on */
+};
+
+/*
+ * A compiler of hot methods, as the engine knows it.  The engine counts calls
+ * and rounds of loops in vm_method.heat, downwards.  A machine without a
+ * compiler has none of these, and its engine counts nothing.
+ */
+struct vm_tier {
+  /* The method's counter has reached 0.  Sets the counter anew, and compiles
+     the method or sees to it that it will be.  Not a safepoint. */
+  void (*hot)(struct vm_thread *thread, struct vm_method *method);
+
+  /*
+   * Runs compiled code of the frame's method from a position on (the same
+   * number that stands in positions of compiled frames, see frame.h; 0: from
+   * the start) until that frame returns or is unwound.  The frame is complete
+   * but for its position.  Safepoint.
+   */
+  enum vm_tier_outcome (*enter)(struct vm_thread *thread,
+                                struct vm_frame *frame, uint32_t word,
+                                union vm_slot *result);
+
+  /* What compiled code jumps to when it calls a method that has no compiled
+     code: for vm_method.machine_entry. */
+  const void *(*initial_entry)(const struct vm_method *method);
+
+  /* Frees what is kept for a method. */
+  void (*forget_method)(struct vm_method *method);
+};
+
 #endif

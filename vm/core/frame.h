@@ -15,6 +15,10 @@
  * that instruction is in progress (the callee's frame is above).  Whoever
  * wants an instruction's index asks vm_engine.position.
  *
+ * The position of a frame whose method runs as compiled code says the same in
+ * 31 bits, so that one instruction stores it: VM_FRAME_COMPILED, and the offset
+ * of the decoded instruction in words, times VM_FRAME_WORD.
+ *
  * When C code runs a method, the engine puts a boundary below the method's
  * frame: a frame without method and registers, which walks pass over.  Its
  * caller links on, so that a walk sees all frames of the thread.
@@ -34,7 +38,11 @@ struct vm_frame {
 
 enum {
   VM_FRAME_SLOTS = 4,   /* header, in slots */
-  VM_FRAME_IN_CALL = 1, /* bit of position */
+  /* Bits of position. */
+  VM_FRAME_IN_CALL = 1,
+  VM_FRAME_COMPILED = 2,
+  VM_FRAME_VERSION = 4, /* compiled frames: which of the method's two codes */
+  VM_FRAME_WORD = 8,
 };
 
 _Static_assert(sizeof(struct vm_frame) == VM_FRAME_SLOTS * 8, "header");

@@ -48,6 +48,8 @@ struct vm {
   struct mm_heap *heap;
   struct vm_options options;
   struct vm_engine engine;
+  const struct vm_tier *tier; /* null: nothing is compiled */
+  void *compiler;             /* the tier's own */
   struct vm_thread *main_thread;
   struct vm_thread *threads; /* all that have not ended; lock SYNC */
   struct vm_module *modules, **last_module; /* in load order */

@@ -30,8 +30,8 @@
  *
  * Read next: translate.c, fuse.c, run.c.
  */
-#ifndef INTERP_CODE_INTERNAL_H
-#define INTERP_CODE_INTERNAL_H
+#ifndef INTERP_CODE_H
+#define INTERP_CODE_H
 
 #include "vm/core/runtime.h"
 #include "vm/verify/verify.h"
@@ -150,6 +150,18 @@ extern const void *const *interp_handlers;
  */
 bool interp_run(struct vm_thread *thread, struct vm_frame *frame,
                 union vm_slot *result);
+
+/*
+ * Goes on in the interpreter on behalf of compiled code: with `frame`, which
+ * compiled code made, at the operation `pc` (null: at its method's start,
+ * interpreted even if it is compiled), with that accumulator, until the frame
+ * returns.  The frame stays where it is: its caller is the compiled frame below
+ * it again when this returns.  Returns false with an exception pending and
+ * thread->top the caller, also when the C stack does not suffice.
+ */
+bool interp_continue(struct vm_thread *thread, struct vm_frame *frame,
+                     union interp_word *pc, uint64_t acc,
+                     union vm_slot *result);
 
 /* Fills in interp_handlers. */
 void interp_run_init(void);
