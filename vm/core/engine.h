@@ -64,10 +64,10 @@ struct vm_tier {
 
   /* What compiled code jumps to when it calls a method that has no compiled
      code: for vm_method.machine_entry. */
-  const void *(*initial_entry)(const struct vm_method *method);
+  const void *(*initial_entry)(struct vm *vm, const struct vm_method *method);
 
   /* Frees what is kept for a method. */
-  void (*forget_method)(struct vm_method *method);
+  void (*forget_method)(struct vm *vm, struct vm_method *method);
 };
 
 #endif
