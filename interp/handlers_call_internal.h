@@ -204,6 +204,14 @@ OP(no_body)
   throw_no_body(thread, method);
   goto unwind;
 }
+OP(enter)
+{
+  NEXT(1);
+}
+OP(loop)
+{
+  NEXT(1);
+}
 OP(leave)
 {
   result->u64 = acc;

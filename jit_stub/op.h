@@ -140,10 +140,8 @@ struct jit_op {
   uint32_t target;            /* jumps: index of the operation they go to */
   uint32_t advance;           /* calls: slots from the caller's registers to the
                                  callee's */
-  union {
-    int64_t imm;
-    void *ptr;
-  };
+  int64_t imm;
+  void *ptr;
 };
 
 enum { JIT_ACC_SLOT = -4 };
