@@ -30,6 +30,7 @@
 #include "interp/code.h"
 #include "jit_stub/emit.h"
 #include "jit_stub/jit.h"
+#include "mm/barrier_set.h"
 #include "mm/code.h"
 #include "vm/core/lock.h"
 #include "vm/core/runtime.h"
@@ -96,7 +97,7 @@ struct jit_stubs {
 struct jit_compiler {
   struct vm *vm;
   struct jit_stubs stubs;
-  bool has_before_barrier, has_after_barrier;
+  struct mm_barrier_set barriers;
   struct jit_code *first, *last; /* lock CODE */
   uint64_t compiled_methods, compiled_insns, code_bytes; /* lock CODE */
 };

@@ -10,6 +10,7 @@
 
 #include "jit_stub/compile_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "mm/compiler_space.h"

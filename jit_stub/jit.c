@@ -156,7 +156,7 @@ enum mm_status jit_start(struct vm *vm, struct mm_error *error)
     return MM_NO_MEMORY;
   }
   compiler->vm = vm;
-  compiler->has_before_barrier = compiler->has_after_barrier = true;
+  compiler->barriers = mm_barrier_set_of(vm->heap);
   status = jit_stubs_make(compiler, error);
   if (status != MM_OK) {
     mm_native_free(VM_PURPOSE_COMPILED, compiler, sizeof *compiler);

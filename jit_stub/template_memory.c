@@ -139,35 +139,37 @@ static void store_ref(struct jit_compile *c, struct jit_mem to, unsigned value,
                       bool is_volatile)
 {
   struct jit_emitter *e = &c->e;
-  if (c->compiler->has_before_barrier) {
+  const struct mm_barrier_set *barriers = &c->compiler->barriers;
+  size_t mutator = offsetof(struct vm_thread, mutator);
+  if (barriers->before.is_on) {
     struct jit_slow *slow = jit_slow_new(c, emit_before);
     slow->mem = to;
     jit_emit_alu_store_imm(
-        e, JIT_CMP, 2, jit_thread_at(offsetof(struct vm_thread, mutator.marking)),
+        e, JIT_CMP, 2, jit_thread_at(mutator + barriers->before.marking_offset),
         0);
     jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, slow->label);
     jit_slow_bind_back(c, slow);
   }
-  if (c->compiler->has_after_barrier)
+  if (barriers->after.is_on)
     jit_emit_lea(e, true, JIT_RSI, to);
   if (is_volatile) {
     jit_emit_move(e, false, JIT_RDX, value);
     jit_emit_exchange(
-        e, 2, c->compiler->has_after_barrier ? jit_mem_base(JIT_RSI, 0) : to,
+        e, 2, barriers->after.is_on ? jit_mem_base(JIT_RSI, 0) : to,
         JIT_RDX);
   } else
     jit_emit_store(e, 2,
-                   c->compiler->has_after_barrier ? jit_mem_base(JIT_RSI, 0)
+                   barriers->after.is_on ? jit_mem_base(JIT_RSI, 0)
                                                   : to,
                    value);
-  if (!c->compiler->has_after_barrier)
+  if (!barriers->after.is_on)
     return;
   struct jit_slow *slow = jit_slow_new(c, emit_after);
   slow->a = (uint8_t)value;
   jit_emit_move(e, true, JIT_RDX, JIT_RSI);
-  jit_emit_shift_imm(e, JIT_SHR, true, JIT_RDX, MM_CARD_LOG2);
+  jit_emit_shift_imm(e, JIT_SHR, true, JIT_RDX, barriers->after.card_log2);
   jit_emit_alu_load(e, JIT_ADD, true, JIT_RDX,
-                    jit_thread_at(offsetof(struct vm_thread, mutator.cards)));
+                    jit_thread_at(mutator + barriers->after.cards_offset));
   jit_emit_alu_store_imm(e, JIT_CMP, 0, jit_mem_base(JIT_RDX, 0), 0);
   jit_emit_jump_if(e, JIT_IF_GREATER, slow->label);
   jit_slow_bind_back(c, slow);
