@@ -281,7 +281,7 @@ static void write_home(struct jit_compile *c, unsigned h, unsigned reg,
     jit_emit_move_to_f(&c->e, true, home->reg, as_in_slot(c, reg, form));
   else if (home->is_narrow) {
     if (reg != home->reg || form != JIT_FORM_32)
-      jit_emit_move(&c->e, false, home->reg, reg);
+      jit_emit_extend(&c->e, JIT_LOAD_U32, home->reg, reg);
   } else if (form == JIT_FORM_32)
     jit_emit_extend(&c->e, JIT_LOAD_I32, home->reg, reg);
   else if (reg != home->reg)

@@ -207,6 +207,6 @@ void jit_emit_edge(struct jit_compile *c, const struct jit_state *to,
   jit_emit_spill(c, stored);
   for (uint32_t h = 0; h < c->home_count; h++)
     if ((stored & to->valid) >> h & 1 && c->homes[h].is_narrow)
-      jit_emit_move(&c->e, false, c->homes[h].reg, c->homes[h].reg);
+      jit_emit_extend(&c->e, JIT_LOAD_U32, c->homes[h].reg, c->homes[h].reg);
   jit_emit_reload(c, loaded);
 }
