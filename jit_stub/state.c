@@ -110,7 +110,7 @@ static struct jit_state state_after(const struct jit_compile *c, uint32_t b)
 /* --- Blocks --- */
 
 /* Homes that are live, for the program or for the collector, at the start. */
-uint32_t jit_live_at(const struct jit_compile *c, uint32_t b)
+static uint32_t live_at(const struct jit_compile *c, uint32_t b)
 {
   const struct jit_block *block = &c->flow->blocks[b];
   return homes_in(c, block->live_in) |
@@ -164,7 +164,7 @@ bool jit_states_find(struct jit_compile *c)
   for (uint32_t b = 0; b < count; b++) {
     is_loop[b] = false;
     c->block_live[b] =
-        c->flow->blocks[b].is_reachable ? jit_live_at(c, b) : 0;
+        c->flow->blocks[b].is_reachable ? live_at(c, b) : 0;
     c->states[b] = (struct jit_state){.valid = c->block_live[b] & ~JIT_LIVE_ACC};
   }
   for (uint32_t b = 0; b < count; b++)

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "interp/interp.h"
+#include "jit_stub/jit.h"
+#include <stdlib.h>
 #include "mm/native.h"
 #include "vm/cli/crash.h"
 #include "vm/cli/show.h"
@@ -132,6 +134,12 @@ static int load_and_run(struct session *session)
       vm_create(&session->settings.vm, interp_engine(), &session->vm, &error);
   if (created != MM_OK)
     return cli_create_error(CLI_RUN, created, &error);
+  if (getenv("BJ")) {
+    session->vm->options.jit.mode = VM_JIT_ON;
+    session->vm->options.jit.threshold = (uint64_t)atoi(getenv("BJ"));
+    if (jit_start(session->vm, &error) != MM_OK)
+      abort();
+  }
   cli_crash_watch(session->vm);
   int status = cli_sources_load(&session->sources, session->vm);
   cli_sources_report(&session->sources, session->settings.warnings);
