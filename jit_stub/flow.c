@@ -11,6 +11,7 @@
 #include "mm/alloc/arena.h"
 #include "vm/core/assert.h"
 
+/* One more element than asked for: marks may stand behind the last one. */
 static void *alloc(struct mm_arena *arena, size_t count, size_t element_bytes)
 {
   return mm_arena_alloc(arena, (count + 1) * element_bytes);

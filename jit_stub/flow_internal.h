@@ -5,7 +5,7 @@
 
 #include "jit_stub/flow.h"
 
-/* What fits into one cache's worth of sets; beyond it everything is live. */
+/* Of all live sets together; where that is not enough, everything is live. */
 enum { JIT_FLOW_SETS_MAX_BYTES = 8 << 20 };
 
 bool jit_flow_find_live(struct jit_flow *flow, struct mm_arena *arena);

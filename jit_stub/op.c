@@ -10,7 +10,7 @@
 
 #include "jit_stub/op.h"
 
-/* Where a kind finds what it reads; READS_ARGS and READS_ACC besides. */
+/* Where a kind finds what it reads and puts what it defines. */
 enum {
   READS_LEFT = 1,
   READS_RIGHT = 2,

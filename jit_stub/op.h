@@ -75,7 +75,8 @@ enum jit_kind {
   JIT_OP_NEW_ARRAY,   /* dest = new array of class ptr, length left; safepoint,
                          throws */
   JIT_OP_MULTI_ARRAY, /* acc = nested arrays of class ptr: operands are read
-                         from the operation at `word`; safepoint, throws */
+                         from the operation at `word`, and are in args too, for
+                         liveness; safepoint, throws */
   JIT_OP_CHECKCAST,   /* acc against class ptr; is_nonnull; throws */
   JIT_OP_ISINSTANCE,  /* acc = is acc of class ptr */
 

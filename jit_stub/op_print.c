@@ -164,10 +164,16 @@ static void print_arguments(const struct jit_op *op, FILE *out)
   fputc(')', out);
 }
 
+static void print_class(const struct jit_op *op, FILE *out)
+{
+  const struct vm_class *class = op->ptr;
+  bool first = op->dest != JIT_NONE && op->left == JIT_NONE;
+  fprintf(out, "%s %s", first ? " =" : "", class ? class->name : "-");
+}
+
 /* What else a kind knows. */
 static void print_rest(const struct jit_op *op, FILE *out)
 {
-  const struct vm_class *class = op->ptr;
   const struct vm_method *method = op->ptr;
   switch ((enum jit_kind)op->kind) {
   case JIT_OP_JUMP:
@@ -183,23 +189,21 @@ static void print_rest(const struct jit_op *op, FILE *out)
   case JIT_OP_STORE_REF_FIELD:
     fprintf(out, " at %" PRId64, op->imm);
     break;
-  case JIT_OP_CHECK:
-    fprintf(out, " %s", class ? class->name : "-");
-    break;
   case JIT_OP_MULTI_ARRAY:
-    fprintf(out, " %s", class->name);
+    print_class(op, out);
     print_arguments(op, out);
     break;
+  case JIT_OP_CHECK:
   case JIT_OP_TYPE:
   case JIT_OP_INITIALISE:
   case JIT_OP_NEW_OBJECT:
   case JIT_OP_NEW_ARRAY:
   case JIT_OP_CHECKCAST:
   case JIT_OP_ISINSTANCE:
-    fprintf(out, " %s", class->name);
+    print_class(op, out);
     break;
   case JIT_OP_CALL:
-    fprintf(out, " %s.%s", method->owner->name, method->name);
+    fprintf(out, " = %s.%s", method->owner->name, method->name);
     print_arguments(op, out);
     fprintf(out, " +%" PRIu32, op->advance);
     break;
