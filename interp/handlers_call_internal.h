@@ -242,6 +242,7 @@ OP(leave)
     SAVE();                                                                    \
     enum vm_tier_outcome outcome =                                             \
         heat_up(thread, frame_of(fp), (word), &value);                         \
+    RELOAD();                                                                  \
     AFTER_COMPILED(outcome, value, pc + 1);                                    \
   } while (0)
 

@@ -71,7 +71,10 @@ struct jit_code {
   uint32_t entry_count, line_count;
   struct jit_entry *entries; /* ascending by word */
   struct jit_line *lines;    /* ascending by offset; with dumps only */
-  bool is_stale; /* atomic; frames leave it at their next poll */
+  bool is_stale;       /* atomic; frames leave it at their next poll */
+  bool is_touched;     /* atomic; called since the last sweep */
+  bool is_in_use;      /* found by a sweep: a frame is in it */
+  bool has_unresolved; /* leaves for operations that are not resolved */
 };
 
 struct jit_activation;
@@ -84,6 +87,7 @@ struct jit_stubs {
                 struct jit_activation *activation);
   const void *threw;        /* where `enter' returns false */
   const void *interpret;    /* calls: the callee runs in the interpreter */
+  const void *touch;        /* calls: the first one since a sweep */
   const void *call_native;  /* calls: the callee is a native */
   const void *no_room;      /* at a method's start: the stack does not suffice */
   const void *leave;        /* jumped to: the interpreter goes on; ecx: word */
@@ -94,12 +98,35 @@ struct jit_stubs {
   const void *throw_runtime; /* jumped to: rax(thread, rsi, rdx) throws */
 };
 
+/* Methods that wait to be compiled, and the thread that does it. */
+struct jit_queue {
+  pthread_mutex_t lock; /* of all that follows */
+  pthread_cond_t more;
+  struct vm_method **methods; /* a ring */
+  uint32_t first, count, capacity;
+  bool is_ending;
+  bool is_running;
+  pthread_t thread;
+};
+
+struct jit_counts {
+  uint64_t compiled, insns, code_bytes; /* in all */
+  uint64_t refused; /* atomic; too large, or no memory or room */
+  uint64_t live;    /* methods that have code */
+  uint64_t sweeps, evicted;
+};
+
 struct jit_compiler {
   struct vm *vm;
   struct jit_stubs stubs;
   struct mm_barrier_set barriers;
+  uint64_t space_bytes; /* the most that code may take */
+  bool is_sync;         /* methods are compiled by the thread that asks */
+  bool is_compiling;    /* atomic; with is_sync */
+  struct jit_queue queue;        /* else */
   struct jit_code *first, *last; /* lock CODE */
-  uint64_t compiled_methods, compiled_insns, code_bytes; /* lock CODE */
+  uint32_t stale_count;          /* atomic; codes that are stale */
+  struct jit_counts counts;      /* lock CODE */
 };
 
 static inline struct jit_compiler *jit_compiler_of(const struct vm *vm)
@@ -158,6 +185,39 @@ bool jit_call_no_room(struct vm_thread *thread, struct vm_frame *frame);
 void jit_unwind(struct vm_thread *thread, uintptr_t rsp,
                 struct jit_landing *landing);
 
+/* --- tier.c --- */
+
+extern const struct vm_tier jit_tier;
+const void *jit_initial_entry(struct vm *vm, const struct vm_method *method);
+/* Compiles and publishes, making room if need be; by a thread of the machine or
+   (null) another. */
+void jit_compile_method(struct jit_compiler *compiler, struct vm_method *method,
+                        struct vm_thread *thread);
+/* Nobody enters the code any more; frames in it leave at their next poll. */
+void jit_retire_locked(struct jit_compiler *compiler, struct jit_code *code);
+/* No frame is in it.  With the world stopped, or at the machine's end. */
+void jit_free_locked(struct jit_compiler *compiler, struct jit_code *code);
+/* An operation of the method that code of it leaves for was resolved. */
+void jit_resolved(struct jit_compiler *compiler, struct vm_method *method);
+
+/* --- jit.c --- */
+void jit_destroy(struct vm *vm);
+
+/* --- queue.c --- */
+bool jit_queue_start(struct jit_compiler *compiler);
+void jit_queue_stop(struct jit_compiler *compiler);
+/* Unless it is there already; if there is no memory, not this time. */
+void jit_queue_add(struct jit_compiler *compiler, struct vm_method *method);
+
+/* --- collect.c --- */
+
+/* The code that a compiled frame runs. */
+struct jit_code *jit_code_of(const struct vm_frame *frame);
+void jit_world_stopped(struct vm *vm);
+/* Drops code of methods that have not run for long; false: that is switched
+   off.  `thread` null: the caller is no thread of the machine.  Safepoint. */
+bool jit_make_room(struct jit_compiler *compiler, struct vm_thread *thread);
+
 /* --- code.c --- */
 
 /* Where the code may be entered at this operation; null: nowhere. */
@@ -165,9 +225,16 @@ const void *jit_code_entry(const struct jit_code *code, uint32_t word);
 
 /* --- compile.c --- */
 
-/* Compiles a method that was translated.  Null: no memory, for this or for
-   code, or the method is too large. */
-struct jit_code *jit_compile(struct jit_compiler *compiler,
-                             struct vm_method *method, uint32_t version);
+enum jit_outcome {
+  JIT_COMPILED,
+  JIT_NOT_NOW, /* it has code, or frames are still in two older ones */
+  JIT_NO_ROOM, /* in the code space */
+  JIT_REFUSED, /* too large, or no memory */
+};
+
+/* Compiles a method that was translated. */
+enum jit_outcome jit_compile(struct jit_compiler *compiler,
+                             struct vm_method *method, uint32_t version,
+                             struct jit_code **code);
 
 #endif

@@ -280,7 +280,7 @@ static void patch(const struct jit_compile *c, const struct mm_code *block)
   }
 }
 
-static struct jit_code *keep(struct jit_compile *c)
+static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
 {
   struct mm_heap *heap = c->vm->heap;
   size_t entries = c->entry_count * sizeof *c->entries;
@@ -288,11 +288,12 @@ static struct jit_code *keep(struct jit_compile *c)
   struct jit_code *code =
       mm_native_alloc(VM_PURPOSE_COMPILED, sizeof *code + entries + lines);
   if (!code)
-    return NULL;
+    return JIT_REFUSED;
   code->bytes = sizeof *code + entries + lines;
   if (mm_code_alloc(heap, c->e.count, 0, code, &code->block) != MM_OK) {
     mm_native_free(VM_PURPOSE_COMPILED, code, code->bytes);
-    return NULL;
+    return c->e.count < c->compiler->space_bytes / 2 ? JIT_NO_ROOM
+                                                     : JIT_REFUSED;
   }
   code->method = c->method;
   code->version = c->version;
@@ -310,7 +311,9 @@ static struct jit_code *keep(struct jit_compile *c)
   memcpy(code->block.write, c->e.bytes, c->e.count);
   patch(c, &code->block);
   mm_code_seal(heap, &code->block, c->e.count);
-  return code;
+  code->has_unresolved = c->has_unresolved;
+  *kept = code;
+  return JIT_COMPILED;
 }
 
 /* --- All of it --- */
@@ -337,24 +340,25 @@ static bool is_small_enough(const struct jit_compile *c)
   return c->decoded->word_count < INT32_MAX / VM_FRAME_WORD;
 }
 
-static struct jit_code *compile(struct jit_compile *c)
+static enum jit_outcome compile(struct jit_compile *c, struct jit_code **code)
 {
   jit_emit_init(&c->e, c->arena);
   c->slow_last = &c->slow_first;
   if (!is_small_enough(c) || !copy_words(c) ||
       !jit_ops_read(&c->ops, c->arena, c->decoded, c->words))
-    return NULL;
+    return JIT_REFUSED;
   c->flow = jit_flow_find(c->arena, &c->ops, c->method, c->decoded);
   if (!c->flow || !jit_bind(c) || !jit_states_find(c) || !emit_all(c))
-    return NULL;
-  return keep(c);
+    return JIT_REFUSED;
+  return keep(c, code);
 }
 
-struct jit_code *jit_compile(struct jit_compiler *compiler,
-                             struct vm_method *method, uint32_t version)
+enum jit_outcome jit_compile(struct jit_compiler *compiler,
+                             struct vm_method *method, uint32_t version,
+                             struct jit_code **code)
 {
   struct mm_heap *heap = compiler->vm->heap;
-  struct jit_code *code = NULL;
+  enum jit_outcome outcome = JIT_REFUSED;
   struct mm_arena *arena = mm_compilation_begin(heap);
   struct jit_compile *c = arena ? mm_arena_alloc(arena, sizeof *c) : NULL;
   if (c) {
@@ -367,8 +371,8 @@ struct jit_code *jit_compile(struct jit_compiler *compiler,
         .arena = arena,
         .version = version,
     };
-    code = compile(c);
+    outcome = compile(c, code);
   }
   mm_compilation_end(heap, arena);
-  return code;
+  return outcome;
 }

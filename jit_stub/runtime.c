@@ -37,18 +37,6 @@ static uint32_t word_of(const struct vm_frame *frame)
   return (uint32_t)(frame->position / VM_FRAME_WORD);
 }
 
-/* The code that a compiled frame runs. */
-static struct jit_code *code_of(const struct vm_frame *frame)
-{
-  uint32_t version = frame->position & VM_FRAME_VERSION;
-  struct jit_code *code =
-      __atomic_load_n(&frame->method->compiled, __ATOMIC_ACQUIRE);
-  while (code && code->version != version)
-    code = code->older;
-  VM_ASSERT(code);
-  return code;
-}
-
 static const union interp_word *operation_of(const struct vm_frame *frame)
 {
   const struct interp_code *decoded = frame->method->translated;
@@ -63,7 +51,7 @@ struct jit_result jit_poll(struct vm_thread *thread, uint64_t a, uint64_t b)
   mm_poll_slow(&thread->mutator);
   if (vm_is_exiting(thread->vm))
     return unwind();
-  if (__atomic_load_n(&code_of(thread->top)->is_stale, __ATOMIC_ACQUIRE))
+  if (__atomic_load_n(&jit_code_of(thread->top)->is_stale, __ATOMIC_ACQUIRE))
     return (struct jit_result){0, JIT_LEAVE};
   return go_on(0);
 }
@@ -188,14 +176,24 @@ struct jit_result jit_interpret(struct vm_thread *thread,
                                                           : unwind();
 }
 
+static bool is_unresolved(const union interp_word *pc)
+{
+  return interp_handler_of(pc) == interp_handlers[INTERP_resolve];
+}
+
+/* Code that was compiled before an operation was resolved leaves there each
+   time; now it can do better. */
 struct jit_result jit_go_on(struct vm_thread *thread, struct vm_frame *frame,
                             uint64_t word, uint64_t acc)
 {
-  struct interp_code *decoded = frame->method->translated;
+  struct vm_method *method = (struct vm_method *)frame->method;
+  union interp_word *pc = interp_words_of(method) + word;
+  bool was_unresolved = is_unresolved(pc);
   union vm_slot result;
-  return interp_continue(thread, frame, decoded->words + word, acc, &result)
-             ? go_on(result.u64)
-             : unwind();
+  bool returned = interp_continue(thread, frame, pc, acc, &result);
+  if (was_unresolved && !is_unresolved(pc))
+    jit_resolved(jit_compiler_of(thread->vm), method);
+  return returned ? go_on(result.u64) : unwind();
 }
 
 bool jit_call_no_room(struct vm_thread *thread, struct vm_frame *frame)
@@ -218,7 +216,7 @@ static const void *handler_in(struct vm_thread *thread, struct vm_frame *frame)
   if (handler == UINT32_MAX)
     return NULL;
   const void *code =
-      jit_code_entry(code_of(frame), decoded->insn_words[handler]);
+      jit_code_entry(jit_code_of(frame), decoded->insn_words[handler]);
   VM_ASSERT(code);
   return code;
 }

@@ -71,7 +71,7 @@ static void call_rax(struct jit_emitter *e)
 
 struct makings {
   struct jit_emitter e;
-  jit_label enter, threw, interpret, call_native, no_room, leave, call_runtime,
+  jit_label enter, threw, interpret, touch, call_native, no_room, leave, call_runtime,
       call_leaf, throw_null, throw_division, throw_index, throw_runtime;
   jit_label unwind;           /* rsi: where the address to return to stands */
   jit_label unwind_to_caller; /* jumped to with [rsp] an address in the code of
@@ -172,6 +172,23 @@ static void make_leave(struct makings *m)
 }
 
 /* The result stands in the frame's accumulator slot meanwhile. */
+#define METHOD(field)                                                          \
+  jit_mem_base(JIT_RCX, offsetof(struct vm_method, field))
+#define CODE(field) jit_mem_base(JIT_RDX, offsetof(struct jit_code, field))
+
+/* See Note [Whether a method has run] in collect.c. */
+static void make_touch(struct makings *m)
+{
+  struct jit_emitter *e = &m->e;
+  jit_label_bind(e, m->touch);
+  jit_emit_load(e, JIT_LOAD_64, JIT_RCX, FRAME(method));
+  jit_emit_load(e, JIT_LOAD_64, JIT_RDX, METHOD(compiled));
+  jit_emit_store_imm(e, 0, CODE(is_touched), 1);
+  jit_emit_load(e, JIT_LOAD_64, JIT_RDX, CODE(block.run));
+  jit_emit_store(e, 3, METHOD(machine_entry), JIT_RDX);
+  jit_emit_jump_reg(e, JIT_RDX);
+}
+
 static void make_call_native(struct makings *m)
 {
   struct jit_emitter *e = &m->e;
@@ -255,7 +272,8 @@ static void make_throws(struct makings *m)
 static void make_labels(struct makings *m)
 {
   jit_label *labels[] = {&m->enter,          &m->threw,
-                         &m->interpret,      &m->call_native,
+                         &m->interpret,      &m->touch,
+                         &m->call_native,
                          &m->no_room,        &m->leave,
                          &m->call_runtime,   &m->call_leaf,
                          &m->throw_null,     &m->throw_division,
@@ -272,6 +290,7 @@ static bool make_all(struct makings *m)
   make_unwind(m);
   make_interpret(m);
   make_leave(m);
+  make_touch(m);
   make_call_native(m);
   make_call_runtime(m);
   make_call_leaf(m);
@@ -292,6 +311,7 @@ static void fill_in(struct jit_stubs *stubs, const struct makings *m)
   memcpy(&stubs->enter, &enter, sizeof enter);
   stubs->threw = place_of(m, code, m->threw);
   stubs->interpret = place_of(m, code, m->interpret);
+  stubs->touch = place_of(m, code, m->touch);
   stubs->call_native = place_of(m, code, m->call_native);
   stubs->no_room = place_of(m, code, m->no_room);
   stubs->leave = place_of(m, code, m->leave);

@@ -238,6 +238,8 @@ static void leave(struct jit_compile *c, const struct jit_op *op)
 {
   jit_emit_spill(c, UINT32_MAX);
   jit_acc_to_rax(c);
+  if (c->words[op->word].handler == interp_handlers[INTERP_resolve])
+    c->has_unresolved = true;
   jit_emit_move_imm(&c->e, JIT_RCX, op->word);
   jit_emit_jump_far(&c->e, c->compiler->stubs.leave);
 }

@@ -50,7 +50,8 @@ enum vm_tier_outcome {
  */
 struct vm_tier {
   /* The method's counter has reached 0.  Sets the counter anew, and compiles
-     the method or sees to it that it will be.  Not a safepoint. */
+     the method or sees to it that it will be.  The frame that runs it is
+     saved.  Safepoint. */
   void (*hot)(struct vm_thread *thread, struct vm_method *method);
 
   /*
@@ -66,6 +67,12 @@ struct vm_tier {
   /* What compiled code jumps to when it calls a method that has no compiled
      code: for vm_method.machine_entry. */
   const void *(*initial_entry)(struct vm *vm, const struct vm_method *method);
+
+  /* The world has just been stopped; see mm_binding. */
+  void (*world_stopped)(struct vm *vm);
+
+  /* Frees the compiler, after all methods were forgotten. */
+  void (*destroy)(struct vm *vm);
 
   /* Frees what is kept for a method. */
   void (*forget_method)(struct vm *vm, struct vm_method *method);

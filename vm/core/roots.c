@@ -123,6 +123,8 @@ static void world_stopped(void *host)
   struct vm *vm = host;
   if (vm->monitors) /* there are none while the machine is created */
     vm_monitor_deflate_idle(vm);
+  if (vm->tier)
+    vm->tier->world_stopped(vm);
 }
 
 /* --- For reports --- */

@@ -38,6 +38,7 @@ struct vm_jit_options {
   int mode;           /* enum vm_jit_mode */
   uint64_t threshold; /* calls and rounds of loops until a method is compiled */
   bool sync;          /* by the thread that asks, which waits */
+  bool collect;       /* drop code when there is no room for more */
 };
 
 struct vm_options {
