@@ -86,6 +86,12 @@ bool vm_class_make_members(struct vm *vm, struct vm_class *class,
   return true;
 }
 
+void vm_method_set_entries(struct vm *vm, struct vm_method *method)
+{
+  method->entry = vm->engine.initial_entry(method);
+  method->machine_entry = vm->tier ? vm->tier->initial_entry(method) : NULL;
+}
+
 void vm_class_register(struct vm *vm, struct vm_class *class, bool hidden)
 {
   VM_ASSERT(hidden || !vm_class_table_find(vm->class_table, class->name,

@@ -21,7 +21,8 @@ struct vm_engine {
   /*
    * The instruction at which a frame stands.  For tracing references take
    * `insn`; for line numbers and handlers take `fault` (they differ within
-   * fused sequences).  Natives: UINT32_MAX in both.
+   * fused sequences).  Natives: UINT32_MAX in both; methods that have not
+   * begun, so that only their arguments live: UINT32_MAX in `insn`.
    */
   void (*position)(const struct vm_frame *frame, uint32_t *insn,
                    uint32_t *fault, bool *in_call);

@@ -107,11 +107,18 @@ enum mm_status vm_create(const struct vm_options *options,
   return MM_OK;
 }
 
+static void forget_method(struct vm *vm, struct vm_method *method)
+{
+  if (vm->tier)
+    vm->tier->forget_method(method);
+  vm->engine.forget_method(method);
+}
+
 static void forget_methods(struct vm *vm)
 {
   for (struct vm_class *class = vm->classes; class; class = class->next)
     for (uint32_t i = 0; i < class->method_count; i++)
-      vm->engine.forget_method(&class->methods[i]);
+      forget_method(vm, &class->methods[i]);
 }
 
 static void destroy_modules(struct vm *vm)
