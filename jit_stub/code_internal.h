@@ -71,10 +71,10 @@ struct jit_code {
   uint32_t entry_count, line_count;
   struct jit_entry *entries; /* ascending by word */
   struct jit_line *lines;    /* ascending by offset; with dumps only */
-  bool is_stale;       /* atomic; frames leave it at their next poll */
-  bool is_touched;     /* atomic; called since the last sweep */
-  bool is_in_use;      /* found by a sweep: a frame is in it */
-  bool has_unresolved; /* leaves for operations that are not resolved */
+  bool is_stale;             /* atomic; frames leave it at their next poll */
+  bool is_touched;           /* atomic; called since the last sweep */
+  bool is_in_use;            /* found by a sweep: a frame is in it */
+  bool has_unresolved;       /* leaves for operations that are not resolved */
 };
 
 struct jit_activation;
@@ -85,12 +85,12 @@ struct jit_stubs {
   bool (*enter)(struct vm_thread *thread, struct vm_frame *frame,
                 const void *code, union vm_slot *result,
                 struct jit_activation *activation);
-  const void *threw;        /* where `enter' returns false */
-  const void *interpret;    /* calls: the callee runs in the interpreter */
-  const void *touch;        /* calls: the first one since a sweep */
-  const void *call_native;  /* calls: the callee is a native */
-  const void *no_room;      /* at a method's start: the stack does not suffice */
-  const void *leave;        /* jumped to: the interpreter goes on; ecx: word */
+  const void *threw;       /* where `enter' returns false */
+  const void *interpret;   /* calls: the callee runs in the interpreter */
+  const void *touch;       /* calls: the first one since a sweep */
+  const void *call_native; /* calls: the callee is a native */
+  const void *no_room;     /* at a method's start: the stack does not suffice */
+  const void *leave;       /* jumped to: the interpreter goes on; ecx: word */
   const void *call_runtime; /* calls rax(thread, rsi, rdx) as a safepoint */
   const void *call_leaf;    /* calls rax(rdi, rsi), which stops for nothing */
   const void *throw_null, *throw_division; /* jumped to */
@@ -111,6 +111,7 @@ struct jit_queue {
 
 struct jit_counts {
   uint64_t compiled, insns, code_bytes; /* in all */
+  uint64_t compile_ns; /* atomic; time that it took */
   uint64_t refused; /* atomic; too large, or no memory or room */
   uint64_t live;    /* methods that have code */
   uint64_t sweeps, evicted;
@@ -120,10 +121,10 @@ struct jit_compiler {
   struct vm *vm;
   struct jit_stubs stubs;
   struct mm_barrier_set barriers;
-  uint64_t space_bytes; /* the most that code may take */
-  bool is_sync;         /* methods are compiled by the thread that asks */
-  bool is_compiling;    /* atomic; with is_sync */
-  struct jit_queue queue;        /* else */
+  uint64_t space_bytes;   /* the most that code may take */
+  bool is_sync;           /* methods are compiled by the thread that asks */
+  bool is_compiling;      /* atomic; with is_sync */
+  struct jit_queue queue; /* else */
   struct jit_code *first, *last; /* lock CODE */
   uint32_t stale_count;          /* atomic; codes that are stale */
   struct jit_counts counts;      /* lock CODE */
@@ -199,6 +200,9 @@ void jit_retire_locked(struct jit_compiler *compiler, struct jit_code *code);
 void jit_free_locked(struct jit_compiler *compiler, struct jit_code *code);
 /* An operation of the method that code of it leaves for was resolved. */
 void jit_resolved(struct jit_compiler *compiler, struct vm_method *method);
+
+/* --- report.c --- */
+void jit_report(struct vm *vm, struct mm_stat_sink *sink);
 
 /* --- jit.c --- */
 void jit_destroy(struct vm *vm);

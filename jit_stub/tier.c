@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The compiler as the interpreter's tier: which method is compiled when, and how
- * compiled code is entered.
+ * The compiler as the interpreter's tier: which method is compiled when, and
+ * how compiled code is entered.
  *
  *   interpreted --hot--> [queued] --compiled--> published --cold--> retired
  *        ^                                          |                  |
@@ -13,6 +13,7 @@
 
 #include "jit_stub/code_internal.h"
 
+#include "mm/schedule.h"
 #include "vm/core/purposes.h"
 
 /* --- Counting --- */
@@ -137,7 +138,10 @@ static enum jit_outcome compile_once(struct jit_compiler *compiler,
   uint32_t version;
   if (!free_version(vm, method, &version))
     return JIT_NOT_NOW;
+  uint64_t begun = mm_now_ns();
   enum jit_outcome outcome = jit_compile(compiler, method, version, &code);
+  __atomic_fetch_add(&compiler->counts.compile_ns, mm_now_ns() - begun,
+                     __ATOMIC_RELAXED);
   if (outcome != JIT_COMPILED)
     return outcome;
   vm_lock(vm, VM_LOCK_CODE);
@@ -269,5 +273,6 @@ const struct vm_tier jit_tier = {
     .initial_entry = jit_initial_entry,
     .world_stopped = jit_world_stopped,
     .forget_method = forget_method,
+    .report = jit_report,
     .destroy = jit_destroy,
 };
