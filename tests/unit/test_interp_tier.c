@@ -187,6 +187,26 @@ START_TEST(a_translation_without_memory_throws_wherever_it_ends)
 }
 END_TEST
 
+/* The accumulator goes round the loop with a reference. */
+START_TEST(a_collection_while_the_tier_is_asked_finds_the_accumulator)
+{
+  struct tier_script scripts[] = {{"f", NULL, 0, 0}, {NULL, NULL, 0, 0}};
+  const struct tier_setting setting = {
+      .threshold = 1, .no_fuse = _i, .collects_when_hot = true};
+  ck_assert_int_eq(
+      tier_result(".record R {\n i32 i\n R r\n}\n"
+                  ".function i32 f(R a0) {\n movi v1, 0\n lda.obj a0\nl:\n"
+                  " sta.obj v0\n inci v1, 1\n ldobj.obj v0, R.r\n"
+                  " jnez.obj l\n lda v1\n return\n}\n" WITH_MAIN(
+                      " newobj v0, R\n newobj v1, R\n lda.obj v0\n"
+                      " stobj.obj v1, R.r\n newobj v0, R\n lda.obj v1\n"
+                      " stobj.obj v0, R.r\n call.short f, v0\n return\n"),
+                  scripts, &setting),
+      3);
+  ck_assert_uint_eq(scripts[0].hot, 1 + 3);
+}
+END_TEST
+
 /* --- How compiled code ends --- */
 
 static enum vm_tier_outcome returns_42(struct vm_thread *thread,
@@ -590,6 +610,8 @@ static void add_counting(TCase *tests)
   tcase_add_test(tests, a_counter_that_is_not_used_up_asks_nobody);
   tcase_add_loop_test(tests, calls_and_rounds_of_loops_are_counted, 0,
                       sizeof loops / sizeof loops[0]);
+  tcase_add_loop_test(
+      tests, a_collection_while_the_tier_is_asked_finds_the_accumulator, 0, 2);
   tcase_add_test(tests, a_translation_without_memory_throws_wherever_it_ends);
 }
 

@@ -26,6 +26,8 @@ static void hot(struct vm_thread *thread, struct vm_method *method)
 {
   ck_assert_ptr_eq(thread->top->method, method);
   script_of(method)->hot++;
+  if (tier.setting.collects_when_hot)
+    mm_collect(&thread->mutator, MM_CAUSE_EXPLICIT);
   __atomic_store_n(&method->heat, tier.setting.threshold, __ATOMIC_RELAXED);
 }
 

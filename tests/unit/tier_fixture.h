@@ -32,8 +32,9 @@ struct tier_script {
 struct tier_setting {
   int32_t threshold; /* of calls and rounds */
   bool no_fuse;
-  size_t stack_bytes;    /* 0: the usual ones */
-  uint64_t stress_alloc; /* collect at each N-th allocation */
+  size_t stack_bytes;     /* 0: the usual ones */
+  bool collects_when_hot; /* as a compiler that needs room does */
+  uint64_t stress_alloc;  /* collect at each N-th allocation */
   uint64_t compiler_max_bytes;
 };
 
