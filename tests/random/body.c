@@ -387,7 +387,7 @@ static void write_tight_loop(int counter)
 static void write_loop(int counter)
 {
   int head = new_label(), middle = new_label(), end = new_label();
-  emit("movi %s, %d", reg(counter), between(1, 6));
+  emit("movi %s, %d", reg(counter), between(1, chance(20) ? 40 : 6));
   if (chance(25)) {
     write_jump(middle);
     body.acc = T_NONE;

@@ -16,7 +16,7 @@ int function_count;
 static const char *const prim_names[] = {
     "u1", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64"};
 
-/* Those that are raised, and one that only programs throw. */
+/* Those the machine raises, and one that only programs throw. */
 static const char *const exception_names[] = {
     "ArithmeticException",
     "NullPointerException",
@@ -27,7 +27,6 @@ static const char *const exception_names[] = {
     "AbstractMethodError",
     "NoClassDefFoundError",
     "ExceptionInInitializerError",
-    "IllegalMonitorStateException",
     "RuntimeException",
 };
 
@@ -254,8 +253,6 @@ static void add_natives(void)
   add_native("Math.maxF64", T_F64, T_F64, 2);
   add_native("Double.isInfinite", T_U1, T_F64, 1);
   add_native("Object.createNonMovable", T_OBJECT, T_CLASS, 1);
-  add_native("Object.monitorEnter", T_NONE, T_OBJECT, 1);
-  add_native("Object.monitorExit", T_NONE, T_OBJECT, 1);
 }
 
 static void add_plain_functions(int total)
