@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Numbers from a seed, by the generator PCG-XSH-RR of Melissa O'Neill (2014),
+ * and text that grows.
+ */
+#include "random.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint64_t state;
+
+static uint32_t next(void)
+{
+  uint64_t old = state;
+  state = old * 6364136223846793005u + 1442695040888963407u;
+  uint32_t mixed = (uint32_t)(((old >> 18) ^ old) >> 27);
+  unsigned turn = (unsigned)(old >> 59);
+  return mixed >> turn | mixed << ((32 - turn) & 31);
+}
+
+void seed_with(uint64_t seed)
+{
+  state = seed * 2654435761u + 1442695040888963407u;
+  next();
+  next();
+}
+
+unsigned below(unsigned limit)
+{
+  return (unsigned)(((uint64_t)next() * limit) >> 32);
+}
+
+int between(int least, int most)
+{
+  return least + (int)below((unsigned)(most - least + 1));
+}
+
+bool chance(unsigned percent)
+{
+  return below(100) < percent;
+}
+
+uint64_t random_bits(void)
+{
+  static const uint64_t edges[] = {
+      0,           1,          2,
+      7,           31,         32,
+      33,          63,         64,
+      65,          127,        128,
+      255,         256,        32767,
+      32768,       65535,      65536,
+      0x7fffffff,  0x80000000, 0xffffffff,
+      0x100000000, INT64_MAX,  (uint64_t)1 << 63,
+      UINT64_MAX,  1000003,    0x5555555555555555,
+  };
+  uint64_t bits = edges[below(COUNT(edges))];
+  if (chance(30))
+    bits = (uint64_t)next() << 32 | next();
+  else if (chance(30))
+    bits = ~bits;
+  else if (chance(20))
+    bits++;
+  return bits >> (chance(20) ? below(64) : 0);
+}
+
+void put(struct text *text, const char *format, ...)
+{
+  va_list args;
+  for (;;) {
+    size_t room = text->capacity - text->length;
+    va_start(args, format);
+    int length = vsnprintf(text->bytes ? text->bytes + text->length : NULL,
+                           room, format, args);
+    va_end(args);
+    if (length >= 0 && (size_t)length < room) {
+      text->length += (size_t)length;
+      return;
+    }
+    text->capacity = 2 * text->capacity + (size_t)length + 1;
+    text->bytes = realloc(text->bytes, text->capacity);
+    if (!text->bytes) {
+      fputs("generate: no memory\n", stderr);
+      exit(2);
+    }
+  }
+}

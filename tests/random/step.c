@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One instruction that vm/isa/opcodes.def describes wholly: its operands are
+ * found, the accumulator is loaded unless what is in it will do.
+ */
+#include "random.h"
+
+#include <stdio.h>
+
+#include "vm/isa/isa.h"
+
+#include <string.h>
+
+struct op {
+  const char *text;
+  enum vm_form form;
+  int reg_bits, imm_bits;
+  enum vm_type acc_in, acc_out;
+  unsigned regs[2];
+  unsigned raises;
+};
+
+#define VM_OPCODE(id, text, form, reg_bits, imm_bits, acc_in, acc_out, r0, r1, \
+                  raises, effect)                                              \
+  {text,                                                                       \
+   VM_FORM_##form,                                                             \
+   reg_bits,                                                                   \
+   imm_bits,                                                                   \
+   VM_TYPE_##acc_in,                                                           \
+   VM_TYPE_##acc_out,                                                          \
+   {VM_REG_##r0, VM_REG_##r1},                                                 \
+   raises},
+static const struct op ops[] = {
+#include "vm/isa/opcodes.def"
+};
+
+static bool is_ref_reg(unsigned use)
+{
+  return (use & VM_REG_TYPE_MASK) == VM_TYPE_REF;
+}
+
+/* Those that end a function or touch references are written elsewhere. */
+static bool is_plain(const struct op *op)
+{
+  if (op->acc_in == VM_TYPE_REF || op->acc_out == VM_TYPE_REF ||
+      is_ref_reg(op->regs[0]) || is_ref_reg(op->regs[1]))
+    return false;
+  return op->form <= VM_FORM_V_F64 && strncmp(op->text, "return", 6) != 0;
+}
+
+static bool is_jump(const struct op *op)
+{
+  return op->form == VM_FORM_LABEL || op->form == VM_FORM_V_LABEL;
+}
+
+static const struct op *any_op(bool (*accepts)(const struct op *))
+{
+  for (;;) {
+    const struct op *op = &ops[below(COUNT(ops))];
+    if (accepts(op))
+      return op;
+  }
+}
+
+/* Where 32 or 64 bits of any kind will do, `is_float` says which. */
+static int type_of(enum vm_type type, bool is_float)
+{
+  switch (type) {
+  case VM_TYPE_B32:
+    return is_float ? T_F32 : T_I32;
+  case VM_TYPE_B64:
+    return is_float ? T_F64 : T_I64;
+  case VM_TYPE_I32:
+    return T_I32;
+  case VM_TYPE_I64:
+    return T_I64;
+  case VM_TYPE_F32:
+    return T_F32;
+  case VM_TYPE_F64:
+    return T_F64;
+  case VM_TYPE_REF:
+    return T_OBJECT;
+  default:
+    return T_NONE;
+  }
+}
+
+static int limit_of(const struct op *op)
+{
+  return op->reg_bits == 4 ? 16 : MAX_REGS;
+}
+
+/* --- Divisors --- */
+
+/* A divisor in v3 that is not zero, mostly; -1 now and then. */
+static int divisor(int type)
+{
+  body.acc = T_NONE;
+  if (chance(8)) {
+    emit("movi%s v3, -1", width(type));
+  } else if (type == T_I32) {
+    load_acc(T_I32);
+    emit("ori %d", between(1, 255));
+    emit("sta v3");
+  } else {
+    int number = need_reg(T_I64, MAX_REGS, 3);
+    emit("ldai.64 1");
+    emit("or2.64 %s", reg(number));
+    emit("sta.64 v3");
+  }
+  body.acc = T_NONE;
+  return 3;
+}
+
+/* --- Immediates --- */
+
+static void put_integer(char *text, size_t size, const struct op *op)
+{
+  int64_t value = (int64_t)random_bits();
+  if (op->imm_bits <= 32)
+    value = (int32_t)(uint32_t)(uint64_t)value;
+  if (op->raises && chance(95))
+    value |= 1;
+  snprintf(text, size, "%lld", (long long)value);
+}
+
+static void put_float(char *text, size_t size, bool is_wide_float)
+{
+  static const char *const narrow[] = {"0x7f800000", "0xff800000", "0x7fc00000",
+                                       "0x80000000", "0x00000001", "0x7f7fffff",
+                                       "0x4f000000", "0xcf000000", "0x5f000000",
+                                       "0x3f7fffff", "0x4b800001"};
+  static const char *const wide[] = {
+      "0x7ff0000000000000", "0xfff0000000000000", "0x7ff8000000000000",
+      "0x8000000000000000", "0x0000000000000001", "0x7fefffffffffffff",
+      "0x41e0000000000000", "0xc1e0000000000000", "0x43e0000000000000",
+      "0xc3e0000000000000", "0x41efffffffffffff", "0x3fefffffffffffff"};
+  if (chance(55))
+    snprintf(text, size, "%s",
+             is_wide_float ? wide[below(COUNT(wide))]
+                           : narrow[below(COUNT(narrow))]);
+  else
+    snprintf(text, size, "%d.%u", between(-999, 999), below(100000));
+}
+
+static void put_immediate(char *text, size_t size, const struct op *op)
+{
+  switch (op->form) {
+  case VM_FORM_IMM:
+  case VM_FORM_V_IMM:
+  case VM_FORM_V_V_IMM:
+    put_integer(text, size, op);
+    break;
+  case VM_FORM_F32:
+  case VM_FORM_V_F32:
+    put_float(text, size, false);
+    break;
+  case VM_FORM_F64:
+  case VM_FORM_V_F64:
+    put_float(text, size, true);
+    break;
+  default:
+    text[0] = 0;
+  }
+}
+
+/* --- The instruction --- */
+
+static bool is_divisor(const struct op *op, int i)
+{
+  bool is_last = i == 1 || op->regs[1] == VM_REG_NONE;
+  return (op->raises & VM_RAISES_ARITH) && is_last &&
+         op->form != VM_FORM_V_V_IMM && chance(85);
+}
+
+/* T_NONE when there is no such register. */
+static int operand(const struct op *op, int i, bool is_float)
+{
+  int type = type_of(op->regs[i] & VM_REG_TYPE_MASK, is_float);
+  if (op->regs[i] & VM_REG_DEF)
+    return find_target(type, limit_of(op));
+  return is_divisor(op, i) ? divisor(type) : need_reg(type, limit_of(op), i);
+}
+
+static void need_acc(enum vm_type type, bool is_float)
+{
+  if (type == VM_TYPE_NONE)
+    return;
+  int wanted = type_of(type, is_float);
+  if (body.acc != wanted || chance(25))
+    load_acc(wanted);
+}
+
+static void write_op(const struct op *op, const int numbers[2], int label)
+{
+  char text[128];
+  int length = snprintf(text, sizeof text, "%s", op->text);
+  const char *comma = " ";
+  for (int i = 0; i < 2; i++)
+    if (op->regs[i] != VM_REG_NONE) {
+      length += snprintf(text + length, sizeof text - (size_t)length, "%s%s",
+                         comma, reg(numbers[i]));
+      comma = ", ";
+    }
+  char immediate[40];
+  put_immediate(immediate, sizeof immediate, op);
+  if (label != T_NONE)
+    snprintf(immediate, sizeof immediate, "L%d", label);
+  emit("%s%s%s", text, immediate[0] ? comma : "", immediate);
+}
+
+static bool write_with_operands(const struct op *op, int label)
+{
+  bool is_float = chance(50);
+  int numbers[2] = {T_NONE, T_NONE};
+  for (int i = 1; i >= 0; i--)
+    if (op->regs[i] != VM_REG_NONE &&
+        (numbers[i] = operand(op, i, is_float)) == T_NONE)
+      return false;
+  need_acc(op->acc_in, is_float);
+  write_op(op, numbers, label);
+  if (op->acc_out != VM_TYPE_NONE && op->acc_out != VM_TYPE_SAME)
+    body.acc = type_of(op->acc_out, is_float);
+  return true;
+}
+
+void plain_step(void)
+{
+  if (!write_with_operands(any_op(is_plain), T_NONE))
+    emit("nop");
+  else if (body.acc != T_NONE && chance(45))
+    store_acc();
+}
+
+/* --- Jumps --- */
+
+void write_jump(int label)
+{
+  const struct op *op = any_op(is_jump);
+  if (strcmp(op->text, "jmp") == 0 && !chance(10))
+    op = any_op(is_jump);
+  if (op->acc_in != VM_TYPE_REF) {
+    write_with_operands(op, label);
+    return;
+  }
+  int type = any_ref();
+  int number = need_reg(type, MAX_REGS, 0);
+  load_acc(chance(70) ? type : any_ref());
+  if (op->form == VM_FORM_V_LABEL)
+    emit("%s %s, L%d", op->text, reg(number), label);
+  else
+    emit("%s L%d", op->text, label);
+}
