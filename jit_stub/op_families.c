@@ -82,6 +82,7 @@ const struct jit_family jit_families[] = {
   PLAIN(no_body, EXIT),
   PLAIN(enter, ENTER),
   PLAIN(loop, LOOP),
+  PLAIN(compiled, EXIT),
   PLAIN(leave, EXIT),
   PLAIN(resolve, EXIT),
   PLAIN(bad, EXIT),

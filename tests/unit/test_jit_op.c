@@ -146,6 +146,7 @@ static const struct {
     {INTERP_no_body, "exit"},
     {INTERP_enter, "enter"},
     {INTERP_loop, "loop"},
+    {INTERP_compiled, "exit"},
     {INTERP_leave, "exit"},
     {INTERP_resolve, "exit"},
     {INTERP_bad, "exit"},
@@ -402,7 +403,7 @@ static bool is_left_to_the_interpreter(unsigned op)
 {
   static const uint16_t left[] = {
       INTERP_translate,      INTERP_native,
-      INTERP_no_body,        INTERP_leave,
+      INTERP_no_body,        INTERP_leave,        INTERP_compiled,
       INTERP_resolve,        INTERP_bad,
       INTERP_call_direct_0,  INTERP_call_direct_0_init,
       INTERP_call_virtual_0, INTERP_call_virtual_0_init,
