@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Machine instructions as text.  Capstone reads them where the build has found
- * it; else, or when it has no memory, they are shown as bytes.
+ * it; else, or when it has no memory or is gone, they are shown as bytes.
  *
  * Nothing that is printed depends on where the code lies: places in it are
  * offsets, stubs have names, and other code and data are `outside'.
@@ -66,6 +66,43 @@ static void print_bytes(const struct jit_listing *listing, uint32_t from,
 
 #ifdef HAVE_CAPSTONE
 #include <capstone.h>
+#include <dlfcn.h>
+#include <pthread.h>
+
+/* --- The library --- */
+
+/* It is loaded when the first listing is made, not with the program: it has so
+   many relocations that loading it takes as long as all else before a small
+   program runs. */
+/* clang-format off */
+#define FUNCTIONS(X)                                                           \
+  X(open, open) X(close, close) X(option, option) X(new_insn, malloc)          \
+  X(end_insn, free) X(next, disasm_iter) X(in_group, insn_group)               \
+  X(reg_name, reg_name)
+/* clang-format on */
+
+static struct {
+#define MEMBER(member, function) __typeof__(cs_##function) *member;
+  FUNCTIONS(MEMBER)
+#undef MEMBER
+  bool is_there;
+} cs;
+
+static void load(void)
+{
+#define TEXT_OF(number) #number
+#define LIBRARY(version) "libcapstone.so." TEXT_OF(version)
+  void *library = dlopen(LIBRARY(CS_API_MAJOR), RTLD_NOW | RTLD_LOCAL), *found;
+  cs.is_there = library != NULL;
+#define FIND(member, function)                                                 \
+  found = library ? dlsym(library, "cs_" #function) : NULL;                    \
+  memcpy(&cs.member, &found, sizeof found);                                    \
+  cs.is_there = cs.is_there && found;
+  FUNCTIONS(FIND)
+#undef FIND
+}
+
+/* --- Reading --- */
 
 static bool is_target(const struct jit_listing *listing, uint32_t offset)
 {
@@ -78,8 +115,8 @@ static bool has_target(const struct jit_listing *listing, const cs_insn *insn,
 {
   const cs_x86 *x86 = &insn->detail->x86;
   if (x86->op_count != 1 || x86->operands[0].type != X86_OP_IMM ||
-      (!cs_insn_group(listing->reader, insn, CS_GRP_JUMP) &&
-       !cs_insn_group(listing->reader, insn, CS_GRP_CALL)))
+      (!cs.in_group(listing->reader, insn, CS_GRP_JUMP) &&
+       !cs.in_group(listing->reader, insn, CS_GRP_CALL)))
     return false;
   *target = x86->operands[0].imm;
   return true;
@@ -108,11 +145,10 @@ static void print_target(const struct jit_listing *listing, int64_t target)
 }
 
 /* A constant as wide as an address is one, but for those of numbers. */
-static bool is_address(const struct jit_listing *listing, const cs_insn *insn)
+static bool is_address(const cs_insn *insn)
 {
   enum { USER_BITS = 47 };
   const cs_x86 *x86 = &insn->detail->x86;
-  (void)listing;
   return insn->id == X86_INS_MOVABS && x86->op_count == 2 &&
          x86->operands[1].type == X86_OP_IMM &&
          x86->operands[1].imm > UINT32_MAX &&
@@ -126,9 +162,9 @@ static void print_insn(const struct jit_listing *listing, const cs_insn *insn)
   if (has_target(listing, insn, &target)) {
     fputc(' ', listing->out);
     print_target(listing, target);
-  } else if (is_address(listing, insn)) {
+  } else if (is_address(insn)) {
     fprintf(listing->out, " %s, outside",
-            cs_reg_name(listing->reader, insn->detail->x86.operands[0].reg));
+            cs.reg_name(listing->reader, insn->detail->x86.operands[0].reg));
   } else {
     fprintf(listing->out, "%s%s", insn->op_str[0] ? " " : "", insn->op_str);
   }
@@ -143,13 +179,12 @@ static uint32_t walk(struct jit_listing *listing, uint32_t from, uint32_t to,
   const uint8_t *code = code_at(listing, from);
   size_t left = to - from;
   uint64_t address = from;
-  cs_insn *insn = cs_malloc(listing->reader);
+  cs_insn *insn = cs.new_insn(listing->reader);
   if (!insn)
     return from;
-  while (left > 0 &&
-         cs_disasm_iter(listing->reader, &code, &left, &address, insn))
+  while (left > 0 && cs.next(listing->reader, &code, &left, &address, insn))
     visit(listing, insn);
-  cs_free(insn, 1);
+  cs.end_insn(insn, 1);
   return (uint32_t)address;
 }
 
@@ -176,15 +211,17 @@ static size_t target_bytes(const struct jit_listing *listing)
 
 void jit_machine_begin(struct jit_listing *listing)
 {
-  listing->reader = 0;
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, load);
   listing->targets =
       mm_native_alloc(VM_PURPOSE_COMPILED, target_bytes(listing));
-  if (listing->targets &&
-      cs_open(CS_ARCH_X86, CS_MODE_64, &listing->reader) == CS_ERR_OK &&
-      cs_option(listing->reader, CS_OPT_DETAIL, CS_OPT_ON) == CS_ERR_OK)
+  if (listing->targets && cs.is_there &&
+      cs.open(CS_ARCH_X86, CS_MODE_64, &listing->reader) == CS_ERR_OK &&
+      cs.option(listing->reader, CS_OPT_DETAIL, CS_OPT_ON) == CS_ERR_OK)
     walk(listing, 0, listing->code->code_bytes, note_target);
   else
-    fputs("no memory to read the machine code; here are its bytes\n",
+    fputs(cs.is_there ? "no memory to read machine code; its bytes:\n"
+                      : "Capstone is not installed any more; bytes:\n",
           listing->out);
 }
 
@@ -198,7 +235,7 @@ void jit_machine_print(struct jit_listing *listing, uint32_t from, uint32_t to)
 void jit_machine_end(struct jit_listing *listing)
 {
   if (listing->reader)
-    cs_close(&listing->reader);
+    cs.close(&listing->reader);
   if (listing->targets)
     mm_native_free(VM_PURPOSE_COMPILED, listing->targets,
                    target_bytes(listing));

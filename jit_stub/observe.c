@@ -74,27 +74,34 @@ uint32_t jit_stub_places(const struct jit_compiler *compiler,
   return COUNT;
 }
 
-/* The text is the pattern, or begins like it if that ends with a star. */
-static bool text_matches(const char *text, const char *pattern, size_t bytes)
+/* Is it the pattern, or does it begin like it if that ends with a star?  It is
+   class_name.name, or name alone if class_bytes is 0. */
+static bool name_matches(const char *class_name, size_t class_bytes,
+                         const char *name, const char *pattern, size_t bytes)
 {
-  if (bytes > 0 && pattern[bytes - 1] == '*')
-    return strncmp(text, pattern, bytes - 1) == 0;
-  return strncmp(text, pattern, bytes) == 0 && !text[bytes];
+  size_t before = class_bytes ? class_bytes + 1 : 0;
+  size_t whole = before + strlen(name);
+  bool has_star = bytes > 0 && pattern[bytes - 1] == '*';
+  bytes -= has_star;
+  if (has_star ? bytes > whole : bytes != whole)
+    return false;
+  for (size_t i = 0; i < bytes; i++) {
+    char wanted = i >= before       ? name[i - before]
+                  : i < class_bytes ? class_name[i]
+                                    : '.';
+    if (pattern[i] != wanted)
+      return false;
+  }
+  return true;
 }
 
 bool jit_method_matches(const struct vm_method *method, const char *pattern,
                         size_t bytes)
 {
   const char *class_name = method->owner->name;
-  size_t length = strlen(class_name);
-  if (text_matches(method->name, pattern, bytes))
-    return true;
-  if (bytes > 0 && bytes <= length)
-    return pattern[bytes - 1] == '*' &&
-           text_matches(class_name, pattern, bytes);
-  return bytes > length && memcmp(pattern, class_name, length) == 0 &&
-         pattern[length] == '.' &&
-         text_matches(method->name, pattern + length + 1, bytes - length - 1);
+  return name_matches("", 0, method->name, pattern, bytes) ||
+         name_matches(class_name, strlen(class_name), method->name, pattern,
+                      bytes);
 }
 
 /* --- The map --- */
