@@ -68,16 +68,16 @@ struct jit_code {
   uint32_t version; /* 0 or VM_FRAME_VERSION */
   uint32_t insns;   /* that it was made of */
   uint32_t start;   /* offset where calls enter */
-  uint32_t slow_start; /* offset where it ends what stands in line */
+  uint32_t slow_start; /* offset where what stands out of line begins */
   uint32_t safepoints; /* places where frames may be walked */
   uint32_t entry_count, line_bytes;
   struct jit_entry *entries; /* ascending by word */
   uint8_t *lines;            /* packed; see jit_lines_pack */
   void *debug;               /* what a debugger was told; or null */
-  bool is_stale;       /* atomic; frames leave it at their next poll */
-  bool is_touched;     /* atomic; called since the last sweep */
-  bool is_in_use;      /* found by a sweep: a frame is in it */
-  bool has_unresolved; /* leaves for operations that are not resolved */
+  bool is_stale;             /* atomic; frames leave it at their next poll */
+  bool is_touched;           /* atomic; called since the last sweep */
+  bool is_in_use;            /* found by a sweep: a frame is in it */
+  bool has_unresolved;       /* leaves for operations that are not resolved */
 };
 
 struct jit_activation;
@@ -88,12 +88,12 @@ struct jit_stubs {
   bool (*enter)(struct vm_thread *thread, struct vm_frame *frame,
                 const void *code, union vm_slot *result,
                 struct jit_activation *activation);
-  const void *threw;        /* where `enter' returns false */
-  const void *interpret;    /* calls: the callee runs in the interpreter */
-  const void *touch;        /* calls: the first one since a sweep */
-  const void *call_native;  /* calls: the callee is a native */
-  const void *no_room;      /* at a method's start: the stack does not suffice */
-  const void *leave;        /* jumped to: the interpreter goes on; ecx: word */
+  const void *threw;       /* where `enter' returns false */
+  const void *interpret;   /* calls: the callee runs in the interpreter */
+  const void *touch;       /* calls: the first one since a sweep */
+  const void *call_native; /* calls: the callee is a native */
+  const void *no_room;     /* at a method's start: the stack does not suffice */
+  const void *leave;       /* jumped to: the interpreter goes on; ecx: word */
   const void *call_runtime; /* calls rax(thread, rsi, rdx) as a safepoint */
   const void *call_leaf;    /* calls rax(rdi, rsi), which stops for nothing */
   const void *throw_null, *throw_division; /* jumped to */
@@ -123,10 +123,10 @@ struct jit_compiler {
   struct vm *vm;
   struct jit_stubs stubs;
   struct mm_barrier_set barriers;
-  uint64_t space_bytes; /* the most that code may take */
-  bool is_sync;         /* methods are compiled by the thread that asks */
-  bool is_compiling;    /* atomic; with is_sync */
-  struct jit_queue queue;        /* else */
+  uint64_t space_bytes;   /* the most that code may take */
+  bool is_sync;           /* methods are compiled by the thread that asks */
+  bool is_compiling;      /* atomic; with is_sync */
+  struct jit_queue queue; /* else */
   struct jit_code *first, *last; /* lock CODE */
   uint32_t stale_count;          /* atomic; codes that are stale */
   struct jit_counts counts;      /* lock CODE */

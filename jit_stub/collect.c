@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Collecting compiled code: with the world stopped, code that is in use is found
- * by walking all frames; what is stale and not in use is freed; and when there
- * is no room for more, methods that have not run for long lose their code.
+ * Collecting compiled code: with the world stopped, code that is in use is
+ * found by walking all frames; what is stale and not in use is freed; and when
+ * there is no room for more, methods that have not run for long lose their
+ * code.
  *
  * Note [Whether a method has run]
  *
- * Nothing is counted on the way into compiled code.  Instead a sweep "arms" each
- * method: what compiled code calls, vm_method.machine_entry, becomes a stub that
- * marks the code as touched and puts the entry back.  So a method pays once per
- * sweep, and what is not touched when the next sweep comes has not been called
- * meanwhile (the second-chance list of Corbató 1968, with the stub for the
- * reference bit; HotSpot's entry barriers serve its code cache likewise).
+ * Nothing is counted on the way into compiled code.  Instead a sweep "arms"
+ * each method: what compiled code calls, vm_method.machine_entry, becomes a
+ * stub that marks the code as touched and puts the entry back.  So a method
+ * pays once per sweep, and what is not touched when the next sweep comes has
+ * not been called meanwhile (the second-chance list of Corbató 1968, with the
+ * stub for the reference bit; HotSpot's entry barriers serve its code cache
+ * likewise).
  *
  * A sweep for room first drops what was not touched since the one before.  If
  * that does not free a quarter of the space, it goes on with the oldest code,

@@ -10,7 +10,6 @@
 
 #include "jit_stub/compile_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "mm/compiler_space.h"
@@ -38,8 +37,8 @@ static void *grown(struct jit_compile *c, void *old, uint32_t count,
 
 void jit_note_line(struct jit_compile *c, uint32_t word)
 {
-  struct jit_line *lines = grown(c, c->lines, c->line_count, &c->line_capacity,
-                                 sizeof *c->lines);
+  struct jit_line *lines =
+      grown(c, c->lines, c->line_count, &c->line_capacity, sizeof *c->lines);
   if (!lines)
     return;
   c->lines = lines;
@@ -48,6 +47,7 @@ void jit_note_line(struct jit_compile *c, uint32_t word)
   lines[c->line_count++] = (struct jit_line){c->e.count, word};
 }
 
+/* Entries are emitted in the order of blocks, and so ascend. */
 void jit_note_entry(struct jit_compile *c, uint32_t word)
 {
   struct jit_entry *entries = grown(c, c->entries, c->entry_count,
@@ -55,6 +55,7 @@ void jit_note_entry(struct jit_compile *c, uint32_t word)
   if (!entries)
     return;
   c->entries = entries;
+  VM_ASSERT(c->entry_count == 0 || entries[c->entry_count - 1].word < word);
   entries[c->entry_count++] = (struct jit_entry){word, c->e.count};
 }
 
@@ -265,12 +266,6 @@ static bool emit_all(struct jit_compile *c)
 
 /* --- Keeping it --- */
 
-static int by_word(const void *a, const void *b)
-{
-  const struct jit_entry *left = a, *right = b;
-  return (left->word > right->word) - (left->word < right->word);
-}
-
 static void patch(const struct jit_compile *c, const struct mm_code *block)
 {
   for (uint32_t i = 0; i < c->e.fixup_count; i++) {
@@ -309,7 +304,6 @@ static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
   if (entries)
     memcpy(code->entries, c->entries, entries);
   jit_lines_pack(c->lines, c->line_count, code->lines);
-  qsort(code->entries, code->entry_count, sizeof *code->entries, by_word);
   memcpy(code->block.write, c->e.bytes, c->e.count);
   patch(c, &code->block);
   mm_code_seal(heap, &code->block, c->e.count);
@@ -329,8 +323,7 @@ static bool copy_words(struct jit_compile *c)
     return false;
   vm_lock(c->vm, VM_LOCK_CODE);
   for (uint32_t i = 0; i < c->decoded->word_count; i++)
-    words[i].u64 =
-        __atomic_load_n(&c->decoded->words[i].u64, __ATOMIC_ACQUIRE);
+    words[i].u64 = __atomic_load_n(&c->decoded->words[i].u64, __ATOMIC_ACQUIRE);
   vm_unlock(c->vm, VM_LOCK_CODE);
   c->words = words;
   return true;

@@ -90,14 +90,14 @@ struct jit_compile {
   struct jit_emitter e;
   struct jit_home homes[JIT_HOMES];
   uint32_t home_count;
-  uint8_t *home_of;          /* by register of the frame; JIT_NO_HOME */
-  struct jit_state *states;  /* by block: at its start */
-  jit_label *labels;         /* by block: its start */
-  uint32_t *block_live;      /* by block: homes live at its start */
-  uint32_t *live;            /* by operation: homes live after it; bit 31 the
-                                accumulator */
-  struct jit_state state;    /* where code is being emitted */
-  const struct jit_op *op;   /* the one that is being emitted */
+  uint8_t *home_of;         /* by register of the frame; JIT_NO_HOME */
+  struct jit_state *states; /* by block: at its start */
+  jit_label *labels;        /* by block: its start */
+  uint32_t *block_live;     /* by block: homes live at its start */
+  uint32_t *live;           /* by operation: homes live after it; bit 31 the
+                               accumulator */
+  struct jit_state state;   /* where code is being emitted */
+  const struct jit_op *op;  /* the one that is being emitted */
   uint32_t op_index;
   struct jit_slow *slow_first, **slow_last;
   struct jit_entry *entries;
@@ -106,7 +106,7 @@ struct jit_compile {
   uint32_t line_count, line_capacity;
   uint32_t slow_start, safepoints;
   uint32_t version;
-  bool has_unresolved; /* some JIT_OP_EXIT waits for names to be resolved */
+  bool has_unresolved;   /* some JIT_OP_EXIT waits for names to be resolved */
   struct jit_slow spare; /* instead of one that there is no memory for */
   bool out_of_memory;
 };
@@ -123,6 +123,8 @@ bool jit_states_find(struct jit_compile *c);
    instruction stands: of those it has to see, during a call or before. */
 uint32_t jit_map_homes(const struct jit_compile *c, const struct jit_op *op,
                        bool in_call);
+/* Is the accumulator one of them, before? */
+bool jit_map_has_acc(const struct jit_compile *c, const struct jit_op *op);
 /* From the present state to that at the start of a block. */
 void jit_emit_edge(struct jit_compile *c, const struct jit_state *to,
                    uint32_t live);
@@ -191,8 +193,7 @@ void jit_emit_slow_paths(struct jit_compile *c);
 
 /* Throws, if the condition holds. */
 void jit_throw_null_if(struct jit_compile *c, enum jit_condition condition);
-void jit_throw_division_if(struct jit_compile *c,
-                           enum jit_condition condition);
+void jit_throw_division_if(struct jit_compile *c, enum jit_condition condition);
 void jit_throw_index_if(struct jit_compile *c, enum jit_condition condition,
                         unsigned index, unsigned array);
 /* The label of one that throws with a runtime function, which takes rsi and rdx

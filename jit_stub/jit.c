@@ -25,8 +25,7 @@ static enum mm_status fill(struct jit_compiler *compiler,
   const struct vm_options *options = &vm->options;
   compiler->barriers = mm_barrier_set_of(vm->heap);
   compiler->space_bytes = mm_code_max_bytes(vm->heap);
-  compiler->is_sync = options->jit.sync ||
-                      options->jit.mode == VM_JIT_ALWAYS ||
+  compiler->is_sync = options->jit.sync || options->jit.mode == VM_JIT_ALWAYS ||
                       options->mm.deterministic;
   enum mm_status status = jit_stubs_make(compiler, error);
   if (status == MM_OK && !compiler->is_sync && !jit_queue_start(compiler)) {

@@ -198,12 +198,11 @@ unsigned jit_read_index(struct jit_compile *c, int32_t operand,
                         unsigned scratch)
 {
   unsigned h = home_of(c, operand);
-  bool is_zero_extended =
-      operand == JIT_ACC     ? c->state.acc == JIT_ACC_NARROW
-      : operand == JIT_IMM   ? true
-      : h == JIT_NO_HOME     ? true
-      : c->homes[h].is_vector ? false
-                              : c->homes[h].is_narrow;
+  bool is_zero_extended = operand == JIT_ACC   ? c->state.acc == JIT_ACC_NARROW
+                          : operand == JIT_IMM ? true
+                          : h == JIT_NO_HOME   ? true
+                          : c->homes[h].is_vector ? false
+                                                  : c->homes[h].is_narrow;
   unsigned reg = jit_read(c, operand, false, scratch);
   if (is_zero_extended)
     return reg;

@@ -60,7 +60,7 @@ struct jit_result jit_initialise(struct vm_thread *thread, uint64_t class,
                                  uint64_t b)
 {
   (void)b;
-  return vm_class_initialise(thread, (struct vm_class *)(uintptr_t)class)
+  return vm_class_initialise(thread, (struct vm_class *)(uintptr_t) class)
              ? go_on(0)
              : unwind();
 }
@@ -70,14 +70,14 @@ struct jit_result jit_new_object(struct vm_thread *thread, uint64_t class,
 {
   (void)b;
   return object_or_unwind(
-      vm_new_object(thread, (struct vm_class *)(uintptr_t)class));
+      vm_new_object(thread, (struct vm_class *)(uintptr_t) class));
 }
 
 struct jit_result jit_new_array(struct vm_thread *thread, uint64_t class,
                                 uint64_t length)
 {
   return object_or_unwind(vm_new_array(
-      thread, (struct vm_class *)(uintptr_t)class, (int32_t)length));
+      thread, (struct vm_class *)(uintptr_t) class, (int32_t)length));
 }
 
 struct jit_result jit_literal(struct vm_thread *thread, uint64_t array,
@@ -92,7 +92,7 @@ struct jit_result jit_type(struct vm_thread *thread, uint64_t class, uint64_t b)
 {
   (void)b;
   return object_or_unwind(
-      vm_class_mirror(thread, (struct vm_class *)(uintptr_t)class));
+      vm_class_mirror(thread, (struct vm_class *)(uintptr_t) class));
 }
 
 struct jit_result jit_multi_array(struct vm_thread *thread, uint64_t a,
@@ -136,7 +136,7 @@ struct jit_result jit_throw_index(struct vm_thread *thread, uint64_t index,
 struct jit_result jit_throw_cast(struct vm_thread *thread, uint64_t object,
                                  uint64_t class)
 {
-  vm_throw_cast(thread, ref_of(object), (struct vm_class *)(uintptr_t)class);
+  vm_throw_cast(thread, ref_of(object), (struct vm_class *)(uintptr_t) class);
   return unwind();
 }
 

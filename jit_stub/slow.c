@@ -56,9 +56,14 @@ void jit_emit_slow_paths(struct jit_compile *c)
 
 /* --- Throwing --- */
 
+/* Making the exception may collect, and the operation is as good as not begun:
+   what its instruction would have read is still live. */
 static void save_frame(struct jit_compile *c)
 {
   jit_emit_spill(c, UINT32_MAX);
+  if (jit_map_has_acc(c, c->op))
+    jit_emit_store(&c->e, 3, jit_frame_at(offsetof(struct vm_frame, acc)),
+                   JIT_ACC_REG);
   jit_emit_store_position(c, c->op->word, false);
 }
 

@@ -3,10 +3,10 @@
  * What of the homes holds at the borders of blocks; see Note [Homes].
  *
  * Each block has a state that it starts in, whichever way it is reached, and
- * jumps bring it about: they store what is dirty and not so there, and load what
- * is to be valid and is not.  Any choice is right.  This one is good: valid is
- * what all ways that lead there have anyway; but at the head of a loop, what
- * the jumps back to it have, so that loads stand in front of loops.
+ * jumps bring it about: they store what is dirty and not so there, and load
+ * what is to be valid and is not.  Any choice is right.  This one is good:
+ * valid is what all ways that lead there have anyway; but at the head of a
+ * loop, what the jumps back to it have, so that loads stand in front of loops.
  *
  * Found by going over the blocks a few times with what each operation does to
  * the state; what the emitter really does may differ and need not be known.
@@ -21,8 +21,7 @@ enum { ROUNDS = 4 };
 
 static uint32_t homes_in(const struct jit_compile *c, const uint64_t *set)
 {
-  uint32_t homes =
-      jit_flow_has(c->flow, set, JIT_ACC) ? JIT_LIVE_ACC : 0;
+  uint32_t homes = jit_flow_has(c->flow, set, JIT_ACC) ? JIT_LIVE_ACC : 0;
   for (uint32_t h = 0; h < c->home_count; h++)
     if (jit_flow_has(c->flow, set, (int32_t)c->homes[h].vreg))
       homes |= UINT32_C(1) << h;
@@ -35,8 +34,8 @@ static void note_live(void *context, uint32_t op, const uint64_t *live_after)
   c->live[op] = homes_in(c, live_after);
   const struct jit_cover *cover = jit_flow_cover_of(c->flow, op);
   for (uint32_t i = 0; cover && i < cover->handler_count; i++)
-    c->live[op] |=
-        homes_in(c, c->flow->blocks[cover->handlers[i]].live_in) & ~JIT_LIVE_ACC;
+    c->live[op] |= homes_in(c, c->flow->blocks[cover->handlers[i]].live_in) &
+                   ~JIT_LIVE_ACC;
 }
 
 static bool find_live(struct jit_compile *c)
@@ -50,18 +49,30 @@ static bool find_live(struct jit_compile *c)
   return true;
 }
 
+static const uint64_t *map_of(const struct jit_compile *c,
+                              const struct jit_op *op, bool in_call)
+{
+  uint32_t insn =
+      interp_origin_of(c->decoded, c->decoded->words + op->word)->insn;
+  return in_call ? vm_map_call(c->verified, insn)
+                 : vm_map_before(c->verified, insn);
+}
+
 /* Homes whose register is in the verifier's map at an operation. */
 uint32_t jit_map_homes(const struct jit_compile *c, const struct jit_op *op,
                        bool in_call)
 {
-  uint32_t insn = interp_origin_of(c->decoded, c->decoded->words + op->word)->insn;
-  const uint64_t *map = in_call ? vm_map_call(c->verified, insn)
-                                : vm_map_before(c->verified, insn);
+  const uint64_t *map = map_of(c, op, in_call);
   uint32_t homes = 0;
   for (uint32_t h = 0; h < c->home_count; h++)
     if (vm_map_has(map, c->homes[h].vreg))
       homes |= UINT32_C(1) << h;
   return homes;
+}
+
+bool jit_map_has_acc(const struct jit_compile *c, const struct jit_op *op)
+{
+  return vm_map_has(map_of(c, op, false), c->method->reg_count);
 }
 
 /* --- What an operation does to the state --- */
@@ -117,7 +128,8 @@ static uint32_t live_at(const struct jit_compile *c, uint32_t b)
          jit_map_homes(c, &c->ops.ops[block->first], false);
 }
 
-static bool is_back_edge(const struct jit_compile *c, uint32_t from, uint32_t to)
+static bool is_back_edge(const struct jit_compile *c, uint32_t from,
+                         uint32_t to)
 {
   return c->flow->blocks[to].first <= c->flow->blocks[from].first;
 }
@@ -140,8 +152,8 @@ static void round_of(struct jit_compile *c, struct jit_state *next,
   if (!is_loop[0])
     next[0].valid = 0;
   for (uint32_t b = 0; b < count; b++)
-    for (uint32_t s = 0;
-         c->flow->blocks[b].is_reachable && s < c->flow->blocks[b].successor_count;
+    for (uint32_t s = 0; c->flow->blocks[b].is_reachable &&
+                         s < c->flow->blocks[b].successor_count;
          s++)
       reach(c, next, is_loop, b, c->flow->blocks[b].successors[s]);
   for (uint32_t b = 0; b < count; b++) {
@@ -163,13 +175,13 @@ bool jit_states_find(struct jit_compile *c)
     return false;
   for (uint32_t b = 0; b < count; b++) {
     is_loop[b] = false;
-    c->block_live[b] =
-        c->flow->blocks[b].is_reachable ? live_at(c, b) : 0;
-    c->states[b] = (struct jit_state){.valid = c->block_live[b] & ~JIT_LIVE_ACC};
+    c->block_live[b] = c->flow->blocks[b].is_reachable ? live_at(c, b) : 0;
+    c->states[b] =
+        (struct jit_state){.valid = c->block_live[b] & ~JIT_LIVE_ACC};
   }
   for (uint32_t b = 0; b < count; b++)
-    for (uint32_t s = 0;
-         c->flow->blocks[b].is_reachable && s < c->flow->blocks[b].successor_count;
+    for (uint32_t s = 0; c->flow->blocks[b].is_reachable &&
+                         s < c->flow->blocks[b].successor_count;
          s++)
       if (is_back_edge(c, b, c->flow->blocks[b].successors[s]))
         is_loop[c->flow->blocks[b].successors[s]] = true;
@@ -186,7 +198,8 @@ static uint32_t to_store(const struct jit_state *from,
   return from->dirty & from->valid & live & ~(to->valid & to->dirty);
 }
 
-static uint32_t to_load(const struct jit_state *from, const struct jit_state *to)
+static uint32_t to_load(const struct jit_state *from,
+                        const struct jit_state *to)
 {
   return to->valid & ~from->valid;
 }

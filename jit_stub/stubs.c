@@ -7,6 +7,9 @@
  * rbp returns to.  At that of one that is called by the code of a frame, that
  * address stands at [rsp + 8], which unwinding has to know (`from`).
  *
+ * Who holds what: Note [Registers of compiled code], Note [The machine stack of
+ * compiled code].
+ *
  * rsp has any multiple of 8 in compiled code, so it is aligned before C code is
  * called; rbp, which C code preserves, keeps its old value meanwhile.
  */
@@ -71,8 +74,9 @@ static void call_rax(struct jit_emitter *e)
 
 struct makings {
   struct jit_emitter e;
-  jit_label enter, threw, interpret, touch, call_native, no_room, leave, call_runtime,
-      call_leaf, throw_null, throw_division, throw_index, throw_runtime;
+  jit_label enter, threw, interpret, touch, call_native, no_room, leave,
+      call_runtime, call_leaf, throw_null, throw_division, throw_index,
+      throw_runtime;
   jit_label unwind;           /* rsi: where the address to return to stands */
   jit_label unwind_to_caller; /* jumped to with [rsp] an address in the code of
                                  thread->top, which made the call */
@@ -87,9 +91,9 @@ static void make_enter(struct makings *m)
   for (int i = 0; i < SAVED_COUNT; i++)
     jit_emit_push(e, saved[i]);
   jit_emit_push(e, JIT_RCX);
-  jit_emit_store(
-      e, 3, jit_mem_base(JIT_R8, offsetof(struct jit_activation, rsp)),
-      JIT_RSP);
+  jit_emit_store(e, 3,
+                 jit_mem_base(JIT_R8, offsetof(struct jit_activation, rsp)),
+                 JIT_RSP);
   jit_emit_move(e, true, JIT_THREAD, JIT_RDI);
   jit_emit_move(e, true, JIT_FRAME, JIT_RSI);
   jit_emit_load(e, JIT_LOAD_64, JIT_RAX, FRAME(acc));
@@ -172,8 +176,7 @@ static void make_leave(struct makings *m)
 }
 
 /* The result stands in the frame's accumulator slot meanwhile. */
-#define METHOD(field)                                                          \
-  jit_mem_base(JIT_RCX, offsetof(struct vm_method, field))
+#define METHOD(field) jit_mem_base(JIT_RCX, offsetof(struct vm_method, field))
 #define CODE(field) jit_mem_base(JIT_RDX, offsetof(struct jit_code, field))
 
 /* See Note [Whether a method has run] in collect.c. */
@@ -271,14 +274,11 @@ static void make_throws(struct makings *m)
 
 static void make_labels(struct makings *m)
 {
-  jit_label *labels[] = {&m->enter,          &m->threw,
-                         &m->interpret,      &m->touch,
-                         &m->call_native,
-                         &m->no_room,        &m->leave,
-                         &m->call_runtime,   &m->call_leaf,
-                         &m->throw_null,     &m->throw_division,
-                         &m->throw_index,    &m->throw_runtime,
-                         &m->unwind,         &m->unwind_to_caller};
+  jit_label *labels[] = {
+      &m->enter,         &m->threw,      &m->interpret,       &m->touch,
+      &m->call_native,   &m->no_room,    &m->leave,           &m->call_runtime,
+      &m->call_leaf,     &m->throw_null, &m->throw_division,  &m->throw_index,
+      &m->throw_runtime, &m->unwind,     &m->unwind_to_caller};
   for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
     *labels[i] = jit_label_new(&m->e);
 }

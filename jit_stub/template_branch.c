@@ -61,8 +61,7 @@ static void compare_integers(struct jit_compile *c, const struct jit_op *op,
   if (jit_is_in_slot(c, op->right, &slot))
     jit_emit_alu_load(&c->e, JIT_CMP, wide, l, slot);
   else
-    jit_emit_alu(&c->e, JIT_CMP, wide, l,
-                 jit_read(c, op->right, wide, JIT_T1));
+    jit_emit_alu(&c->e, JIT_CMP, wide, l, jit_read(c, op->right, wide, JIT_T1));
 }
 
 static void integer_branch(struct jit_compile *c, const struct jit_op *op,

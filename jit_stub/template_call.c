@@ -4,8 +4,8 @@
  *
  * A call puts its arguments where they are registers of the callee's frame,
  * which begins right behind the caller's registers, links the frames, and calls
- * the callee's machine code through its method: that is compiled code, or a stub
- * that has the interpreter or the native do it.
+ * the callee's machine code through its method: that is compiled code, or a
+ * stub that has the interpreter or the native do it.
  *
  *   [rbp + ...] = arguments
  *   [rbp].position = where the call stands
@@ -54,8 +54,7 @@ static void pass(struct jit_compile *c, int32_t operand, struct jit_mem to)
                   jit_frame_at(offsetof(struct vm_frame, acc)));
     jit_emit_store(&c->e, 3, to, JIT_RDI);
   } else if (h != JIT_NO_HOME && c->homes[h].is_vector)
-    jit_emit_fstore(&c->e, true, to,
-                    jit_read_vector(c, operand, true, JIT_F1));
+    jit_emit_fstore(&c->e, true, to, jit_read_vector(c, operand, true, JIT_F1));
   else
     jit_emit_store(&c->e, 3, to, jit_read(c, operand, true, JIT_RDI));
 }
@@ -225,9 +224,9 @@ static void emit_poll(struct jit_compile *c, struct jit_slow *slow)
 static void poll(struct jit_compile *c)
 {
   struct jit_slow *slow = jit_slow_new(c, emit_poll);
-  jit_emit_alu_store_imm(&c->e, JIT_CMP, 2,
-                         jit_thread_at(offsetof(struct vm_thread, mutator.poll)),
-                         0);
+  jit_emit_alu_store_imm(
+      &c->e, JIT_CMP, 2,
+      jit_thread_at(offsetof(struct vm_thread, mutator.poll)), 0);
   jit_emit_jump_if(&c->e, JIT_IF_NOT_EQUAL, slow->label);
   jit_slow_bind_back(c, slow);
 }

@@ -155,12 +155,9 @@ static void store_ref(struct jit_compile *c, struct jit_mem to, unsigned value,
   if (is_volatile) {
     jit_emit_move(e, false, JIT_RDX, value);
     jit_emit_exchange(
-        e, 2, barriers->after.is_on ? jit_mem_base(JIT_RSI, 0) : to,
-        JIT_RDX);
+        e, 2, barriers->after.is_on ? jit_mem_base(JIT_RSI, 0) : to, JIT_RDX);
   } else
-    jit_emit_store(e, 2,
-                   barriers->after.is_on ? jit_mem_base(JIT_RSI, 0)
-                                                  : to,
+    jit_emit_store(e, 2, barriers->after.is_on ? jit_mem_base(JIT_RSI, 0) : to,
                    value);
   if (!barriers->after.is_on)
     return;
@@ -200,7 +197,7 @@ static struct element element_of(struct jit_compile *c, const struct jit_op *op,
 static unsigned log2_of_load(unsigned load)
 {
   static const uint8_t log2[] = {
-      [JIT_LOAD_U8] = 0, [JIT_LOAD_I8] = 0,  [JIT_LOAD_U16] = 1,
+      [JIT_LOAD_U8] = 0,  [JIT_LOAD_I8] = 0,  [JIT_LOAD_U16] = 1,
       [JIT_LOAD_I16] = 1, [JIT_LOAD_U32] = 2, [JIT_LOAD_I32] = 2,
       [JIT_LOAD_64] = 3};
   return log2[load];
@@ -211,8 +208,8 @@ static uint64_t is_storable(uint64_t value, uint64_t array)
 {
   const struct vm_class *element =
       vm_class_of((struct mm_ref){(uint32_t)array})->element;
-  return vm_class_is_assignable(
-      vm_class_of((struct mm_ref){(uint32_t)value}), element);
+  return vm_class_is_assignable(vm_class_of((struct mm_ref){(uint32_t)value}),
+                                element);
 }
 
 /* The classes are not the same.  slow->a: the value; rsi: the array. */
@@ -231,7 +228,8 @@ static void emit_storable(struct jit_compile *c, struct jit_slow *slow)
   jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, slow->back);
   jit_emit_move(e, true, JIT_RDX, JIT_RSI);
   jit_emit_shift_imm(e, JIT_SHR, true, JIT_RDX, MM_REF_SHIFT);
-  struct jit_slow *throws = jit_throw_with(c, jit_throw_store, slow->a, JIT_RDX);
+  struct jit_slow *throws =
+      jit_throw_with(c, jit_throw_store, slow->a, JIT_RDX);
   jit_emit_jump(e, throws->label);
 }
 

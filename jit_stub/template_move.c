@@ -22,8 +22,7 @@ static void move(struct jit_compile *c, const struct jit_op *op)
     jit_write_vector(c, op->dest, jit_read_vector(c, op->left, true, to));
     return;
   }
-  unsigned reg =
-      jit_read(c, op->left, !narrow, jit_dest(c, op->dest, JIT_T0));
+  unsigned reg = jit_read(c, op->left, !narrow, jit_dest(c, op->dest, JIT_T0));
   jit_write(c, op->dest, reg, narrow ? JIT_FORM_32 : JIT_FORM_64);
 }
 
@@ -69,8 +68,8 @@ static void from_runtime(struct jit_compile *c, const struct jit_op *op,
                   jit_frame_at(offsetof(struct vm_frame, acc)));
   }
   c->state.acc = JIT_ACC_WIDE;
-  jit_write(c, op->dest >= 0 ? op->dest : JIT_ACC,
-            keeps_acc ? JIT_T0 : JIT_RAX, JIT_FORM_64);
+  jit_write(c, op->dest >= 0 ? op->dest : JIT_ACC, keeps_acc ? JIT_T0 : JIT_RAX,
+            JIT_FORM_64);
 }
 
 void jit_template_move(struct jit_compile *c, const struct jit_op *op)

@@ -21,7 +21,8 @@ static bool fits(const void *pointer)
   return (uintptr_t)pointer <= INT32_MAX;
 }
 
-#define TLAB_CURSOR jit_thread_at(offsetof(struct vm_thread, mutator.tlab_cursor))
+#define TLAB_CURSOR                                                            \
+  jit_thread_at(offsetof(struct vm_thread, mutator.tlab_cursor))
 #define TLAB_LIMIT jit_thread_at(offsetof(struct vm_thread, mutator.tlab_limit))
 
 /* --- Allocation --- */
@@ -66,7 +67,7 @@ void jit_allocate(struct jit_compile *c, const struct vm_class *class,
   }
   jit_emit_load(e, JIT_LOAD_64, JIT_RCX, TLAB_CURSOR);
   jit_emit_lea(e, true, JIT_RDX,
-               jit_mem_base(JIT_RCX, (int32_t)class->layout.base_bytes));
+               jit_mem_base(JIT_RCX, (int32_t) class->layout.base_bytes));
   jit_emit_alu_load(e, JIT_CMP, true, JIT_RDX, TLAB_LIMIT);
   jit_emit_jump_if(e, JIT_IF_ABOVE, slow->label);
   jit_emit_store(e, 3, TLAB_CURSOR, JIT_RDX);
@@ -96,10 +97,10 @@ static void new_array(struct jit_compile *c, const struct jit_op *op)
   slow = jit_slow_new(c, emit_new_array);
   jit_emit_alu_imm(e, JIT_CMP, false, JIT_RCX, MM_TLAB_OBJECT_MAX_BYTES);
   jit_emit_jump_if(e, JIT_IF_ABOVE, slow->label);
-  jit_emit_lea(e, true, JIT_RDX,
-               jit_mem_scaled(JIT_RCX, 1u << layout->elem_log2,
-                              (int32_t)layout->base_bytes +
-                                  MM_OBJECT_ALIGN - 1));
+  jit_emit_lea(
+      e, true, JIT_RDX,
+      jit_mem_scaled(JIT_RCX, 1u << layout->elem_log2,
+                     (int32_t)layout->base_bytes + MM_OBJECT_ALIGN - 1));
   jit_emit_alu_imm(e, JIT_AND, true, JIT_RDX, -MM_OBJECT_ALIGN);
   jit_emit_alu_imm(e, JIT_CMP, true, JIT_RDX, MM_TLAB_OBJECT_MAX_BYTES);
   jit_emit_jump_if(e, JIT_IF_ABOVE, slow->label);
@@ -137,15 +138,16 @@ static void test_class(struct jit_compile *c, const struct vm_class *class,
 {
   struct jit_emitter *e = &c->e;
   jit_emit_load(e, JIT_LOAD_U32, JIT_RCX, jit_mem_scaled(JIT_RAX, 8, 0));
-  jit_emit_alu_imm(e, JIT_CMP, false, JIT_RCX, (int32_t)(uint32_t)bits_of(class));
+  jit_emit_alu_imm(e, JIT_CMP, false, JIT_RCX,
+                   (int32_t)(uint32_t)bits_of(class));
   jit_emit_jump_if(e, JIT_IF_EQUAL, yes);
-  jit_emit_alu_store_imm(e, JIT_CMP, 2,
-                         jit_mem_base(JIT_RCX, offsetof(struct vm_class, depth)),
-                         (int32_t)class->depth);
+  jit_emit_alu_store_imm(
+      e, JIT_CMP, 2, jit_mem_base(JIT_RCX, offsetof(struct vm_class, depth)),
+      (int32_t) class->depth);
   jit_emit_jump_if(e, JIT_IF_BELOW, no);
   jit_emit_load(e, JIT_LOAD_64, JIT_RDX,
                 jit_mem_base(JIT_RCX, offsetof(struct vm_class, display)));
-  compare_pointer(c, jit_mem_base(JIT_RDX, (int32_t)class->depth * 8), class);
+  compare_pointer(c, jit_mem_base(JIT_RDX, (int32_t) class->depth * 8), class);
 }
 
 static uint64_t is_instance(uint64_t object, uint64_t class)
@@ -153,7 +155,7 @@ static uint64_t is_instance(uint64_t object, uint64_t class)
   struct mm_ref ref = {(uint32_t)object};
   return !mm_is_null(ref) &&
          vm_class_is_assignable(vm_class_of(ref),
-                                (struct vm_class *)(uintptr_t)class);
+                                (struct vm_class *)(uintptr_t) class);
 }
 
 /* Of a class of arrays: in C.  The object in rax; rax becomes the answer. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The compiler as the interpreter's tier: which method is compiled when, and how
- * compiled code is entered.
+ * The compiler as the interpreter's tier: which method is compiled when, and
+ * how compiled code is entered.
  *
  *   interpreted --hot--> [queued] --compiled--> published --cold--> retired
  *        ^                                          |                  |

@@ -52,8 +52,8 @@ struct vm_options {
   struct mm_options mm;
   size_t stack_bytes; /* VM stack of a thread */
   struct vm_jit_options jit;
-  bool fuse;          /* fuse instruction sequences (on; off for tests) */
-  FILE *out, *err;    /* of the program; stdout, stderr */
+  bool fuse;       /* fuse instruction sequences (on; off for tests) */
+  FILE *out, *err; /* of the program; stdout, stderr */
 };
 
 void vm_options_init(struct vm_options *options);
