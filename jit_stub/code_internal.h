@@ -114,6 +114,7 @@ struct jit_queue {
 
 struct jit_counts {
   uint64_t compiled, insns, code_bytes; /* in all */
+  uint64_t compile_ns; /* atomic; time that it took */
   uint64_t refused; /* atomic; too large, or no memory or room */
   uint64_t live;    /* methods that have code */
   uint64_t sweeps, evicted;
@@ -204,6 +205,9 @@ void jit_retire_locked(struct jit_compiler *compiler, struct jit_code *code);
 void jit_free_locked(struct jit_compiler *compiler, struct jit_code *code);
 /* An operation of the method that code of it leaves for was resolved. */
 void jit_resolved(struct jit_compiler *compiler, struct vm_method *method);
+
+/* --- report.c --- */
+void jit_report(struct vm *vm, struct mm_stat_sink *sink);
 
 /* --- jit.c --- */
 void jit_destroy(struct vm *vm);

@@ -7,8 +7,8 @@
  * rbp returns to.  At that of one that is called by the code of a frame, that
  * address stands at [rsp + 8], which unwinding has to know (`from`).
  *
- * Who holds what: Note [Registers of compiled code], Note [The machine stack of
- * compiled code].
+ * Who holds what: Note [Registers of compiled code]
+ * How it is unwound: Note [The machine stack of compiled code]
  *
  * rsp has any multiple of 8 in compiled code, so it is aligned before C code is
  * called; rbp, which C code preserves, keeps its old value meanwhile.

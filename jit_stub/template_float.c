@@ -45,6 +45,13 @@ static void simple(struct jit_compile *c, const struct jit_op *op)
   bool in_slot = jit_is_in_slot(c, op->right, &slot);
   unsigned r =
       in_slot ? JIT_NO_REG : jit_read_vector(c, op->right, wide, JIT_F2);
+  bool is_commutative = how == JIT_FADD || how == JIT_FMUL;
+  if (r == d && op->left != op->right && is_commutative) {
+    jit_emit_falu(&c->e, how, wide, d,
+                  jit_read_vector(c, op->left, wide, JIT_F1));
+    jit_write_vector(c, op->dest, d);
+    return;
+  }
   if (r == d && op->left != op->right) {
     /* The left operand may be where the result goes too. */
     jit_read_vector_into(c, op->left, wide, JIT_F1);
@@ -104,7 +111,9 @@ static void square_root(struct jit_compile *c, const struct jit_op *op)
 {
   unsigned d = jit_dest_vector(c, op->dest, JIT_F1);
   unsigned from = jit_read_vector(c, op->left, true, JIT_F2);
-  jit_emit_falu(&c->e, JIT_FSQRT, true, d, from);
+  /* Copied first, lest it wait for what the register held before. */
+  copy(c, d, from);
+  jit_emit_falu(&c->e, JIT_FSQRT, true, d, d);
   jit_write_vector(c, op->dest, d);
 }
 

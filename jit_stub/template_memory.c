@@ -46,12 +46,48 @@ static void load_general(struct jit_compile *c, const struct jit_op *op,
   jit_write(c, op->dest, to, form);
 }
 
+static void note_acc(void *is_used, int32_t operand)
+{
+  if (operand == JIT_ACC)
+    *(bool *)is_used = true;
+}
+
+/* Is what is loaded into the accumulator used as an f64 next?  A guess: code
+   finds the accumulator wherever it is. */
+static bool is_float_next(const struct jit_compile *c)
+{
+  if (c->op_index + 1 >= c->ops.count)
+    return false;
+  const struct jit_op *next = &c->ops.ops[c->op_index + 1];
+  bool uses_acc = false;
+  jit_op_uses(next, note_acc, &uses_acc);
+  if (!uses_acc)
+    return false;
+  switch (next->kind) {
+  case JIT_OP_MULADD:
+  case JIT_OP_SQRT:
+    return true;
+  case JIT_OP_ARITH:
+  case JIT_OP_BRANCH:
+    return next->type == JIT_F64;
+  case JIT_OP_MOVE: {
+    const struct jit_home *home = home_of(c, next->dest);
+    return home && home->is_vector;
+  }
+  default:
+    return false;
+  }
+}
+
 static void load(struct jit_compile *c, const struct jit_op *op,
                  struct jit_mem from)
 {
   const struct jit_home *home = home_of(c, op->dest);
   bool wide = op->load == JIT_LOAD_64;
-  if (home && home->is_vector && (wide || op->load == JIT_LOAD_I32)) {
+  if (op->dest == JIT_ACC && wide && is_float_next(c)) {
+    jit_emit_fload(&c->e, true, JIT_ACC_VECTOR_REG, from);
+    jit_write_vector(c, JIT_ACC, JIT_ACC_VECTOR_REG);
+  } else if (home && home->is_vector && (wide || op->load == JIT_LOAD_I32)) {
     jit_emit_fload(&c->e, wide, home->reg, from);
     jit_write_vector(c, op->dest, home->reg);
   } else

@@ -14,6 +14,7 @@
 #include "jit_stub/code_internal.h"
 #include "jit_stub/observe_internal.h"
 
+#include "mm/schedule.h"
 #include "vm/core/purposes.h"
 
 /* --- Counting --- */
@@ -139,7 +140,10 @@ static enum jit_outcome compile_once(struct jit_compiler *compiler,
   uint32_t version;
   if (!free_version(vm, method, &version))
     return JIT_NOT_NOW;
+  uint64_t begun = mm_now_ns();
   enum jit_outcome outcome = jit_compile(compiler, method, version, &code);
+  __atomic_fetch_add(&compiler->counts.compile_ns, mm_now_ns() - begun,
+                     __ATOMIC_RELAXED);
   if (outcome != JIT_COMPILED)
     return outcome;
   jit_observe_compiled(compiler, code);
@@ -272,5 +276,6 @@ const struct vm_tier jit_tier = {
     .initial_entry = jit_initial_entry,
     .world_stopped = jit_world_stopped,
     .forget_method = forget_method,
+    .report = jit_report,
     .destroy = jit_destroy,
 };

@@ -6,6 +6,7 @@
 #ifndef VM_CORE_ENGINE_H
 #define VM_CORE_ENGINE_H
 
+#include "mm/binding.h"
 #include "vm/core/thread.h"
 
 struct vm_engine {
@@ -70,6 +71,9 @@ struct vm_tier {
 
   /* The world has just been stopped; see mm_binding. */
   void (*world_stopped)(struct vm *vm);
+
+  /* Numbers for a summary; see mm_binding. */
+  void (*report)(struct vm *vm, struct mm_stat_sink *sink);
 
   /* Frees the compiler, after all methods were forgotten. */
   void (*destroy)(struct vm *vm);

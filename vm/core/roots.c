@@ -129,6 +129,13 @@ static void world_stopped(void *host)
 
 /* --- For reports --- */
 
+static void report(void *host, struct mm_stat_sink *sink)
+{
+  struct vm *vm = host;
+  if (vm->tier)
+    vm->tier->report(vm, sink);
+}
+
 static void layout_name(void *host, const struct mm_layout *layout, char *name,
                         size_t name_bytes)
 {
@@ -156,6 +163,8 @@ const struct mm_binding vm_binding = {
     .visit_mutator_roots = visit_mutator_roots,
     .visit_weak = visit_weak,
     .world_stopped = world_stopped,
+    .report = report,
+    .host_title = "compiled methods",
     .layout_name = layout_name,
     .where = where,
     .describe_mutator = describe_mutator,
