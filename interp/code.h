@@ -147,6 +147,9 @@ static inline union interp_word *interp_words_of(const struct vm_method *method)
   return ((const struct interp_code *)method->translated)->words;
 }
 
+/* What the operation is called in ops.def, as it is now. */
+const char *interp_op_name(const union interp_word *pc);
+
 /* Addresses of the handlers, by enum interp_op. */
 extern const void *const *interp_handlers;
 

@@ -41,9 +41,15 @@ static const struct {
 static unsigned op_of(const union interp_word *pc)
 {
   unsigned op = 0;
-  while (op < INTERP_OP_COUNT && interp_handlers[op] != pc->handler)
+  const void *handler = interp_handler_of(pc);
+  while (op < INTERP_OP_COUNT && interp_handlers[op] != handler)
     op++;
   return op;
+}
+
+const char *interp_op_name(const union interp_word *pc)
+{
+  return op_table[op_of(pc)].name;
 }
 
 static void print_operands(unsigned op, const union interp_word *pc,

@@ -68,9 +68,12 @@ struct jit_code {
   uint32_t version; /* 0 or VM_FRAME_VERSION */
   uint32_t insns;   /* that it was made of */
   uint32_t start;   /* offset where calls enter */
-  uint32_t entry_count, line_count;
+  uint32_t slow_start; /* offset where what stands out of line begins */
+  uint32_t safepoints; /* places where frames may be walked */
+  uint32_t entry_count, line_bytes;
   struct jit_entry *entries; /* ascending by word */
-  struct jit_line *lines;    /* ascending by offset; with dumps only */
+  uint8_t *lines;            /* packed; see jit_lines_pack */
+  void *debug;               /* what a debugger was told; or null */
   bool is_stale;             /* atomic; frames leave it at their next poll */
   bool is_touched;           /* atomic; called since the last sweep */
   bool is_in_use;            /* found by a sweep: a frame is in it */
@@ -128,6 +131,8 @@ struct jit_compiler {
   struct jit_code *first, *last; /* lock CODE */
   uint32_t stale_count;          /* atomic; codes that are stale */
   struct jit_counts counts;      /* lock CODE */
+  FILE *perf_map;                /* or null; see observe.c */
+  void *debug; /* what a debugger was told of the stubs; or null */
 };
 
 static inline struct jit_compiler *jit_compiler_of(const struct vm *vm)
@@ -226,6 +231,24 @@ bool jit_make_room(struct jit_compiler *compiler, struct vm_thread *thread);
 
 /* Where the code may be entered at this operation; null: nowhere. */
 const void *jit_code_entry(const struct jit_code *code, uint32_t word);
+
+/*
+ * Lines take two variable-length numbers each, the distances from the line
+ * before: offsets ascend, words go either way.  Packing returns the bytes it
+ * takes; `to' null: it only counts.
+ */
+size_t jit_lines_pack(const struct jit_line *lines, uint32_t count,
+                      uint8_t *to);
+
+/* Reads them one by one, from the first on. */
+struct jit_line_reader {
+  const uint8_t *at, *end;
+  struct jit_line line; /* the last one that was read */
+};
+
+struct jit_line_reader jit_lines_of(const struct jit_code *code);
+/* False: there are no more. */
+bool jit_line_next(struct jit_line_reader *reader);
 
 /* --- compile.c --- */
 

@@ -259,6 +259,7 @@ static bool emit_all(struct jit_compile *c)
     else
       jit_label_bind(&c->e, c->labels[b]);
   }
+  c->slow_start = c->e.count;
   jit_emit_slow_paths(c);
   return !c->out_of_memory && jit_emit_finish(&c->e);
 }
@@ -279,7 +280,7 @@ static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
 {
   struct mm_heap *heap = c->vm->heap;
   size_t entries = c->entry_count * sizeof *c->entries;
-  size_t lines = c->line_count * sizeof *c->lines;
+  size_t lines = jit_lines_pack(c->lines, c->line_count, NULL);
   struct jit_code *code =
       mm_native_alloc(VM_PURPOSE_COMPILED, sizeof *code + entries + lines);
   if (!code)
@@ -296,12 +297,13 @@ static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
   code->insns = c->method->function->insn_count;
   code->entries = (struct jit_entry *)(code + 1);
   code->entry_count = c->entry_count;
-  code->lines = (struct jit_line *)((char *)code->entries + entries);
-  code->line_count = c->line_count;
+  code->slow_start = c->slow_start;
+  code->safepoints = c->safepoints;
+  code->lines = (uint8_t *)code->entries + entries;
+  code->line_bytes = (uint32_t)lines;
   if (entries)
     memcpy(code->entries, c->entries, entries);
-  if (lines)
-    memcpy(code->lines, c->lines, lines);
+  jit_lines_pack(c->lines, c->line_count, code->lines);
   memcpy(code->block.write, c->e.bytes, c->e.count);
   patch(c, &code->block);
   mm_code_seal(heap, &code->block, c->e.count);

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "jit_stub/code_internal.h"
+#include "jit_stub/observe_internal.h"
 
 #include "vm/core/purposes.h"
 
@@ -62,6 +63,7 @@ enum mm_status jit_start(struct vm *vm, struct mm_error *error)
     vm->options.jit.threshold = 1;
   vm->compiler = compiler;
   vm->tier = &jit_tier;
+  jit_observe_started(compiler);
   give_entries(vm);
   return MM_OK;
 }
@@ -83,6 +85,7 @@ void jit_stop(struct vm *vm)
 void jit_destroy(struct vm *vm)
 {
   jit_stop(vm);
+  jit_observe_ended(jit_compiler_of(vm));
   mm_code_free(vm->heap, jit_compiler_of(vm)->stubs.block.run);
   mm_native_free(VM_PURPOSE_COMPILED, vm->compiler,
                  sizeof(struct jit_compiler));

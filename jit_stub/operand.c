@@ -86,6 +86,7 @@ void jit_emit_reload(struct jit_compile *c, uint32_t homes)
 
 void jit_emit_store_position(struct jit_compile *c, uint32_t word, bool in_call)
 {
+  c->safepoints++;
   uint32_t position = word * VM_FRAME_WORD | VM_FRAME_COMPILED | c->version |
                       (in_call ? VM_FRAME_IN_CALL : 0);
   jit_emit_store_imm(&c->e, 3,

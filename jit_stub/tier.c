@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include "jit_stub/code_internal.h"
+#include "jit_stub/observe_internal.h"
 
 #include "mm/schedule.h"
 #include "vm/core/purposes.h"
@@ -112,6 +113,7 @@ void jit_free_locked(struct jit_compiler *compiler, struct jit_code *code)
   if (code->is_stale)
     __atomic_fetch_sub(&compiler->stale_count, 1, __ATOMIC_RELAXED);
   unlink_locked(compiler, code);
+  jit_observe_freed(compiler, code);
   mm_code_free(compiler->vm->heap, code->block.run);
   mm_native_free(VM_PURPOSE_COMPILED, code, code->bytes);
 }
@@ -144,6 +146,7 @@ static enum jit_outcome compile_once(struct jit_compiler *compiler,
                      __ATOMIC_RELAXED);
   if (outcome != JIT_COMPILED)
     return outcome;
+  jit_observe_compiled(compiler, code);
   vm_lock(vm, VM_LOCK_CODE);
   publish_locked(compiler, code);
   vm_unlock(vm, VM_LOCK_CODE);

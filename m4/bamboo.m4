@@ -45,6 +45,24 @@ AC_DEFUN([BAMBOO_NEED_LIBRARY],
 [PKG_CHECK_MODULES([$1], [$2], [],
   [AC_MSG_ERROR([$2 is missing; install the package $3 (Debian)])])])
 
+# Capstone, a disassembler of machine code: for --jit-dump, if it is there, and
+# unless --without-capstone.  Only its headers are used here; the library is
+# loaded when it is needed.
+AC_DEFUN([BAMBOO_WANT_CAPSTONE],
+[AC_ARG_WITH([capstone],
+  [AS_HELP_STRING([--without-capstone],
+    [list compiled code as bytes, not as instructions])],
+  [], [with_capstone=yes])
+have_capstone=no
+AS_IF([test "x$with_capstone" != xno],
+  [PKG_CHECK_MODULES([CAPSTONE], [capstone >= 4],
+    [have_capstone=yes], [have_capstone=no])])
+AS_IF([test $have_capstone = yes],
+  [AC_SEARCH_LIBS([dlopen], [dl])
+   AC_DEFINE([HAVE_CAPSTONE], [1], [Define if Capstone is there.])],
+  [CAPSTONE_CFLAGS=])
+AC_SUBST([CAPSTONE_CFLAGS])])
+
 # BAMBOO_OPTION(NAME, HELP, MACRO): --enable-NAME, off unless asked for.
 AC_DEFUN([BAMBOO_OPTION],
 [AC_ARG_ENABLE([$1], [AS_HELP_STRING([--enable-$1], [$2])],

@@ -59,7 +59,7 @@ struct cli_settings {
   bool warnings, maps, print_options;
   enum mm_native_allocator internal_allocator;
   enum cli_stats stats;
-  const char *stats_file, *log_file; /* null: standard error */
+  const char *stats_file, *log_file, *dump_file; /* null: standard error */
   struct cli_fail_alloc fail_alloc;
   bool list_faults; /* --break=help */
   uint32_t slot_bytes[CLI_SLOT_SIZES_MOST]; /* vm.mm.slot_count of them */

@@ -29,7 +29,7 @@ struct session {
   struct cli_settings settings;
   struct cli_sources sources;
   struct vm *vm;
-  FILE *log, *stats; /* opened here, or standard error; null: not wanted */
+  FILE *log, *stats, *dump; /* opened here, or standard error; null: not wanted */
 };
 
 /* Opens a file of an option; null: standard error. */
@@ -57,6 +57,12 @@ static int open_outputs(struct session *session)
     session->stats = open_output("stats", settings->stats_file);
     if (!session->stats)
       return CLI_USAGE;
+  }
+  if (settings->vm.jit.dump_methods_bytes) {
+    session->dump = open_output("jit-dump", settings->dump_file);
+    if (!session->dump)
+      return CLI_USAGE;
+    settings->vm.jit.dump = session->dump;
   }
   return CLI_OK;
 }
@@ -236,5 +242,9 @@ int cli_command_run(int argc, char **argv)
     status = run(&session);
   int log_status = close_output(session.log, "gc-log");
   int stats_status = close_output(session.stats, "stats");
-  return status ? status : log_status ? log_status : stats_status;
+  int dump_status = close_output(session.dump, "jit-dump");
+  return status         ? status
+         : log_status   ? log_status
+         : stats_status ? stats_status
+                        : dump_status;
 }

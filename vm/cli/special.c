@@ -253,6 +253,38 @@ static void write_log(const struct cli_settings *settings,
 
 const struct cli_special cli_log = {read_log, write_log, NULL};
 
+static bool read_jit_dump(struct cli_settings *settings, const char *value,
+                          struct cli_problem *problem)
+{
+  struct vm_jit_options *jit = &settings->vm.jit;
+  const char *methods = value ? value : "*";
+  const char *colon = strchr(methods, ':');
+  if (strcmp(methods, "off") == 0)
+    methods = "";
+  if (colon && (colon == methods || !colon[1]))
+    return cli_wrong(problem, "a %s the colon; `*' means all methods",
+                     colon[1] ? "method has to stand before"
+                              : "file has to follow");
+  jit->dump_methods = methods;
+  jit->dump_methods_bytes =
+      colon ? (size_t)(colon - methods) : strlen(methods);
+  settings->dump_file = colon ? colon + 1 : NULL;
+  return true;
+}
+
+static void write_jit_dump(const struct cli_settings *settings,
+                           char text[CLI_VALUE_BYTES])
+{
+  const struct vm_jit_options *jit = &settings->vm.jit;
+  const char *file = settings->dump_file;
+  strcpy(text, "off");
+  if (jit->dump_methods_bytes)
+    snprintf(text, CLI_VALUE_BYTES, "%.*s%s%s", (int)jit->dump_methods_bytes,
+             jit->dump_methods, file ? ":" : "", file ? file : "");
+}
+
+const struct cli_special cli_jit_dump = {read_jit_dump, write_jit_dump, NULL};
+
 static const struct cli_choice stats_choices[] = {
     {"text", CLI_STATS_TEXT, true},
     {"json", CLI_STATS_JSON, true},

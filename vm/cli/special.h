@@ -48,6 +48,7 @@ extern const struct cli_special cli_growth;
 extern const struct cli_special cli_pause_goal;
 extern const struct cli_special cli_slot_sizes;
 extern const struct cli_special cli_log;
+extern const struct cli_special cli_jit_dump;
 extern const struct cli_special cli_stats_format;
 extern const struct cli_special cli_stress;
 extern const struct cli_special cli_verify;

@@ -39,6 +39,13 @@ struct vm_jit_options {
   uint64_t threshold; /* calls and rounds of loops until a method is compiled */
   bool sync;          /* by the thread that asks, which waits */
   bool collect;       /* drop code when there is no room for more */
+  /* Lists what was compiled; null: not.  Of which methods: the first bytes of
+     `dump_methods' say, Class.method or method, a `*' at the end for more. */
+  FILE *dump;
+  const char *dump_methods;
+  size_t dump_methods_bytes;
+  bool perf_map; /* names code for Linux perf, in /tmp/perf-PID.map */
+  bool gdb;      /* tells a debugger of code, by gdb's interface */
 };
 
 struct vm_options {
