@@ -32,6 +32,7 @@
 #include "jit_stub/jit.h"
 #include "mm/barrier_set.h"
 #include "mm/code.h"
+#include "mm/gc/faults.h"
 #include "vm/core/lock.h"
 #include "vm/core/runtime.h"
 

@@ -163,7 +163,8 @@ void jit_slow_runtime_call(struct jit_compile *c, const struct jit_slow *slow,
   jit_emit_call_far(&c->e, c->compiler->stubs.call_runtime);
   if (result != JIT_NO_REG && result != JIT_RAX)
     jit_emit_move(&c->e, true, result, JIT_RAX);
-  jit_emit_reload(c, slow->state.valid);
+  if (!mm_fault_is_due(c->vm->heap, MM_FAULT_JIT_RELOAD))
+    jit_emit_reload(c, slow->state.valid);
   if (!keeps_acc)
     return;
   jit_emit_load(&c->e, JIT_LOAD_64, JIT_ACC_REG,

@@ -84,7 +84,8 @@ static struct jit_mem callee_at(const struct jit_op *op, size_t offset)
 /* What is in homes and used later, or has to be seen by the collector. */
 static void save_for_call(struct jit_compile *c, const struct jit_op *op)
 {
-  jit_emit_spill(c, c->live[c->op_index] | jit_map_homes(c, op, true));
+  if (!mm_fault_is_due(c->vm->heap, MM_FAULT_JIT_SPILL))
+    jit_emit_spill(c, c->live[c->op_index] | jit_map_homes(c, op, true));
 }
 
 static void link_frames(struct jit_compile *c, const struct jit_op *op)
@@ -223,6 +224,8 @@ static void emit_poll(struct jit_compile *c, struct jit_slow *slow)
 
 static void poll(struct jit_compile *c)
 {
+  if (mm_fault_is_due(c->vm->heap, MM_FAULT_JIT_POLL))
+    return;
   struct jit_slow *slow = jit_slow_new(c, emit_poll);
   jit_emit_alu_store_imm(
       &c->e, JIT_CMP, 2,

@@ -177,6 +177,10 @@ static void store_ref(struct jit_compile *c, struct jit_mem to, unsigned value,
   struct jit_emitter *e = &c->e;
   const struct mm_barrier_set *barriers = &c->compiler->barriers;
   size_t mutator = offsetof(struct vm_thread, mutator);
+  if (mm_fault_is_due(c->vm->heap, MM_FAULT_JIT_BARRIER)) {
+    jit_emit_store(e, 2, to, value);
+    return;
+  }
   if (barriers->before.is_on) {
     struct jit_slow *slow = jit_slow_new(c, emit_before);
     slow->mem = to;

@@ -78,8 +78,9 @@ void jit_retire_locked(struct jit_compiler *compiler, struct jit_code *code)
   if (code->is_stale)
     return;
   __atomic_store_n(&method->entry, interp_words_of(method), __ATOMIC_RELEASE);
-  __atomic_store_n(&method->machine_entry, compiler->stubs.interpret,
-                   __ATOMIC_RELEASE);
+  if (!mm_fault_is_due(compiler->vm->heap, MM_FAULT_JIT_STALE))
+    __atomic_store_n(&method->machine_entry, compiler->stubs.interpret,
+                     __ATOMIC_RELEASE);
   __atomic_store_n(&code->is_stale, true, __ATOMIC_RELEASE);
   __atomic_fetch_add(&compiler->stale_count, 1, __ATOMIC_RELAXED);
   compiler->counts.live--;
@@ -107,7 +108,8 @@ void jit_free_locked(struct jit_compiler *compiler, struct jit_code *code)
     newer->older = code->older;
   }
   /* The stub `touch' may have put it back while the code was retired. */
-  if (method->machine_entry == code->block.run)
+  if (method->machine_entry == code->block.run &&
+      !mm_fault_is_due(compiler->vm->heap, MM_FAULT_JIT_STALE))
     __atomic_store_n(&method->machine_entry, compiler->stubs.interpret,
                      __ATOMIC_RELEASE);
   if (code->is_stale)

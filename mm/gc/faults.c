@@ -35,6 +35,11 @@ bool mm_fault_strikes(struct mm_heap *heap, enum mm_fault fault)
   return chances % faults[fault].every == 0;
 }
 
+bool mm_fault_is_due(struct mm_heap *heap, enum mm_fault fault)
+{
+  return mm_breaks(heap, fault);
+}
+
 void mm_faults_print(const struct mm_heap *heap, FILE *out)
 {
   const char *before = "  broken on purpose: ";

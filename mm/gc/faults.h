@@ -6,7 +6,10 @@
 #ifndef MM_GC_FAULTS_H
 #define MM_GC_FAULTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct mm_heap;
 
 enum mm_fault {
 #define MM_FAULT(NAME, key, every, text) MM_FAULT_##NAME,
@@ -21,6 +24,10 @@ static inline uint64_t mm_fault_bit(enum mm_fault fault)
 {
   return (uint64_t)1 << fault;
 }
+
+/* Is it on, and does it strike now?  Counts a chance.  For what the host
+   breaks. */
+bool mm_fault_is_due(struct mm_heap *heap, enum mm_fault fault);
 
 /* As --break names it, and what it leaves out.  Static text. */
 const char *mm_fault_name(enum mm_fault fault);
