@@ -70,8 +70,8 @@ size_t jit_lines_pack(const struct jit_line *lines, uint32_t count, uint8_t *to)
 
 struct jit_line_reader jit_lines_of(const struct jit_code *code)
 {
-  return (struct jit_line_reader){
-      .at = code->lines, .end = code->lines + code->line_bytes};
+  return (struct jit_line_reader){.at = code->lines,
+                                  .end = code->lines + code->line_bytes};
 }
 
 bool jit_line_next(struct jit_line_reader *reader)

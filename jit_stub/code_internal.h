@@ -59,6 +59,15 @@ struct jit_line {
   uint32_t word;
 };
 
+/* An instruction that faults if an object is null, and where that is thrown. */
+struct jit_fault {
+  uint32_t offset;
+  uint32_t target;
+};
+
+/* Accesses below this address fault. */
+enum { JIT_NULL_PAGE_BYTES = 4096 };
+
 struct jit_code {
   struct vm_method *method;
   struct mm_code block;
@@ -66,19 +75,21 @@ struct jit_code {
   struct jit_code *next, *previous; /* all of the machine, as they were made */
   size_t bytes;                     /* of this structure with its tables */
   uint32_t code_bytes;
-  uint32_t version; /* 0 or VM_FRAME_VERSION */
-  uint32_t insns;   /* that it was made of */
-  uint32_t start;   /* offset where calls enter */
+  uint32_t version;    /* 0 or VM_FRAME_VERSION */
+  uint32_t insns;      /* that it was made of */
+  uint32_t start;      /* offset where calls enter */
   uint32_t slow_start; /* offset where what stands out of line begins */
   uint32_t safepoints; /* places where frames may be walked */
   uint32_t entry_count, line_bytes;
   struct jit_entry *entries; /* ascending by word */
-  uint8_t *lines;            /* packed; see jit_lines_pack */
-  void *debug;               /* what a debugger was told; or null */
-  bool is_stale;             /* atomic; frames leave it at their next poll */
-  bool is_touched;           /* atomic; called since the last sweep */
-  bool is_in_use;            /* found by a sweep: a frame is in it */
-  bool has_unresolved;       /* leaves for operations that are not resolved */
+  uint32_t fault_count;
+  struct jit_fault *faults; /* ascending by offset */
+  uint8_t *lines;           /* packed; see jit_lines_pack */
+  void *debug;              /* what a debugger was told; or null */
+  bool is_stale;            /* atomic; frames leave it at their next poll */
+  bool is_touched;          /* atomic; called since the last sweep */
+  bool is_in_use;           /* found by a sweep: a frame is in it */
+  bool has_unresolved;      /* leaves for operations that are not resolved */
 };
 
 struct jit_activation;
@@ -115,7 +126,7 @@ struct jit_queue {
 
 struct jit_counts {
   uint64_t compiled, insns, code_bytes; /* in all */
-  uint64_t compile_ns; /* atomic; time that it took */
+  uint64_t compile_ns;                  /* atomic; time that it took */
   uint64_t refused; /* atomic; too large, or no memory or room */
   uint64_t live;    /* methods that have code */
   uint64_t sweeps, evicted;
@@ -209,6 +220,13 @@ void jit_resolved(struct jit_compiler *compiler, struct vm_method *method);
 
 /* --- report.c --- */
 void jit_report(struct vm *vm, struct mm_stat_sink *sink);
+
+/* --- fault.c --- */
+/* From now on faults of compiled code become exceptions. */
+void jit_faults_start(void);
+/* `thread` runs compiled code on the calling thread of the system; null: none
+   does.  Returns who did before. */
+struct vm_thread *jit_fault_watch(struct vm_thread *thread);
 
 /* --- jit.c --- */
 void jit_destroy(struct vm *vm);

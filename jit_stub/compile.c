@@ -47,6 +47,16 @@ void jit_note_line(struct jit_compile *c, uint32_t word)
   lines[c->line_count++] = (struct jit_line){c->e.count, word};
 }
 
+void jit_note_fault(struct jit_compile *c, jit_label target)
+{
+  struct jit_fault *faults = grown(c, c->faults, c->fault_count,
+                                   &c->fault_capacity, sizeof *c->faults);
+  if (!faults)
+    return;
+  c->faults = faults;
+  faults[c->fault_count++] = (struct jit_fault){c->e.count, target};
+}
+
 /* Entries are emitted in the order of blocks, and so ascend. */
 void jit_note_entry(struct jit_compile *c, uint32_t word)
 {
@@ -280,12 +290,13 @@ static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
 {
   struct mm_heap *heap = c->vm->heap;
   size_t entries = c->entry_count * sizeof *c->entries;
+  size_t faults = c->fault_count * sizeof *c->faults;
   size_t lines = jit_lines_pack(c->lines, c->line_count, NULL);
-  struct jit_code *code =
-      mm_native_alloc(VM_PURPOSE_COMPILED, sizeof *code + entries + lines);
+  struct jit_code *code = mm_native_alloc(
+      VM_PURPOSE_COMPILED, sizeof *code + entries + faults + lines);
   if (!code)
     return JIT_REFUSED;
-  code->bytes = sizeof *code + entries + lines;
+  code->bytes = sizeof *code + entries + faults + lines;
   if (mm_code_alloc(heap, c->e.count, 0, code, &code->block) != MM_OK) {
     mm_native_free(VM_PURPOSE_COMPILED, code, code->bytes);
     return c->e.count < c->compiler->space_bytes / 2 ? JIT_NO_ROOM
@@ -299,10 +310,15 @@ static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
   code->entry_count = c->entry_count;
   code->slow_start = c->slow_start;
   code->safepoints = c->safepoints;
-  code->lines = (uint8_t *)code->entries + entries;
+  code->faults = (struct jit_fault *)((char *)code->entries + entries);
+  code->fault_count = c->fault_count;
+  code->lines = (uint8_t *)code->faults + faults;
   code->line_bytes = (uint32_t)lines;
   if (entries)
     memcpy(code->entries, c->entries, entries);
+  for (uint32_t i = 0; i < c->fault_count; i++)
+    code->faults[i] = (struct jit_fault){c->faults[i].offset,
+                                         c->e.labels[c->faults[i].target]};
   jit_lines_pack(c->lines, c->line_count, code->lines);
   memcpy(code->block.write, c->e.bytes, c->e.count);
   patch(c, &code->block);

@@ -100,6 +100,8 @@ struct jit_compile {
   const struct jit_op *op;  /* the one that is being emitted */
   uint32_t op_index;
   struct jit_slow *slow_first, **slow_last;
+  struct jit_fault *faults; /* their targets are labels yet */
+  uint32_t fault_count, fault_capacity;
   struct jit_entry *entries;
   uint32_t entry_count, entry_capacity;
   struct jit_line *lines;
@@ -193,6 +195,8 @@ void jit_emit_slow_paths(struct jit_compile *c);
 
 /* Throws, if the condition holds. */
 void jit_throw_null_if(struct jit_compile *c, enum jit_condition condition);
+/* If the next instruction, which is an access to memory, faults. */
+void jit_throw_null_on_fault(struct jit_compile *c);
 void jit_throw_division_if(struct jit_compile *c, enum jit_condition condition);
 void jit_throw_index_if(struct jit_compile *c, enum jit_condition condition,
                         unsigned index, unsigned array);
@@ -236,6 +240,7 @@ void jit_runtime_call(struct jit_compile *c, jit_runtime_function *function);
 
 /* --- compile.c --- */
 void jit_note_line(struct jit_compile *c, uint32_t word);
+void jit_note_fault(struct jit_compile *c, jit_label target);
 void jit_note_entry(struct jit_compile *c, uint32_t word);
 
 /* --- templates --- */

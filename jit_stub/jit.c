@@ -61,6 +61,7 @@ enum mm_status jit_start(struct vm *vm, struct mm_error *error)
   }
   if (vm->options.jit.mode == VM_JIT_ALWAYS)
     vm->options.jit.threshold = 1;
+  jit_faults_start();
   vm->compiler = compiler;
   vm->tier = &jit_tier;
   jit_observe_started(compiler);

@@ -86,6 +86,13 @@ void jit_throw_null_if(struct jit_compile *c, enum jit_condition condition)
   throw_if(c, condition, c->compiler->stubs.throw_null);
 }
 
+void jit_throw_null_on_fault(struct jit_compile *c)
+{
+  struct jit_slow *slow = jit_slow_new(c, emit_throw);
+  slow->helper = c->compiler->stubs.throw_null;
+  jit_note_fault(c, slow->label);
+}
+
 void jit_throw_division_if(struct jit_compile *c, enum jit_condition condition)
 {
   throw_if(c, condition, c->compiler->stubs.throw_division);

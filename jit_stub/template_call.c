@@ -128,27 +128,25 @@ static void call_known(struct jit_compile *c, const struct jit_op *op)
   called(c);
 }
 
-/* The receiver is there. */
-static void check_receiver(struct jit_compile *c, const struct jit_op *op)
+/* The receiver in rdi. */
+static void read_receiver(struct jit_compile *c, const struct jit_op *op)
 {
   int32_t receiver = argument(op, 0);
-  unsigned reg = JIT_RDI;
   if (receiver == JIT_ACC_SLOT)
-    jit_emit_load(&c->e, JIT_LOAD_64, reg,
+    jit_emit_load(&c->e, JIT_LOAD_64, JIT_RDI,
                   jit_frame_at(offsetof(struct vm_frame, acc)));
   else
-    reg = jit_read(c, receiver, false, JIT_RDI);
-  if (reg != JIT_RDI)
-    jit_emit_move(&c->e, false, JIT_RDI, reg);
-  jit_emit_test(&c->e, false, JIT_RDI, JIT_RDI);
-  jit_throw_null_if(c, JIT_IF_EQUAL);
+    jit_read_into(c, receiver, false, JIT_RDI);
 }
 
 static void call_direct(struct jit_compile *c, const struct jit_op *op)
 {
   const struct vm_method *method = op->ptr;
-  if (op->sub == JIT_CALL_DIRECT)
-    check_receiver(c, op);
+  if (op->sub == JIT_CALL_DIRECT) {
+    read_receiver(c, op);
+    jit_emit_test(&c->e, false, JIT_RDI, JIT_RDI);
+    jit_throw_null_if(c, JIT_IF_EQUAL);
+  }
   pass_all(c, op, callee_slot(op->advance + method->local_count));
   save_for_call(c, op);
   call_known(c, op);
@@ -159,7 +157,8 @@ static void call_virtual(struct jit_compile *c, const struct jit_op *op)
 {
   struct jit_emitter *e = &c->e;
   const struct vm_method *method = op->ptr;
-  check_receiver(c, op);
+  read_receiver(c, op);
+  jit_throw_null_on_fault(c);
   jit_emit_load(e, JIT_LOAD_U32, JIT_RDX, jit_mem_scaled(JIT_RDI, 8, 0));
   jit_emit_load(e, JIT_LOAD_64, JIT_RDX,
                 jit_mem_base(JIT_RDX, offsetof(struct vm_class, vtable)));

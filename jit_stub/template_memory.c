@@ -12,13 +12,21 @@
 
 /* --- Objects --- */
 
-/* The reference, which is not null. */
 static unsigned object_in(struct jit_compile *c, int32_t operand)
 {
-  unsigned object = jit_read(c, operand, false, JIT_T1);
+  return jit_read(c, operand, false, JIT_T1);
+}
+
+static void check_null(struct jit_compile *c, unsigned object)
+{
   jit_emit_test(&c->e, false, object, object);
   jit_throw_null_if(c, JIT_IF_EQUAL);
-  return object;
+}
+
+/* Does an access to this offset of null fault? */
+static bool is_near(int64_t offset)
+{
+  return offset + (int64_t)sizeof(uint64_t) <= JIT_NULL_PAGE_BYTES;
 }
 
 static const struct jit_home *home_of(const struct jit_compile *c,
@@ -96,23 +104,28 @@ static void load(struct jit_compile *c, const struct jit_op *op,
 
 /* --- Stores --- */
 
+/* `may_fault`: the object may be null. */
 static void store(struct jit_compile *c, const struct jit_op *op,
-                  struct jit_mem to)
+                  struct jit_mem to, bool may_fault)
 {
   const struct jit_home *home = home_of(c, op->third);
   bool in_vector = (home && home->is_vector) ||
                    (op->third == JIT_ACC && c->state.acc == JIT_ACC_VECTOR);
   if (in_vector && op->log2 >= 2 && !op->is_volatile) {
     unsigned from = jit_read_vector(c, op->third, true, JIT_F1);
+    if (may_fault)
+      jit_throw_null_on_fault(c);
     jit_emit_fstore(&c->e, op->log2 == 3, to, from);
     return;
   }
   unsigned value = jit_read(c, op->third, op->log2 == 3, JIT_RDI);
-  if (op->is_volatile) {
-    if (value != JIT_RDI)
-      jit_emit_move(&c->e, true, JIT_RDI, value);
+  if (op->is_volatile && value != JIT_RDI)
+    jit_emit_move(&c->e, true, JIT_RDI, value);
+  if (may_fault)
+    jit_throw_null_on_fault(c);
+  if (op->is_volatile)
     jit_emit_exchange(&c->e, op->log2, to, JIT_RDI);
-  } else
+  else
     jit_emit_store(&c->e, op->log2, to, value);
 }
 
@@ -227,6 +240,7 @@ static struct element element_of(struct jit_compile *c, const struct jit_op *op,
   unsigned index = jit_read_index(c, op->right, JIT_T0);
   int32_t base = log2 == 3 ? MM_ARRAY_BASE_WIDE : MM_ARRAY_BASE;
   jit_emit_lea(&c->e, true, JIT_RSI, jit_mem_scaled(array, 8, 0));
+  jit_throw_null_on_fault(c);
   jit_emit_alu_load(&c->e, JIT_CMP, false, index,
                     jit_mem_base(JIT_RSI, MM_ARRAY_LENGTH_OFFSET));
   jit_throw_index_if(c, JIT_IF_ABOVE_EQUAL, index, array);
@@ -317,12 +331,17 @@ static void store_static(struct jit_compile *c, const struct jit_op *op)
 
 static void field(struct jit_compile *c, const struct jit_op *op)
 {
-  struct jit_mem mem =
-      jit_mem_scaled(object_in(c, op->left), 8, (int32_t)op->imm);
-  if (op->kind == JIT_OP_LOAD_FIELD)
+  unsigned object = object_in(c, op->left);
+  struct jit_mem mem = jit_mem_scaled(object, 8, (int32_t)op->imm);
+  bool may_fault = is_near(op->imm) && op->kind != JIT_OP_STORE_REF_FIELD;
+  if (!may_fault)
+    check_null(c, object);
+  if (op->kind == JIT_OP_LOAD_FIELD) {
+    if (may_fault)
+      jit_throw_null_on_fault(c);
     load(c, op, mem);
-  else if (op->kind == JIT_OP_STORE_FIELD)
-    store(c, op, mem);
+  } else if (op->kind == JIT_OP_STORE_FIELD)
+    store(c, op, mem, may_fault);
   else
     store_ref(c, mem, jit_read(c, op->third, false, JIT_RDI), op->is_volatile);
 }
@@ -332,6 +351,7 @@ static void length(struct jit_compile *c, const struct jit_op *op)
   const struct jit_home *home = home_of(c, op->dest);
   unsigned array = object_in(c, op->left);
   unsigned to = jit_dest(c, op->dest, JIT_T0);
+  jit_throw_null_on_fault(c);
   jit_emit_load(&c->e, JIT_LOAD_U32, to,
                 jit_mem_scaled(array, 8, MM_ARRAY_LENGTH_OFFSET));
   jit_write(c, op->dest, to,
@@ -348,7 +368,7 @@ void jit_template_memory(struct jit_compile *c, const struct jit_op *op)
     load(c, op, element_of(c, op, log2_of_load(op->load)).mem);
     break;
   case JIT_OP_STORE_ELEMENT:
-    store(c, op, element_of(c, op, op->log2).mem);
+    store(c, op, element_of(c, op, op->log2).mem, false);
     break;
   case JIT_OP_STORE_REF_ELEMENT:
     store_ref_element(c, op);

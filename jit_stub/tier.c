@@ -237,8 +237,10 @@ static bool run(struct vm_thread *thread, struct vm_frame *frame,
   union vm_slot *outer_limit = thread->code_limit;
   thread->activation = &activation;
   thread->code_limit = limit;
+  struct vm_thread *before = jit_fault_watch(thread);
   bool returned = jit_compiler_of(thread->vm)
                       ->stubs.enter(thread, frame, at, result, &activation);
+  jit_fault_watch(before);
   thread->activation = activation.outer;
   thread->code_limit = outer_limit;
   return returned;
