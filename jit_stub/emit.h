@@ -134,12 +134,9 @@ enum jit_load {
 enum jit_falu { JIT_FADD, JIT_FSUB, JIT_FMUL, JIT_FDIV, JIT_FSQRT };
 
 /* Where an instruction refers to something outside the buffer. */
-enum jit_fixup_kind {
-  JIT_FIXUP_RELATIVE, /* 32 bits: target - (place + 4), target below */
-};
-
 struct jit_fixup {
-  uint32_t offset; /* in the buffer: of the four bytes */
+  uint32_t offset; /* in the buffer: of the four bytes, which are to become
+                      target - (place of the first of them + 4) */
   const void *target;
 };
 

@@ -15,36 +15,41 @@
 
 /* --- What does nothing --- */
 
-static bool has_no_freelist(const struct mm_options *mm)
+static bool has_no_freelist(const struct vm_options *vm)
 {
-  return mm->tenured != MM_TENURED_FREELIST;
+  return vm->mm.tenured != MM_TENURED_FREELIST;
 }
 
-static bool has_no_regions(const struct mm_options *mm)
+static bool has_no_regions(const struct vm_options *vm)
 {
-  return mm->tenured != MM_TENURED_REGIONS;
+  return vm->mm.tenured != MM_TENURED_REGIONS;
 }
 
-static bool has_no_young(const struct mm_options *mm)
+static bool has_no_young(const struct vm_options *vm)
 {
-  return !mm->generational;
+  return !vm->mm.generational;
 }
 
 /* Portions of work that a pause does: young objects, or candidates. */
-static bool has_no_goal(const struct mm_options *mm)
+static bool has_no_goal(const struct vm_options *vm)
 {
-  bool evacuates = mm->gc == MM_GC_CONCURRENT && !has_no_regions(mm);
-  return has_no_young(mm) && !evacuates;
+  bool evacuates = vm->mm.gc == MM_GC_CONCURRENT && !has_no_regions(vm);
+  return has_no_young(vm) && !evacuates;
 }
 
-static bool never_collects(const struct mm_options *mm)
+static bool never_collects(const struct vm_options *vm)
 {
-  return mm->gc == MM_GC_EPSILON;
+  return vm->mm.gc == MM_GC_EPSILON;
+}
+
+static bool compiles_nothing(const struct vm_options *vm)
+{
+  return vm->jit.mode == VM_JIT_OFF;
 }
 
 static const struct {
   const char *option;
-  bool (*is_idle)(const struct mm_options *mm);
+  bool (*is_idle)(const struct vm_options *vm);
   const char *cause; /* the option that makes it idle */
   const char *needs;
 } idle_options[] = {
@@ -54,6 +59,10 @@ static const struct {
     {"gc-workers", never_collects, "gc", "--gc=stw"},
     {"young", has_no_young, "generational", "--generational=on"},
     {"pause-goal", has_no_goal, "generational", "--generational=on"},
+    {"jit-threshold", compiles_nothing, "jit", "--jit=on"},
+    {"jit-sync", compiles_nothing, "jit", "--jit=on"},
+    {"code-cache", compiles_nothing, "jit", "--jit=on"},
+    {"code-gc", compiles_nothing, "jit", "--jit=on"},
     {"break", never_collects, "gc", "--gc=stw"},
 };
 
@@ -68,7 +77,7 @@ const char *cli_plan_lacks(const struct cli_settings *settings, size_t option)
 {
   for (size_t i = 0; i < IDLE_COUNT; i++)
     if (option_of(idle_options[i].option) == option &&
-        idle_options[i].is_idle(&settings->vm.mm))
+        idle_options[i].is_idle(&settings->vm))
       return idle_options[i].needs;
   return NULL;
 }
@@ -102,7 +111,7 @@ static bool check_idle(const struct cli_settings *settings,
 {
   for (size_t i = 0; i < IDLE_COUNT; i++) {
     size_t option = option_of(idle_options[i].option);
-    if (idle_options[i].is_idle(&settings->vm.mm) &&
+    if (idle_options[i].is_idle(&settings->vm) &&
         was_asked_for(settings, option))
       return refuse(settings, option, option_of(idle_options[i].cause),
                     idle_options[i].needs, problem);
@@ -132,8 +141,7 @@ static bool check_bounds(const struct cli_settings *settings,
 void cli_plan_settle(struct cli_settings *settings)
 {
   size_t generational = option_of("generational");
-  if (!never_collects(&settings->vm.mm) ||
-      was_asked_for(settings, generational))
+  if (!never_collects(&settings->vm) || was_asked_for(settings, generational))
     return;
   settings->vm.mm.generational = false;
   settings->origins[generational] = (struct cli_origin){0};
