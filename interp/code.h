@@ -140,6 +140,13 @@ static inline void interp_set_handler(union interp_word *pc,
   __atomic_store_n(&pc->handler, handler, __ATOMIC_RELEASE);
 }
 
+/* The decoded code of a method that was translated, whatever its entry is
+   now. */
+static inline union interp_word *interp_words_of(const struct vm_method *method)
+{
+  return ((const struct interp_code *)method->translated)->words;
+}
+
 /* Addresses of the handlers, by enum interp_op. */
 extern const void *const *interp_handlers;
 
@@ -151,17 +158,27 @@ extern const void *const *interp_handlers;
 bool interp_run(struct vm_thread *thread, struct vm_frame *frame,
                 union vm_slot *result);
 
+/* The same from an operation on, with that accumulator. */
+bool interp_run_from(struct vm_thread *thread, struct vm_frame *frame,
+                     union interp_word *pc, uint64_t acc,
+                     union vm_slot *result);
+
 /*
  * Goes on in the interpreter on behalf of compiled code: with `frame`, which
  * compiled code made, at the operation `pc` (null: at its method's start,
  * interpreted even if it is compiled), with that accumulator, until the frame
- * returns.  The frame stays where it is: its caller is the compiled frame below
- * it again when this returns.  Returns false with an exception pending and
- * thread->top the caller, also when the C stack does not suffice.
+ * returns.  The frame stays where it is: its caller is the frame below it again
+ * when this returns, and thread->top is that caller.  Returns false with an
+ * exception pending, also when the C stack does not suffice; the caller's
+ * position is valid when it is called.  Safepoint.
  */
 bool interp_continue(struct vm_thread *thread, struct vm_frame *frame,
                      union interp_word *pc, uint64_t acc,
                      union vm_slot *result);
+
+/* What the entry of a method points at once it has compiled code; stored with
+   release order after all that vm_tier.enter needs of the method. */
+const void *interp_compiled_stub(void);
 
 /* Fills in interp_handlers. */
 void interp_run_init(void);
@@ -183,12 +200,21 @@ bool interp_resolve(struct vm_thread *thread, struct vm_frame *frame,
 
 /*
  * Finds the handler of the pending exception, from `frame` outwards, up to a
- * boundary frame.  On success thread->top is the frame that goes on, *pc its
- * operation, and the exception is taken off the thread into *exception.
- * Otherwise thread->top is the frame below the boundary.
+ * boundary frame; none of these frames runs as compiled code.  On success
+ * thread->top is the frame that goes on, *pc its operation, and the exception
+ * is taken off the thread into *exception. Otherwise thread->top is the frame
+ * below the boundary.
  */
 bool interp_unwind(struct vm_thread *thread, struct vm_frame *frame,
                    union interp_word **pc, struct mm_ref *exception);
+
+/* What the operations initarr and check at `pc` do: make nested arrays, of
+   sizes in registers of the frame (a safepoint; null: an exception is pending);
+   say whether a reference is of the class that is wanted. */
+struct mm_ref interp_new_multi_array(struct vm_thread *thread,
+                                     const struct vm_frame *frame,
+                                     const union interp_word *pc);
+bool interp_check_holds(struct mm_ref value, const union interp_word *pc);
 
 /* The origin of the operation at a position. */
 const struct interp_origin *interp_origin_of(const struct interp_code *code,

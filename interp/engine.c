@@ -7,6 +7,16 @@
  * registers, below the method's own.  Its position makes a return go on at
  * `leave`, so that returning needs no test; an exception that reaches it goes
  * back to the C code.
+ *
+ *   from C              invoke: a new frame, its boundary on the VM stack too
+ *   from compiled code  interp_continue: the frame is there already, with the
+ *                       compiled one right below it, so the boundary between
+ *                       them stands on the C stack
+ *
+ * So walks meet boundaries in both places, and frames of the interpreter never
+ * return to a compiled one by themselves.  The other way round there is none:
+ * compiled code that the interpreter called ends in the operation that called
+ * it.
  */
 #include "config.h"
 
@@ -19,6 +29,7 @@
 /* --- Entry stubs: shared by all methods --- */
 
 static union interp_word translate_stub[1], native_stub[1], no_body_stub[1];
+static union interp_word compiled_stub[1];
 /* As if called by an operation INTERP_CALL_WORDS before `leave`. */
 static union interp_word leave_stub[INTERP_CALL_WORDS + 1];
 
@@ -28,6 +39,7 @@ static void make_stubs(void)
   translate_stub[0].handler = interp_handlers[INTERP_translate];
   native_stub[0].handler = interp_handlers[INTERP_native];
   no_body_stub[0].handler = interp_handlers[INTERP_no_body];
+  compiled_stub[0].handler = interp_handlers[INTERP_compiled];
   leave_stub[INTERP_CALL_WORDS].handler = interp_handlers[INTERP_leave];
 }
 
@@ -40,12 +52,28 @@ static const void *initial_entry(const struct vm_method *method)
   return translate_stub;
 }
 
+const void *interp_compiled_stub(void)
+{
+  return compiled_stub;
+}
+
 /* --- From C --- */
 
-/* Where a frame called from C begins. */
+static bool is_on_vm_stack(const struct vm_thread *thread,
+                           const struct vm_frame *frame)
+{
+  uintptr_t at = (uintptr_t)frame;
+  return at >= (uintptr_t)thread->stack_base &&
+         at < (uintptr_t)thread->stack_end;
+}
+
+/* Where a frame called from C begins: behind the innermost one that is on the
+   VM stack. */
 static union vm_slot *stack_top(const struct vm_thread *thread)
 {
   struct vm_frame *top = thread->top;
+  while (top != NULL && !is_on_vm_stack(thread, top))
+    top = top->caller;
   if (top == NULL)
     return thread->stack_base;
   return top->vregs + (top->method != NULL ? top->method->reg_count : 0);
@@ -73,7 +101,52 @@ static bool invoke(struct vm_thread *thread, const struct vm_method *method,
   return returned;
 }
 
+/* --- From compiled code --- */
+
+/* Where the interpreter begins a method that may have compiled code. */
+static union interp_word *interpreted_entry(const struct vm_method *method)
+{
+  union interp_word *entry = interp_entry_of(method);
+  return entry == compiled_stub ? interp_words_of(method) : entry;
+}
+
+bool interp_continue(struct vm_thread *thread, struct vm_frame *frame,
+                     union interp_word *pc, uint64_t acc, union vm_slot *result)
+{
+  struct vm_frame *caller = frame->caller;
+  if ((uintptr_t)__builtin_frame_address(0) < thread->c_stack_limit) {
+    thread->top = caller;
+    return vm_throw_stack_overflow(thread);
+  }
+  struct vm_frame boundary = {
+      .caller = caller,
+      .position = (uintptr_t)leave_stub | VM_FRAME_IN_CALL,
+  };
+  frame->caller = &boundary;
+  if (pc == NULL)
+    pc = interpreted_entry(frame->method);
+  bool returned = interp_run_from(thread, frame, pc, acc, result);
+  frame->caller = caller;
+  thread->top = caller;
+  return returned;
+}
+
 /* --- Frames --- */
+
+static bool is_compiled(const struct vm_frame *frame)
+{
+  return (frame->position & VM_FRAME_COMPILED) != 0;
+}
+
+/* The operation at which a frame of a translated method stands; null: it has
+   not begun. */
+static const union interp_word *frame_pc(const struct vm_frame *frame)
+{
+  if (is_compiled(frame))
+    return interp_words_of(frame->method) + frame->position / VM_FRAME_WORD;
+  return (const union interp_word *)(frame->position &
+                                     ~(uintptr_t)VM_FRAME_IN_CALL);
+}
 
 static void position(const struct vm_frame *frame, uint32_t *insn,
                      uint32_t *fault, bool *in_call)
@@ -82,9 +155,11 @@ static void position(const struct vm_frame *frame, uint32_t *insn,
   *insn = *fault = UINT32_MAX;
   if (frame->method == NULL || frame->method->translated == NULL)
     return;
-  const union interp_word *pc =
-      (const union interp_word *)(frame->position &
-                                  ~(uintptr_t)VM_FRAME_IN_CALL);
+  const union interp_word *pc = frame_pc(frame);
+  if (pc == NULL) {
+    *fault = 0;
+    return;
+  }
   const struct interp_origin *origin =
       interp_origin_of(frame->method->translated, pc);
   *insn = origin->insn;
@@ -98,6 +173,7 @@ bool interp_unwind(struct vm_thread *thread, struct vm_frame *frame,
     uint32_t insn, fault;
     bool in_call;
     position(frame, &insn, &fault, &in_call);
+    VM_ASSERT(insn == UINT32_MAX || !is_compiled(frame));
     if (fault == UINT32_MAX || vm_is_exiting(thread->vm))
       continue;
     uint32_t handler = vm_find_handler(thread, frame, fault);

@@ -183,7 +183,7 @@ OP(translate)
   thread->top = frame_of(fp)->caller;
   if (!interp_translate(thread, method))
     goto unwind;
-  pc = interp_entry_of(method);
+  pc = interp_words_of(method);
   DISPATCH();
 }
 OP(native)
@@ -208,6 +208,61 @@ OP(leave)
 {
   result->u64 = acc;
   return true;
+}
+
+/* --- Compiled code --- */
+
+/* Goes on according to how compiled code of the running frame ended; without
+   any at `next`. */
+#define AFTER_COMPILED(outcome, value, next)                                   \
+  do {                                                                         \
+    switch (outcome) {                                                         \
+    case VM_TIER_RETURNED:                                                     \
+      acc = (value).u64;                                                       \
+      RETURN();                                                                \
+    case VM_TIER_THREW:                                                        \
+      goto unwind;                                                             \
+    case VM_TIER_NO_CODE:                                                      \
+      break;                                                                   \
+    }                                                                          \
+    pc = (next);                                                               \
+    DISPATCH();                                                                \
+  } while (0)
+
+/* Counts down.  Threads that count at once may lose counts, which does not
+   matter. */
+#define COUNT(word)                                                            \
+  do {                                                                         \
+    struct vm_method *method = (struct vm_method *)frame_of(fp)->method;       \
+    int32_t heat = __atomic_load_n(&method->heat, __ATOMIC_RELAXED) - 1;       \
+    __atomic_store_n(&method->heat, heat, __ATOMIC_RELAXED);                   \
+    if (LIKELY(heat > 0))                                                      \
+      NEXT(1);                                                                 \
+    union vm_slot value = {0};                                                 \
+    SAVE();                                                                    \
+    enum vm_tier_outcome outcome =                                             \
+        heat_up(thread, frame_of(fp), (word), &value);                         \
+    RELOAD();                                                                  \
+    AFTER_COMPILED(outcome, value, pc + 1);                                    \
+  } while (0)
+
+OP(enter)
+{
+  COUNT(0);
+}
+OP(loop)
+{
+  COUNT((uint32_t)(pc - interp_words_of(frame_of(fp)->method)));
+}
+/* The frame has not begun: what it has are its arguments. */
+OP(compiled)
+{
+  union vm_slot value = {0};
+  frame_of(fp)->position = 0;
+  thread->top = frame_of(fp)->caller;
+  enum vm_tier_outcome outcome =
+      thread->vm->tier->enter(thread, frame_of(fp), 0, &value);
+  AFTER_COMPILED(outcome, value, interp_words_of(frame_of(fp)->method));
 }
 
 /* --- Returns --- */
@@ -260,3 +315,5 @@ OP(throw_)
 #undef CALL_VIRTUAL
 #undef INITOBJ_ARGS
 #undef INITOBJ
+#undef AFTER_COMPILED
+#undef COUNT

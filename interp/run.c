@@ -21,8 +21,10 @@
 #include "interp/code.h"
 #include "mm/barrier_inline.h"
 #include "mm/mm_inline.h"
+#include "vm/core/assert.h"
 #include "vm/core/object.h"
 #include "vm/core/purposes.h"
+#include "vm/core/vm.h"
 
 const void *const *interp_handlers;
 
@@ -41,9 +43,11 @@ const void *const *interp_handlers;
     pc = (union interp_word *)((char *)pc + IMM);                              \
     DISPATCH();                                                                \
   } while (0)
+/* The caller is interpreted, or a boundary: see interp_continue. */
 #define RETURN()                                                               \
   do {                                                                         \
     struct vm_frame *caller = frame_of(fp)->caller;                            \
+    VM_ASSERT((caller->position & VM_FRAME_COMPILED) == 0);                    \
     pc = (union interp_word *)(caller->position - VM_FRAME_IN_CALL) +          \
          INTERP_CALL_WORDS;                                                    \
     fp = caller->vregs;                                                        \
@@ -123,6 +127,13 @@ static struct mm_ref new_multi_array(struct vm_thread *thread,
   return array;
 }
 
+struct mm_ref interp_new_multi_array(struct vm_thread *thread,
+                                     const struct vm_frame *frame,
+                                     const union interp_word *pc)
+{
+  return new_multi_array(thread, pc[2].ptr, frame->vregs, &pc[1], pc[3].u64);
+}
+
 /* What is wrong with calling a method that has nothing to run. */
 static void throw_no_body(struct vm_thread *thread,
                           const struct vm_method *method)
@@ -156,11 +167,27 @@ static bool check_holds(struct mm_ref value, uint64_t kind, uint64_t log2,
   return false;
 }
 
+bool interp_check_holds(struct mm_ref value, const union interp_word *pc)
+{
+  return check_holds(value, pc[1].r.b, pc[1].r.c, pc[2].ptr);
+}
+
+/* The frame's method has used up its calls and rounds: has it compiled, and
+   goes on in what there is of it at that word. */
+static enum vm_tier_outcome heat_up(struct vm_thread *thread,
+                                    struct vm_frame *frame, uint32_t word,
+                                    union vm_slot *value)
+{
+  const struct vm_tier *tier = thread->vm->tier;
+  tier->hot(thread, (struct vm_method *)frame->method);
+  return tier->enter(thread, frame, word, value);
+}
+
 /*
  * The loop itself.  `thread` null: only tells where the handlers are.
  */
-bool interp_run(struct vm_thread *thread, struct vm_frame *frame,
-                union vm_slot *result)
+bool interp_run_from(struct vm_thread *thread, struct vm_frame *frame,
+                     union interp_word *pc, uint64_t acc, union vm_slot *result)
 {
   static const void *const handlers[INTERP_OP_COUNT] = {
 #define INTERP_OP(name, words, shape) [INTERP_##name] = &&L_##name,
@@ -171,9 +198,7 @@ bool interp_run(struct vm_thread *thread, struct vm_frame *frame,
     return true;
   }
 
-  union interp_word *pc = interp_entry_of(frame->method);
   union vm_slot *fp = frame->vregs;
-  uint64_t acc = 0;
   DISPATCH();
 
 #include "interp/handlers_arith_internal.h"
@@ -238,7 +263,14 @@ unwind : {
 }
 }
 
+bool interp_run(struct vm_thread *thread, struct vm_frame *frame,
+                union vm_slot *result)
+{
+  return interp_run_from(thread, frame, interp_entry_of(frame->method), 0,
+                         result);
+}
+
 void interp_run_init(void)
 {
-  interp_run(NULL, NULL, NULL);
+  interp_run_from(NULL, NULL, NULL, 0, NULL);
 }

@@ -10,6 +10,10 @@
  *
  * Unreachable instructions are left out; where control would run off the end
  * stands an operation that throws VerifyError.
+ *
+ * A machine with a compiler has its calls and loops counted.  Where backward
+ * jumps go depends on what was fused, and what they go to is emitted before
+ * them; so the operations at heads of loops are put in when the pass is over.
  */
 #include "config.h"
 
@@ -74,6 +78,87 @@ void interp_emit_target(struct interp_translator *t, uint32_t target)
     return;
   uint32_t word = t->code->origins[t->code->origin_count - 1].word;
   t->fixups[t->fixup_count++] = (struct interp_fixup){word, target};
+}
+
+/* --- Heads of loops --- */
+
+/* Marks in `heads`, one bit for each instruction, where backward jumps go.
+   Returns how many there are. */
+static uint32_t mark_heads(const struct interp_translator *t, uint64_t *heads)
+{
+  uint32_t count = 0;
+  for (uint32_t f = 0; f < t->fixup_count; f++) {
+    uint32_t to = t->fixups[f].target;
+    uint64_t bit = UINT64_C(1) << (to % 64);
+    if (t->code->insn_words[to] > t->fixups[f].word || (heads[to / 64] & bit))
+      continue;
+    heads[to / 64] |= bit;
+    count++;
+  }
+  return count;
+}
+
+/* What stands in [from, to) of the words, with the origins and jumps that
+   belong to it, moves `by` words on; `origin` and `fixup` count what lies
+   before. */
+static void move_words(struct interp_translator *t, uint32_t from, uint32_t to,
+                       uint32_t by, uint32_t *origin, uint32_t *fixup)
+{
+  struct interp_code *code = t->code;
+  memmove(code->words + from + by, code->words + from,
+          (to - from) * sizeof *code->words);
+  for (; *origin > 0 && code->origins[*origin - 1].word >= from; --*origin) {
+    struct interp_origin *moved = &code->origins[*origin - 1 + by];
+    *moved = code->origins[*origin - 1];
+    moved->word += by;
+  }
+  for (; *fixup > 0 && t->fixups[*fixup - 1].word >= from; --*fixup)
+    t->fixups[*fixup - 1].word += by;
+}
+
+/* Puts `count` operations in, from the last head to the first; each takes one
+   word and one origin. */
+static void put_loops(struct interp_translator *t, const uint64_t *heads,
+                      uint32_t count)
+{
+  struct interp_code *code = t->code;
+  uint32_t end = code->word_count;
+  uint32_t origin = code->origin_count, fixup = t->fixup_count;
+  code->word_count += count;
+  code->origin_count += count;
+  for (uint32_t i = t->function->insn_count; count > 0; i--) {
+    uint32_t word = code->insn_words[i];
+    if (word == UINT32_MAX)
+      continue;
+    move_words(t, word, end, count, &origin, &fixup);
+    end = word;
+    if ((heads[i / 64] >> (i % 64)) & 1) {
+      count--;
+      code->words[word + count].handler = interp_handlers[INTERP_loop];
+      code->origins[origin + count] =
+          (struct interp_origin){word + count, i, i};
+    }
+    code->insn_words[i] = word + count;
+  }
+}
+
+/* False: no memory. */
+static bool emit_loops(struct interp_translator *t)
+{
+  struct interp_code *code = t->code;
+  size_t bytes = (t->function->insn_count / 64 + 1) * sizeof(uint64_t);
+  uint64_t *heads = mm_arena_alloc(t->arena, bytes);
+  if (heads == NULL)
+    return false;
+  memset(heads, 0, bytes);
+  uint32_t count = mark_heads(t, heads);
+  if (!grow(t, (void **)&code->words, code->word_count, count,
+            &t->word_capacity, sizeof *code->words) ||
+      !grow(t, (void **)&code->origins, code->origin_count, count,
+            &t->origin_capacity, sizeof *code->origins))
+    return false;
+  put_loops(t, heads, count);
+  return true;
 }
 
 /* --- Entry: locals that may be read before they are written --- */
@@ -174,13 +259,16 @@ static bool translate(struct interp_translator *t)
   if (t->code->insn_words == NULL)
     return false;
   memset(t->code->insn_words, 0xff, (count + 1) * sizeof(uint32_t));
+  bool counted = t->vm->tier != NULL;
   emit_prologue(t);
+  if (counted)
+    interp_emit(t, INTERP_enter, 0, 0);
   uint32_t next_check = 0;
   for (uint32_t i = 0; i < count && !t->out_of_memory;)
     i += emit_at(t, i, &next_check);
   t->code->insn_words[count] = t->code->word_count;
   emit_bad(t, count);
-  if (t->out_of_memory)
+  if (t->out_of_memory || (counted && !emit_loops(t)))
     return false;
   link_jumps(t);
   return true;

@@ -13,8 +13,10 @@
  * on is lost, so a template need not look after each call.
  *
  * Widths: `wide` true is 64 bits, false 32 bits, whose result has its upper
- * half zeroed in a general register.  Flags are set by jit_emit_alu*, _test*,
- * _shift*, _neg and _fcompare*, and kept by all moves, loads, stores, lea, not.
+ * half zeroed in a general register.  Flags are set by jit_emit_zero, _alu*,
+ * _test*, _multiply*, _shift* (but for a count of 0), _neg, _divide and
+ * _fcompare*; they are kept by all moves, loads, stores, lea, not and other
+ * floating point.  A move of 64 bits to the same register is no instruction.
  *
  * One file per machine: emit_x86_64.c (Intel 64 and IA-32 Architectures
  * Software Developer's Manual, volume 2).

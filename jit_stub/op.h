@@ -75,7 +75,8 @@ enum jit_kind {
   JIT_OP_NEW_ARRAY,   /* dest = new array of class ptr, length left; safepoint,
                          throws */
   JIT_OP_MULTI_ARRAY, /* acc = nested arrays of class ptr: operands are read
-                         from the operation at `word`; safepoint, throws */
+                         from the operation at `word`, and are in args too, for
+                         liveness; safepoint, throws */
   JIT_OP_CHECKCAST,   /* acc against class ptr; is_nonnull; throws */
   JIT_OP_ISINSTANCE,  /* acc = is acc of class ptr */
 
@@ -140,10 +141,8 @@ struct jit_op {
   uint32_t target;            /* jumps: index of the operation they go to */
   uint32_t advance;           /* calls: slots from the caller's registers to the
                                  callee's */
-  union {
-    int64_t imm;
-    void *ptr;
-  };
+  int64_t imm;
+  void *ptr;
 };
 
 enum { JIT_ACC_SLOT = -4 };

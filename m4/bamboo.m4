@@ -52,6 +52,17 @@ AC_DEFUN([BAMBOO_OPTION],
 AS_IF([test "x$enable_$1" != xno],
   [AC_DEFINE([$3], [1], [Define if configured with --enable-$1.])])])
 
+# The compiler of machine code: where there is an emitter for the machine, and
+# unless --disable-jit.
+AC_DEFUN([BAMBOO_CHECK_JIT],
+[AC_ARG_ENABLE([jit],
+  [AS_HELP_STRING([--disable-jit], [only interpret; compile nothing])],
+  [], [enable_jit=yes])
+AS_CASE([$host_cpu], [x86_64], [], [enable_jit=no])
+AS_IF([test "x$enable_jit" != xno],
+  [AC_DEFINE([BAMBOO_JIT], [1],
+    [Define to compile methods to machine code.])])])
+
 # BAMBOO_ADD_FLAG(VARIABLE, FLAG): adds FLAG if the compiler takes it without
 # a word (clang only warns of flags it does not know).
 AC_DEFUN([BAMBOO_ADD_FLAG],

@@ -42,6 +42,20 @@ struct mm_weak_visitor {
   bool (*keep)(struct mm_weak_visitor *visitor, struct mm_ref *slot);
 };
 
+/* Units of numbers in a summary. */
+enum mm_unit {
+  MM_UNIT_NUMBER,
+  MM_UNIT_BYTES,
+  MM_UNIT_NS,
+  MM_UNIT_PERCENT, /* value in thousandths of a percent */
+};
+
+/* Handed to the host, which calls `line' for each number of its own. */
+struct mm_stat_sink {
+  void (*line)(struct mm_stat_sink *sink, const char *key, const char *text,
+               uint64_t value, enum mm_unit unit);
+};
+
 struct mm_binding {
   /* Strong roots that belong to no thread. */
   void (*visit_global_roots)(void *host, struct mm_root_visitor *visitor);
@@ -54,6 +68,10 @@ struct mm_binding {
   /* The world has just been stopped, and no object has moved: the host may
      change mark words that no lock needs any more.  May be null. */
   void (*world_stopped)(void *host);
+  /* Numbers of the host for a summary, under the heading `host_title'.  Not
+     with the world stopped.  Both may be null. */
+  void (*report)(void *host, struct mm_stat_sink *sink);
+  const char *host_title;
   /* Writes the name of a class, for reports; always zero-terminated. */
   void (*layout_name)(void *host, const struct mm_layout *layout, char *name,
                       size_t name_bytes);

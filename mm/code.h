@@ -51,6 +51,9 @@ struct mm_code {
  */
 enum mm_status mm_code_start(struct mm_heap *heap, struct mm_error *error);
 
+/* The most that all blocks together can take, once it has succeeded. */
+uint64_t mm_code_max_bytes(const struct mm_heap *heap);
+
 /* Has it succeeded? */
 bool mm_code_is_started(struct mm_heap *heap);
 

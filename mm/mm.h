@@ -163,6 +163,12 @@ void mm_poll_always(struct mm_heap *heap, bool always);
 void mm_with_world_stopped(struct mm_mutator *mutator,
                            void (*run)(void *context), void *context);
 
+/* The same by a thread that is no mutator; mutators may come and go meanwhile,
+   which waits for `run'. */
+void mm_with_world_stopped_from_outside(struct mm_heap *heap,
+                                        void (*run)(void *context),
+                                        void *context);
+
 /* Why a collection runs; the text appears in the log. */
 enum mm_cause {
   MM_CAUSE_ALLOCATION, /* Allocation Failure */

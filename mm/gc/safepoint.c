@@ -364,3 +364,13 @@ void mm_with_world_stopped(struct mm_mutator *mutator,
   run(context);
   mm_resume_world(mutator);
 }
+
+void mm_with_world_stopped_from_outside(struct mm_heap *heap,
+                                        void (*run)(void *context),
+                                        void *context)
+{
+  while (!mm_stop_world_from_outside(heap))
+    ;
+  run(context);
+  mm_resume_world_from_outside(heap);
+}

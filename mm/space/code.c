@@ -152,6 +152,11 @@ enum mm_status mm_code_start(struct mm_heap *heap, struct mm_error *error)
   return status;
 }
 
+uint64_t mm_code_max_bytes(const struct mm_heap *heap)
+{
+  return heap->code.dual.bytes;
+}
+
 bool mm_code_is_started(struct mm_heap *heap)
 {
   return is_started(&heap->code);

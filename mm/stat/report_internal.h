@@ -15,14 +15,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct mm_heap;
+#include "mm/binding.h"
 
-enum mm_unit {
-  MM_UNIT_NUMBER,
-  MM_UNIT_BYTES,
-  MM_UNIT_NS,
-  MM_UNIT_PERCENT, /* value in thousandths of a percent */
-};
+struct mm_heap;
 
 enum {
   MM_TEXT_COLUMNS = 34,

@@ -134,6 +134,34 @@ static void report_spaces(struct mm_report *report, struct mm_heap *heap)
   report->cell_columns = MM_CELL_COLUMNS;
 }
 
+struct host_sink {
+  struct mm_stat_sink sink;
+  struct mm_report *report;
+  const char *title;
+  bool has_begun;
+};
+
+static void host_line(struct mm_stat_sink *sink, const char *key,
+                      const char *text, uint64_t value, enum mm_unit unit)
+{
+  struct host_sink *host = (struct host_sink *)sink;
+  if (!host->has_begun)
+    mm_report_group(host->report, "host", host->title, NULL);
+  host->has_begun = true;
+  mm_report_line(host->report, key, text, value, unit);
+}
+
+static void report_host(struct mm_report *report, struct mm_heap *heap)
+{
+  if (!heap->binding.report)
+    return;
+  struct host_sink sink = {
+      {host_line}, report, heap->binding.host_title, false};
+  heap->binding.report(heap->host, &sink.sink);
+  if (sink.has_begun)
+    mm_report_group_end(report);
+}
+
 static void report_compiler(struct mm_report *report, struct mm_heap *heap)
 {
   struct mm_compiler_space_stat stat;
@@ -210,6 +238,7 @@ static void report_all(struct mm_heap *heap, FILE *out, bool json)
   report_regions(&report, &heap->regions);
   report_spaces(&report, heap);
   report_compiler(&report, heap);
+  report_host(&report, heap);
   report_code(&report, heap);
   report_schedule(&report, heap);
   report_native(&report);

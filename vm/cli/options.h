@@ -57,7 +57,6 @@ struct cli_settings {
   struct vm_options vm; /* its log is opened by the command */
   const char *profile;
   bool warnings, maps, print_options;
-  int jit; /* 0, the only choice */
   enum mm_native_allocator internal_allocator;
   enum cli_stats stats;
   const char *stats_file, *log_file; /* null: standard error */

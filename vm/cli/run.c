@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "interp/interp.h"
+#include "jit_stub/jit.h"
 #include "mm/native.h"
 #include "vm/cli/crash.h"
 #include "vm/cli/show.h"
@@ -125,6 +126,13 @@ static int run_loaded(struct session *session)
   return written || status ? status : CLI_FAILED;
 }
 
+static int start_compiler(struct vm *vm)
+{
+  struct mm_error error = {{0}};
+  enum mm_status status = jit_start(vm, &error);
+  return status == MM_OK ? CLI_OK : cli_create_error(CLI_RUN, status, &error);
+}
+
 static int load_and_run(struct session *session)
 {
   struct mm_error error = {{0}};
@@ -133,11 +141,15 @@ static int load_and_run(struct session *session)
   if (created != MM_OK)
     return cli_create_error(CLI_RUN, created, &error);
   cli_crash_watch(session->vm);
-  int status = cli_sources_load(&session->sources, session->vm);
-  cli_sources_report(&session->sources, session->settings.warnings);
+  int status = start_compiler(session->vm);
+  if (status == CLI_OK) {
+    status = cli_sources_load(&session->sources, session->vm);
+    cli_sources_report(&session->sources, session->settings.warnings);
+  }
   if (status == CLI_OK)
     status = run_loaded(session);
   cli_crash_watch(NULL);
+  jit_stop(session->vm);
   vm_destroy(session->vm);
   return status;
 }

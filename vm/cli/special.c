@@ -42,9 +42,9 @@ const struct cli_choice cli_internal_choices[] = {
 };
 
 const struct cli_choice cli_jit_choices[] = {
-    {"off", 0, true},
-    {"on", 1, false},
-    {"always", 2, false},
+    {"off", VM_JIT_OFF, true},
+    {"on", VM_JIT_ON, CLI_HAS_JIT},
+    {"always", VM_JIT_ALWAYS, CLI_HAS_JIT},
     {0},
 };
 

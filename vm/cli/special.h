@@ -18,6 +18,15 @@ struct cli_choice {
 extern const struct cli_choice cli_gc_choices[];
 extern const struct cli_choice cli_tenured_choices[];
 extern const struct cli_choice cli_jit_choices[];
+
+/* Is there a compiler in this build? */
+#ifdef BAMBOO_JIT
+enum { CLI_HAS_JIT = 1 };
+#define CLI_JIT_DEFAULT "on"
+#else
+enum { CLI_HAS_JIT = 0 };
+#define CLI_JIT_DEFAULT "off"
+#endif
 extern const struct cli_choice cli_fit_choices[];
 extern const struct cli_choice cli_internal_choices[];
 

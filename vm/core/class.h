@@ -76,6 +76,7 @@ struct vm_method {
                                 compiler is asked; see vm_tier */
   const void *machine_entry; /* atomic; what compiled code jumps to when it
                                 calls this; null without a compiler */
+  bool is_queued;            /* the compiler's: waits to be compiled */
   void *compiled;            /* atomic; the compiler's: struct jit_code */
 };
 

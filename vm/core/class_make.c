@@ -86,6 +86,15 @@ bool vm_class_make_members(struct vm *vm, struct vm_class *class,
   return true;
 }
 
+void vm_method_set_entries(struct vm *vm, struct vm_method *method)
+{
+  method->entry = vm->engine.initial_entry(method);
+  method->machine_entry = vm->tier ? vm->tier->initial_entry(vm, method) : NULL;
+  method->heat = (int32_t)(vm->options.jit.threshold < INT32_MAX
+                               ? vm->options.jit.threshold
+                               : INT32_MAX);
+}
+
 void vm_class_register(struct vm *vm, struct vm_class *class, bool hidden)
 {
   VM_ASSERT(hidden || !vm_class_table_find(vm->class_table, class->name,

@@ -78,6 +78,9 @@ struct vm_class *vm_class_make(struct vm *vm, const char *name,
 bool vm_class_make_members(struct vm *vm, struct vm_class *class,
                            uint32_t field_count, uint32_t method_count);
 
+/* Where calls of a new method go, by the engine and from compiled code. */
+void vm_method_set_entries(struct vm *vm, struct vm_method *method);
+
 /* Gives the fields their places: the instance's layout, the statics. */
 bool vm_class_lay_out(struct vm *vm, struct vm_class *class);
 

@@ -168,7 +168,7 @@ static bool define_method(struct vm *vm, struct vm_class *class,
     return false;
   if (!is_instance(method))
     method->flags |= VM_FLAG_STATIC;
-  method->entry = vm->engine.initial_entry(method);
+  vm_method_set_entries(vm, method);
   return true;
 }
 

@@ -6,6 +6,7 @@
 #ifndef VM_CORE_ENGINE_H
 #define VM_CORE_ENGINE_H
 
+#include "mm/binding.h"
 #include "vm/core/thread.h"
 
 struct vm_engine {
@@ -21,7 +22,8 @@ struct vm_engine {
   /*
    * The instruction at which a frame stands.  For tracing references take
    * `insn`; for line numbers and handlers take `fault` (they differ within
-   * fused sequences).  Natives: UINT32_MAX in both.
+   * fused sequences).  Natives: UINT32_MAX in both; methods that have not
+   * begun, so that only their arguments live: UINT32_MAX in `insn`.
    */
   void (*position)(const struct vm_frame *frame, uint32_t *insn,
                    uint32_t *fault, bool *in_call);
@@ -49,7 +51,8 @@ enum vm_tier_outcome {
  */
 struct vm_tier {
   /* The method's counter has reached 0.  Sets the counter anew, and compiles
-     the method or sees to it that it will be.  Not a safepoint. */
+     the method or sees to it that it will be.  The frame that runs it is
+     saved.  Safepoint. */
   void (*hot)(struct vm_thread *thread, struct vm_method *method);
 
   /*
@@ -64,10 +67,19 @@ struct vm_tier {
 
   /* What compiled code jumps to when it calls a method that has no compiled
      code: for vm_method.machine_entry. */
-  const void *(*initial_entry)(const struct vm_method *method);
+  const void *(*initial_entry)(struct vm *vm, const struct vm_method *method);
+
+  /* The world has just been stopped; see mm_binding. */
+  void (*world_stopped)(struct vm *vm);
+
+  /* Numbers for a summary; see mm_binding. */
+  void (*report)(struct vm *vm, struct mm_stat_sink *sink);
+
+  /* Frees the compiler, after all methods were forgotten. */
+  void (*destroy)(struct vm *vm);
 
   /* Frees what is kept for a method. */
-  void (*forget_method)(struct vm_method *method);
+  void (*forget_method)(struct vm *vm, struct vm_method *method);
 };
 
 #endif

@@ -37,7 +37,7 @@ struct vm_frame {
 };
 
 enum {
-  VM_FRAME_SLOTS = 4,   /* header, in slots */
+  VM_FRAME_SLOTS = 4, /* header, in slots */
   /* Bits of position. */
   VM_FRAME_IN_CALL = 1,
   VM_FRAME_COMPILED = 2,
@@ -52,7 +52,8 @@ static inline struct vm_frame *vm_frame_of(union vm_slot *vregs)
   return (struct vm_frame *)(vregs - VM_FRAME_SLOTS);
 }
 
-static inline bool vm_frame_is_boundary(const struct vm_frame *frame) {
+static inline bool vm_frame_is_boundary(const struct vm_frame *frame)
+{
   return frame->method == NULL;
 }
 

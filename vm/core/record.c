@@ -95,7 +95,7 @@ static bool load_method(struct vm *vm, struct vm_class *class,
     return false;
   if ((function->flags & VM_FLAG_CCTOR) && method->param_count == 0)
     class->initialiser = method;
-  method->entry = vm->engine.initial_entry(method);
+  vm_method_set_entries(vm, method);
   return true;
 }
 

@@ -123,9 +123,18 @@ static void world_stopped(void *host)
   struct vm *vm = host;
   if (vm->monitors) /* there are none while the machine is created */
     vm_monitor_deflate_idle(vm);
+  if (vm->tier)
+    vm->tier->world_stopped(vm);
 }
 
 /* --- For reports --- */
+
+static void report(void *host, struct mm_stat_sink *sink)
+{
+  struct vm *vm = host;
+  if (vm->tier)
+    vm->tier->report(vm, sink);
+}
 
 static void layout_name(void *host, const struct mm_layout *layout, char *name,
                         size_t name_bytes)
@@ -154,6 +163,8 @@ const struct mm_binding vm_binding = {
     .visit_mutator_roots = visit_mutator_roots,
     .visit_weak = visit_weak,
     .world_stopped = world_stopped,
+    .report = report,
+    .host_title = "compiled methods",
     .layout_name = layout_name,
     .where = where,
     .describe_mutator = describe_mutator,

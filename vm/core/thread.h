@@ -54,6 +54,10 @@ struct vm_thread {
   union vm_slot *stack_end;   /* the guard page begins here; the slots
                                  between limit and end are a reserve for
                                  natives and for throwing */
+  union vm_slot *code_limit;  /* as stack_limit, and no compiled frame beyond
+                                 this: its machine stack would not suffice */
+  void *activation;           /* the compiler's: innermost stay in compiled
+                                 code; null: none */
   struct mm_ref exception;    /* pending; null: none. A root */
   struct mm_ref object;       /* of panda.Thread; the main thread's is null
                                  until asked for. A root */

@@ -23,6 +23,13 @@
 
 #define DEFAULT_STACK_BYTES ((size_t)16 * 1024 * 1024)
 
+enum { DEFAULT_JIT_THRESHOLD = 1000 };
+#ifdef BAMBOO_JIT
+enum { DEFAULT_JIT_MODE = VM_JIT_ON };
+#else
+enum { DEFAULT_JIT_MODE = VM_JIT_OFF };
+#endif
+
 void vm_assert_failed(const char *file, int line, const char *condition)
 {
   fprintf(stderr, "%s:%d: %s does not hold\n", file, line, condition);
@@ -34,6 +41,9 @@ void vm_options_init(struct vm_options *options)
 {
   *options = (struct vm_options){
       .stack_bytes = DEFAULT_STACK_BYTES,
+      .jit = {.mode = DEFAULT_JIT_MODE,
+              .threshold = DEFAULT_JIT_THRESHOLD,
+              .collect = true},
       .fuse = true,
       .out = stdout,
       .err = stderr,
@@ -107,11 +117,18 @@ enum mm_status vm_create(const struct vm_options *options,
   return MM_OK;
 }
 
+static void forget_method(struct vm *vm, struct vm_method *method)
+{
+  if (vm->tier)
+    vm->tier->forget_method(vm, method);
+  vm->engine.forget_method(method);
+}
+
 static void forget_methods(struct vm *vm)
 {
   for (struct vm_class *class = vm->classes; class; class = class->next)
     for (uint32_t i = 0; i < class->method_count; i++)
-      vm->engine.forget_method(&class->methods[i]);
+      forget_method(vm, &class->methods[i]);
 }
 
 static void destroy_modules(struct vm *vm)
@@ -142,6 +159,8 @@ void vm_destroy(struct vm *vm)
   }
   mm_heap_quit(vm->heap); /* without a main thread */
   forget_methods(vm);
+  if (vm->tier)
+    vm->tier->destroy(vm);
   destroy_modules(vm);
   if (vm->monitors)
     vm_monitor_destroy(vm->monitors);

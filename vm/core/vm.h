@@ -31,11 +31,22 @@ enum vm_error_kind {
   VM_ERROR_COUNT
 };
 
+/* What is compiled to machine code. */
+enum vm_jit_mode { VM_JIT_OFF, VM_JIT_ON, VM_JIT_ALWAYS };
+
+struct vm_jit_options {
+  int mode;           /* enum vm_jit_mode */
+  uint64_t threshold; /* calls and rounds of loops until a method is compiled */
+  bool sync;          /* by the thread that asks, which waits */
+  bool collect;       /* drop code when there is no room for more */
+};
+
 struct vm_options {
   struct mm_options mm;
   size_t stack_bytes; /* VM stack of a thread */
-  bool fuse;          /* fuse instruction sequences (on; off for tests) */
-  FILE *out, *err;    /* of the program; stdout, stderr */
+  struct vm_jit_options jit;
+  bool fuse;       /* fuse instruction sequences (on; off for tests) */
+  FILE *out, *err; /* of the program; stdout, stderr */
 };
 
 void vm_options_init(struct vm_options *options);

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Compiled code as it stays, the state of a machine's compiler, and how
+ * compiled code uses the machine's registers.
+ *
+ * Note [Registers of compiled code]
+ *
+ *   rbp   the frame (struct vm_frame)          rbx  the thread
+ *   rax   the accumulator, results             rcx, rdx, rsi, rdi  scratch
+ *   r8-r15                                     homes of registers of the frame
+ *   xmm0  the accumulator too                  xmm1, xmm2  scratch
+ *   xmm3-xmm15                                 homes
+ *
+ * Note [The machine stack of compiled code]
+ *
+ * A compiled frame has exactly one word on the machine stack: the address to
+ * return to.  Whoever unwinds n frames adds 8 n to rsp.  C code runs below
+ * that, called through stubs (stubs.c) that align the stack.
+ *
+ *   enter (C) -> [saved registers, activation] -> base frame -> ... -> top
+ *
+ * An activation is one stay in compiled code, from the C code that entered it
+ * to the first compiled frame's return.  All frames from its base to the top
+ * are compiled, or the top is a native's.  Interpreted frames in between begin
+ * a C call of their own (interp_continue), and maybe another activation.
+ */
+#ifndef JIT_STUB_CODE_INTERNAL_H
+#define JIT_STUB_CODE_INTERNAL_H
+
+#include "interp/code.h"
+#include "jit_stub/emit.h"
+#include "jit_stub/jit.h"
+#include "mm/barrier_set.h"
+#include "mm/code.h"
+#include "vm/core/lock.h"
+#include "vm/core/runtime.h"
+
+enum {
+  JIT_ACC_REG = JIT_RAX,
+  JIT_T0 = JIT_RCX,
+  JIT_T1 = JIT_RDX,
+  JIT_THREAD = JIT_RBX,
+  JIT_FRAME = JIT_RBP,
+  JIT_ACC_VECTOR_REG = 0,
+  JIT_F1 = 1,
+  JIT_F2 = 2,
+};
+
+/* Where compiled code may be entered: heads of loops, handlers. */
+struct jit_entry {
+  uint32_t word;   /* offset of the decoded operation */
+  uint32_t offset; /* of the machine code */
+};
+
+/* Which operation the machine code from an offset on belongs to. */
+struct jit_line {
+  uint32_t offset;
+  uint32_t word;
+};
+
+struct jit_code {
+  struct vm_method *method;
+  struct mm_code block;
+  struct jit_code *older; /* of the same method, stale and not freed yet */
+  struct jit_code *next, *previous; /* all of the machine, as they were made */
+  size_t bytes;                     /* of this structure with its tables */
+  uint32_t code_bytes;
+  uint32_t version; /* 0 or VM_FRAME_VERSION */
+  uint32_t insns;   /* that it was made of */
+  uint32_t start;   /* offset where calls enter */
+  uint32_t entry_count, line_count;
+  struct jit_entry *entries; /* ascending by word */
+  struct jit_line *lines;    /* ascending by offset; with dumps only */
+  bool is_stale;             /* atomic; frames leave it at their next poll */
+  bool is_touched;           /* atomic; called since the last sweep */
+  bool is_in_use;            /* found by a sweep: a frame is in it */
+  bool has_unresolved;       /* leaves for operations that are not resolved */
+};
+
+struct jit_activation;
+
+/* Places in the machine code of stubs; see stubs.c. */
+struct jit_stubs {
+  struct mm_code block;
+  bool (*enter)(struct vm_thread *thread, struct vm_frame *frame,
+                const void *code, union vm_slot *result,
+                struct jit_activation *activation);
+  const void *threw;       /* where `enter' returns false */
+  const void *interpret;   /* calls: the callee runs in the interpreter */
+  const void *touch;       /* calls: the first one since a sweep */
+  const void *call_native; /* calls: the callee is a native */
+  const void *no_room;     /* at a method's start: the stack does not suffice */
+  const void *leave;       /* jumped to: the interpreter goes on; ecx: word */
+  const void *call_runtime; /* calls rax(thread, rsi, rdx) as a safepoint */
+  const void *call_leaf;    /* calls rax(rdi, rsi), which stops for nothing */
+  const void *throw_null, *throw_division; /* jumped to */
+  const void *throw_index;                 /* ecx: index, edx: array */
+  const void *throw_runtime; /* jumped to: rax(thread, rsi, rdx) throws */
+};
+
+/* Methods that wait to be compiled, and the thread that does it. */
+struct jit_queue {
+  pthread_mutex_t lock; /* of all that follows */
+  pthread_cond_t more;
+  struct vm_method **methods; /* a ring */
+  uint32_t first, count, capacity;
+  bool is_ending;
+  bool is_running;
+  pthread_t thread;
+};
+
+struct jit_counts {
+  uint64_t compiled, insns, code_bytes; /* in all */
+  uint64_t compile_ns; /* atomic; time that it took */
+  uint64_t refused; /* atomic; too large, or no memory or room */
+  uint64_t live;    /* methods that have code */
+  uint64_t sweeps, evicted;
+};
+
+struct jit_compiler {
+  struct vm *vm;
+  struct jit_stubs stubs;
+  struct mm_barrier_set barriers;
+  uint64_t space_bytes;   /* the most that code may take */
+  bool is_sync;           /* methods are compiled by the thread that asks */
+  bool is_compiling;      /* atomic; with is_sync */
+  struct jit_queue queue; /* else */
+  struct jit_code *first, *last; /* lock CODE */
+  uint32_t stale_count;          /* atomic; codes that are stale */
+  struct jit_counts counts;      /* lock CODE */
+};
+
+static inline struct jit_compiler *jit_compiler_of(const struct vm *vm)
+{
+  return vm->compiler;
+}
+
+/* One stay in compiled code; lies on the C stack. */
+struct jit_activation {
+  struct jit_activation *outer;
+  struct vm_frame *base;
+  uintptr_t rsp; /* when the base frame is unwound */
+};
+
+/* What a runtime function of compiled code answers, in rax and rdx. */
+struct jit_result {
+  uint64_t value;
+  uint64_t what; /* enum jit_what */
+};
+
+enum jit_what {
+  JIT_GO_ON,
+  JIT_UNWIND, /* an exception is pending, or the machine is exiting */
+  JIT_LEAVE,  /* the interpreter has to go on where the frame stands */
+};
+
+/* Where unwinding ends. */
+struct jit_landing {
+  uintptr_t rsp;
+  const void *code; /* to jump to with rbp = frame, rax = exception */
+  struct vm_frame *frame;
+  uint64_t acc;
+};
+
+typedef struct jit_result jit_runtime_function(struct vm_thread *thread,
+                                               uint64_t a, uint64_t b);
+
+/* --- stubs.c --- */
+
+/* Makes the stubs; false with a text: no memory for code. */
+enum mm_status jit_stubs_make(struct jit_compiler *compiler,
+                              struct mm_error *error);
+
+/* --- runtime.c: called from compiled code --- */
+
+jit_runtime_function jit_poll, jit_new_object, jit_new_array, jit_literal,
+    jit_type, jit_initialise, jit_multi_array;
+jit_runtime_function jit_throw_null, jit_throw_division, jit_throw_index,
+    jit_throw_cast, jit_throw_store, jit_throw_object, jit_throw_check;
+/* Of the stubs; see there. */
+struct jit_result jit_interpret(struct vm_thread *thread,
+                                struct vm_frame *frame);
+struct jit_result jit_go_on(struct vm_thread *thread, struct vm_frame *frame,
+                            uint64_t word, uint64_t acc);
+bool jit_call_no_room(struct vm_thread *thread, struct vm_frame *frame);
+void jit_unwind(struct vm_thread *thread, uintptr_t rsp,
+                struct jit_landing *landing);
+
+/* --- tier.c --- */
+
+extern const struct vm_tier jit_tier;
+const void *jit_initial_entry(struct vm *vm, const struct vm_method *method);
+/* Compiles and publishes, making room if need be; by a thread of the machine or
+   (null) another. */
+void jit_compile_method(struct jit_compiler *compiler, struct vm_method *method,
+                        struct vm_thread *thread);
+/* Nobody enters the code any more; frames in it leave at their next poll. */
+void jit_retire_locked(struct jit_compiler *compiler, struct jit_code *code);
+/* No frame is in it.  With the world stopped, or at the machine's end. */
+void jit_free_locked(struct jit_compiler *compiler, struct jit_code *code);
+/* An operation of the method that code of it leaves for was resolved. */
+void jit_resolved(struct jit_compiler *compiler, struct vm_method *method);
+
+/* --- report.c --- */
+void jit_report(struct vm *vm, struct mm_stat_sink *sink);
+
+/* --- jit.c --- */
+void jit_destroy(struct vm *vm);
+
+/* --- queue.c --- */
+bool jit_queue_start(struct jit_compiler *compiler);
+void jit_queue_stop(struct jit_compiler *compiler);
+/* Unless it is there already; if there is no memory, not this time. */
+void jit_queue_add(struct jit_compiler *compiler, struct vm_method *method);
+
+/* --- collect.c --- */
+
+/* The code that a compiled frame runs. */
+struct jit_code *jit_code_of(const struct vm_frame *frame);
+void jit_world_stopped(struct vm *vm);
+/* Drops code of methods that have not run for long; false: that is switched
+   off.  `thread` null: the caller is no thread of the machine.  Safepoint. */
+bool jit_make_room(struct jit_compiler *compiler, struct vm_thread *thread);
+
+/* --- code.c --- */
+
+/* Where the code may be entered at this operation; null: nowhere. */
+const void *jit_code_entry(const struct jit_code *code, uint32_t word);
+
+/* --- compile.c --- */
+
+enum jit_outcome {
+  JIT_COMPILED,
+  JIT_NOT_NOW, /* it has code, or frames are still in two older ones */
+  JIT_NO_ROOM, /* in the code space */
+  JIT_REFUSED, /* too large, or no memory */
+};
+
+/* Compiles a method that was translated. */
+enum jit_outcome jit_compile(struct jit_compiler *compiler,
+                             struct vm_method *method, uint32_t version,
+                             struct jit_code **code);
+
+#endif

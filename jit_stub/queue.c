@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that compiles, and the queue of methods it is to compile: first
+ * come, first served.  It is no thread of the machine: it touches no object,
+ * and nobody waits for it but jit_stop.
+ */
+#include "config.h"
+
+#include "jit_stub/code_internal.h"
+
+#include "vm/core/purposes.h"
+
+/* --- The queue; under its lock --- */
+
+static bool grow_locked(struct jit_queue *queue)
+{
+  uint32_t capacity = queue->capacity ? 2 * queue->capacity : 64;
+  struct vm_method **methods =
+      mm_native_alloc_array(VM_PURPOSE_COMPILED, capacity, sizeof *methods);
+  if (!methods)
+    return false;
+  for (uint32_t i = 0; i < queue->count; i++)
+    methods[i] = queue->methods[(queue->first + i) % queue->capacity];
+  mm_native_free(VM_PURPOSE_COMPILED, queue->methods,
+                 queue->capacity * sizeof *methods);
+  queue->methods = methods;
+  queue->capacity = capacity;
+  queue->first = 0;
+  return true;
+}
+
+void jit_queue_add(struct jit_compiler *compiler, struct vm_method *method)
+{
+  struct jit_queue *queue = &compiler->queue;
+  pthread_mutex_lock(&queue->lock);
+  if (!method->is_queued &&
+      (queue->count < queue->capacity || grow_locked(queue))) {
+    method->is_queued = true;
+    queue->methods[(queue->first + queue->count++) % queue->capacity] = method;
+    pthread_cond_signal(&queue->more);
+  }
+  pthread_mutex_unlock(&queue->lock);
+}
+
+/* Null: the thread is to end. */
+static struct vm_method *next_method(struct jit_queue *queue)
+{
+  struct vm_method *method = NULL;
+  pthread_mutex_lock(&queue->lock);
+  while (!queue->is_ending && queue->count == 0)
+    pthread_cond_wait(&queue->more, &queue->lock);
+  if (!queue->is_ending) {
+    method = queue->methods[queue->first];
+    queue->first = (queue->first + 1) % queue->capacity;
+    queue->count--;
+  }
+  pthread_mutex_unlock(&queue->lock);
+  return method;
+}
+
+static void finished(struct jit_queue *queue, struct vm_method *method)
+{
+  pthread_mutex_lock(&queue->lock);
+  method->is_queued = false;
+  pthread_mutex_unlock(&queue->lock);
+}
+
+/* --- The thread --- */
+
+static void *thread_main(void *context)
+{
+  struct jit_compiler *compiler = context;
+  struct vm_method *method;
+  while ((method = next_method(&compiler->queue)) != NULL) {
+    jit_compile_method(compiler, method, NULL);
+    finished(&compiler->queue, method);
+  }
+  return NULL;
+}
+
+bool jit_queue_start(struct jit_compiler *compiler)
+{
+  struct jit_queue *queue = &compiler->queue;
+  pthread_mutex_init(&queue->lock, NULL);
+  pthread_cond_init(&queue->more, NULL);
+  queue->is_running =
+      pthread_create(&queue->thread, NULL, thread_main, compiler) == 0;
+  return queue->is_running;
+}
+
+void jit_queue_stop(struct jit_compiler *compiler)
+{
+  struct jit_queue *queue = &compiler->queue;
+  if (!queue->is_running)
+    return;
+  pthread_mutex_lock(&queue->lock);
+  queue->is_ending = true;
+  pthread_cond_signal(&queue->more);
+  pthread_mutex_unlock(&queue->lock);
+  pthread_join(queue->thread, NULL);
+  queue->is_running = false;
+  pthread_cond_destroy(&queue->more);
+  pthread_mutex_destroy(&queue->lock);
+  mm_native_free(VM_PURPOSE_COMPILED, queue->methods,
+                 queue->capacity * sizeof(struct vm_method *));
+  queue->methods = NULL;
+  queue->capacity = queue->count = 0;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Templates of fields, elements, static fields, and the write barrier.
+ *
+ * A reference is an address divided by 8, so [ref * 8 + offset] is a field.  Of
+ * an array the address is computed once, into rsi.
+ */
+#include "config.h"
+
+#include "jit_stub/compile_internal.h"
+#include "mm/barrier_inline.h"
+
+/* --- Objects --- */
+
+/* The reference, which is not null. */
+static unsigned object_in(struct jit_compile *c, int32_t operand)
+{
+  unsigned object = jit_read(c, operand, false, JIT_T1);
+  jit_emit_test(&c->e, false, object, object);
+  jit_throw_null_if(c, JIT_IF_EQUAL);
+  return object;
+}
+
+static const struct jit_home *home_of(const struct jit_compile *c,
+                                      int32_t operand)
+{
+  if (operand < 0 || c->home_of[operand] == JIT_NO_HOME)
+    return NULL;
+  return &c->homes[c->home_of[operand]];
+}
+
+/* --- Loads --- */
+
+static void load_general(struct jit_compile *c, const struct jit_op *op,
+                         struct jit_mem from)
+{
+  const struct jit_home *home = home_of(c, op->dest);
+  unsigned to = jit_dest(c, op->dest, JIT_T0);
+  enum jit_load how = (enum jit_load)op->load;
+  enum jit_form form = JIT_FORM_SEXT;
+  if (how == JIT_LOAD_I32 && (op->dest == JIT_ACC || (home && home->is_narrow)))
+    how = JIT_LOAD_U32, form = JIT_FORM_32;
+  else if (how <= JIT_LOAD_U16 && home && home->is_narrow)
+    form = JIT_FORM_32;
+  jit_emit_load(&c->e, how, to, from);
+  jit_write(c, op->dest, to, form);
+}
+
+static void note_acc(void *is_used, int32_t operand)
+{
+  if (operand == JIT_ACC)
+    *(bool *)is_used = true;
+}
+
+/* Is what is loaded into the accumulator used as an f64 next?  A guess: code
+   finds the accumulator wherever it is. */
+static bool is_float_next(const struct jit_compile *c)
+{
+  if (c->op_index + 1 >= c->ops.count)
+    return false;
+  const struct jit_op *next = &c->ops.ops[c->op_index + 1];
+  bool uses_acc = false;
+  jit_op_uses(next, note_acc, &uses_acc);
+  if (!uses_acc)
+    return false;
+  switch (next->kind) {
+  case JIT_OP_MULADD:
+  case JIT_OP_SQRT:
+    return true;
+  case JIT_OP_ARITH:
+  case JIT_OP_BRANCH:
+    return next->type == JIT_F64;
+  case JIT_OP_MOVE: {
+    const struct jit_home *home = home_of(c, next->dest);
+    return home && home->is_vector;
+  }
+  default:
+    return false;
+  }
+}
+
+static void load(struct jit_compile *c, const struct jit_op *op,
+                 struct jit_mem from)
+{
+  const struct jit_home *home = home_of(c, op->dest);
+  bool wide = op->load == JIT_LOAD_64;
+  if (op->dest == JIT_ACC && wide && is_float_next(c)) {
+    jit_emit_fload(&c->e, true, JIT_ACC_VECTOR_REG, from);
+    jit_write_vector(c, JIT_ACC, JIT_ACC_VECTOR_REG);
+  } else if (home && home->is_vector && (wide || op->load == JIT_LOAD_I32)) {
+    jit_emit_fload(&c->e, wide, home->reg, from);
+    jit_write_vector(c, op->dest, home->reg);
+  } else
+    load_general(c, op, from);
+}
+
+/* --- Stores --- */
+
+static void store(struct jit_compile *c, const struct jit_op *op,
+                  struct jit_mem to)
+{
+  const struct jit_home *home = home_of(c, op->third);
+  bool in_vector = (home && home->is_vector) ||
+                   (op->third == JIT_ACC && c->state.acc == JIT_ACC_VECTOR);
+  if (in_vector && op->log2 >= 2 && !op->is_volatile) {
+    unsigned from = jit_read_vector(c, op->third, true, JIT_F1);
+    jit_emit_fstore(&c->e, op->log2 == 3, to, from);
+    return;
+  }
+  unsigned value = jit_read(c, op->third, op->log2 == 3, JIT_RDI);
+  if (op->is_volatile) {
+    if (value != JIT_RDI)
+      jit_emit_move(&c->e, true, JIT_RDI, value);
+    jit_emit_exchange(&c->e, op->log2, to, JIT_RDI);
+  } else
+    jit_emit_store(&c->e, op->log2, to, value);
+}
+
+/* --- The write barrier; see mm/barrier_inline.h --- */
+
+static uint64_t barrier_before(uint64_t thread, uint64_t slot)
+{
+  struct vm_thread *self = (struct vm_thread *)(uintptr_t)thread;
+  mm_barrier_before(&self->mutator, (const void *)(uintptr_t)slot);
+  return 0;
+}
+
+static uint64_t barrier_after(uint64_t thread, uint64_t slot, uint64_t value)
+{
+  struct vm_thread *self = (struct vm_thread *)(uintptr_t)thread;
+  mm_barrier_after(&self->mutator, (void *)(uintptr_t)slot,
+                   (struct mm_ref){(uint32_t)value});
+  return 0;
+}
+
+static const uint8_t scratch[] = {JIT_RAX, JIT_RCX, JIT_RDX, JIT_RSI, JIT_RDI};
+enum { SCRATCH_COUNT = sizeof scratch };
+
+/* The slot is at the memory operand in slow->mem; everything is kept. */
+static void emit_before(struct jit_compile *c, struct jit_slow *slow)
+{
+  struct jit_emitter *e = &c->e;
+  for (int i = 0; i < SCRATCH_COUNT; i++)
+    jit_emit_push(e, scratch[i]);
+  jit_emit_lea(e, true, JIT_RSI, slow->mem);
+  jit_emit_move(e, true, JIT_RDI, JIT_THREAD);
+  jit_slow_leaf_call(c, slow, (const void *)barrier_before);
+  for (int i = SCRATCH_COUNT; i-- > 0;)
+    jit_emit_pop(e, scratch[i]);
+  jit_emit_jump(e, slow->back);
+}
+
+/* rsi: the slot; slow->a: the value. */
+static void emit_after(struct jit_compile *c, struct jit_slow *slow)
+{
+  struct jit_emitter *e = &c->e;
+  bool saves_acc = c->state.acc != JIT_ACC_VECTOR;
+  if (saves_acc)
+    jit_emit_push(e, JIT_RAX);
+  else
+    jit_emit_move_from_f(e, true, JIT_RAX, JIT_ACC_VECTOR_REG);
+  if (!saves_acc)
+    jit_emit_push(e, JIT_RAX);
+  jit_emit_move(e, false, JIT_RDX, slow->a);
+  jit_emit_move(e, true, JIT_RDI, JIT_THREAD);
+  jit_slow_leaf_call(c, slow, (const void *)barrier_after);
+  jit_emit_pop(e, JIT_RAX);
+  if (!saves_acc)
+    jit_emit_move_to_f(e, true, JIT_ACC_VECTOR_REG, JIT_RAX);
+  jit_emit_jump(e, slow->back);
+}
+
+/* Uses rsi and rdx. */
+static void store_ref(struct jit_compile *c, struct jit_mem to, unsigned value,
+                      bool is_volatile)
+{
+  struct jit_emitter *e = &c->e;
+  const struct mm_barrier_set *barriers = &c->compiler->barriers;
+  size_t mutator = offsetof(struct vm_thread, mutator);
+  if (barriers->before.is_on) {
+    struct jit_slow *slow = jit_slow_new(c, emit_before);
+    slow->mem = to;
+    jit_emit_alu_store_imm(
+        e, JIT_CMP, 2, jit_thread_at(mutator + barriers->before.marking_offset),
+        0);
+    jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, slow->label);
+    jit_slow_bind_back(c, slow);
+  }
+  if (barriers->after.is_on)
+    jit_emit_lea(e, true, JIT_RSI, to);
+  if (is_volatile) {
+    jit_emit_move(e, false, JIT_RDX, value);
+    jit_emit_exchange(
+        e, 2, barriers->after.is_on ? jit_mem_base(JIT_RSI, 0) : to, JIT_RDX);
+  } else
+    jit_emit_store(e, 2, barriers->after.is_on ? jit_mem_base(JIT_RSI, 0) : to,
+                   value);
+  if (!barriers->after.is_on)
+    return;
+  struct jit_slow *slow = jit_slow_new(c, emit_after);
+  slow->a = (uint8_t)value;
+  jit_emit_move(e, true, JIT_RDX, JIT_RSI);
+  jit_emit_shift_imm(e, JIT_SHR, true, JIT_RDX, barriers->after.card_log2);
+  jit_emit_alu_load(e, JIT_ADD, true, JIT_RDX,
+                    jit_thread_at(mutator + barriers->after.cards_offset));
+  jit_emit_alu_store_imm(e, JIT_CMP, 0, jit_mem_base(JIT_RDX, 0), 0);
+  jit_emit_jump_if(e, JIT_IF_GREATER, slow->label);
+  jit_slow_bind_back(c, slow);
+}
+
+/* --- Elements --- */
+
+struct element {
+  struct jit_mem mem;
+  unsigned index; /* machine register */
+};
+
+/* Array and index are checked; rsi is the array's address. */
+static struct element element_of(struct jit_compile *c, const struct jit_op *op,
+                                 unsigned log2)
+{
+  unsigned array = object_in(c, op->left);
+  unsigned index = jit_read_index(c, op->right, JIT_T0);
+  int32_t base = log2 == 3 ? MM_ARRAY_BASE_WIDE : MM_ARRAY_BASE;
+  jit_emit_lea(&c->e, true, JIT_RSI, jit_mem_scaled(array, 8, 0));
+  jit_emit_alu_load(&c->e, JIT_CMP, false, index,
+                    jit_mem_base(JIT_RSI, MM_ARRAY_LENGTH_OFFSET));
+  jit_throw_index_if(c, JIT_IF_ABOVE_EQUAL, index, array);
+  return (struct element){jit_mem_index(JIT_RSI, index, 1u << log2, base),
+                          index};
+}
+
+static unsigned log2_of_load(unsigned load)
+{
+  static const uint8_t log2[] = {
+      [JIT_LOAD_U8] = 0,  [JIT_LOAD_I8] = 0,  [JIT_LOAD_U16] = 1,
+      [JIT_LOAD_I16] = 1, [JIT_LOAD_U32] = 2, [JIT_LOAD_I32] = 2,
+      [JIT_LOAD_64] = 3};
+  return log2[load];
+}
+
+/* May an array of this class hold the object? */
+static uint64_t is_storable(uint64_t value, uint64_t array)
+{
+  const struct vm_class *element =
+      vm_class_of((struct mm_ref){(uint32_t)array})->element;
+  return vm_class_is_assignable(vm_class_of((struct mm_ref){(uint32_t)value}),
+                                element);
+}
+
+/* The classes are not the same.  slow->a: the value; rsi: the array. */
+static void emit_storable(struct jit_compile *c, struct jit_slow *slow)
+{
+  struct jit_emitter *e = &c->e;
+  for (int i = 0; i < SCRATCH_COUNT; i++)
+    jit_emit_push(e, scratch[i]);
+  jit_emit_shift_imm(e, JIT_SHR, true, JIT_RSI, MM_REF_SHIFT);
+  if (slow->a != JIT_RDI)
+    jit_emit_move(e, false, JIT_RDI, slow->a);
+  jit_slow_leaf_call(c, slow, (const void *)is_storable);
+  jit_emit_test(e, false, JIT_RAX, JIT_RAX);
+  for (int i = SCRATCH_COUNT; i-- > 0;)
+    jit_emit_pop(e, scratch[i]);
+  jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, slow->back);
+  jit_emit_move(e, true, JIT_RDX, JIT_RSI);
+  jit_emit_shift_imm(e, JIT_SHR, true, JIT_RDX, MM_REF_SHIFT);
+  struct jit_slow *throws =
+      jit_throw_with(c, jit_throw_store, slow->a, JIT_RDX);
+  jit_emit_jump(e, throws->label);
+}
+
+static void store_ref_element(struct jit_compile *c, const struct jit_op *op)
+{
+  struct jit_emitter *e = &c->e;
+  struct element element = element_of(c, op, 2);
+  unsigned value = jit_read(c, op->third, false, JIT_RDI);
+  struct jit_slow *slow = jit_slow_new(c, emit_storable);
+  slow->a = (uint8_t)value;
+  jit_label is_null = jit_label_new(e);
+  jit_emit_test(e, false, value, value);
+  jit_emit_jump_if(e, JIT_IF_EQUAL, is_null);
+  jit_emit_load(e, JIT_LOAD_U32, JIT_RDX, jit_mem_base(JIT_RSI, 0));
+  jit_emit_load(e, JIT_LOAD_64, JIT_RDX,
+                jit_mem_base(JIT_RDX, offsetof(struct vm_class, element)));
+  jit_emit_alu_load(e, JIT_CMP, false, JIT_RDX, jit_mem_scaled(value, 8, 0));
+  jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, slow->label);
+  jit_slow_bind_back(c, slow);
+  jit_label_bind(e, is_null);
+  store_ref(c, element.mem, value, false);
+}
+
+/* --- Static fields --- */
+
+static void load_static(struct jit_compile *c, const struct jit_op *op)
+{
+  jit_emit_move_imm(&c->e, JIT_T0, (int64_t)(uintptr_t)op->ptr);
+  jit_emit_load(&c->e, JIT_LOAD_64, JIT_ACC_REG, jit_mem_base(JIT_T0, 0));
+  c->state.acc = JIT_ACC_WIDE;
+}
+
+static void store_static(struct jit_compile *c, const struct jit_op *op)
+{
+  jit_emit_move_imm(&c->e, JIT_T0, (int64_t)(uintptr_t)op->ptr);
+  unsigned value = jit_read(c, JIT_ACC, op->load == JIT_LOAD_64, JIT_T1);
+  jit_emit_extend(&c->e, (enum jit_load)op->load, JIT_T1, value);
+  if (op->is_volatile)
+    jit_emit_exchange(&c->e, 3, jit_mem_base(JIT_T0, 0), JIT_T1);
+  else
+    jit_emit_store(&c->e, 3, jit_mem_base(JIT_T0, 0), JIT_T1);
+}
+
+/* --- All --- */
+
+static void field(struct jit_compile *c, const struct jit_op *op)
+{
+  struct jit_mem mem =
+      jit_mem_scaled(object_in(c, op->left), 8, (int32_t)op->imm);
+  if (op->kind == JIT_OP_LOAD_FIELD)
+    load(c, op, mem);
+  else if (op->kind == JIT_OP_STORE_FIELD)
+    store(c, op, mem);
+  else
+    store_ref(c, mem, jit_read(c, op->third, false, JIT_RDI), op->is_volatile);
+}
+
+static void length(struct jit_compile *c, const struct jit_op *op)
+{
+  const struct jit_home *home = home_of(c, op->dest);
+  unsigned array = object_in(c, op->left);
+  unsigned to = jit_dest(c, op->dest, JIT_T0);
+  jit_emit_load(&c->e, JIT_LOAD_U32, to,
+                jit_mem_scaled(array, 8, MM_ARRAY_LENGTH_OFFSET));
+  jit_write(c, op->dest, to,
+            home && home->is_narrow ? JIT_FORM_32 : JIT_FORM_SEXT);
+}
+
+void jit_template_memory(struct jit_compile *c, const struct jit_op *op)
+{
+  switch (op->kind) {
+  case JIT_OP_LENGTH:
+    length(c, op);
+    break;
+  case JIT_OP_LOAD_ELEMENT:
+    load(c, op, element_of(c, op, log2_of_load(op->load)).mem);
+    break;
+  case JIT_OP_STORE_ELEMENT:
+    store(c, op, element_of(c, op, op->log2).mem);
+    break;
+  case JIT_OP_STORE_REF_ELEMENT:
+    store_ref_element(c, op);
+    break;
+  case JIT_OP_LOAD_STATIC:
+    load_static(c, op);
+    break;
+  case JIT_OP_STORE_STATIC:
+    store_static(c, op);
+    break;
+  default:
+    field(c, op);
+  }
+}

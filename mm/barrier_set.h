@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which barriers stores and loads of references need in a heap, for compilers
+ * that emit them.  They do what mm/barrier_inline.h says, from the same
+ * operands; where a barrier is off, the plan of the heap never needs it.
+ */
+#ifndef MM_BARRIER_SET_H
+#define MM_BARRIER_SET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mm_heap;
+
+struct mm_barrier_set {
+  /* Before a store: if the word at this offset in the mutator is not 0, call
+     mm_barrier_before. */
+  struct {
+    bool is_on;
+    uint32_t marking_offset;
+  } before;
+  /* After a store in `slot`: if the signed byte at
+     [mutator + cards_offset] + (slot >> card_log2) is above 0, call
+     mm_barrier_after. */
+  struct {
+    bool is_on;
+    uint32_t cards_offset;
+    uint32_t card_log2;
+  } after;
+  /* After a load: no plan of today has one. */
+  struct {
+    bool is_on;
+  } load;
+};
+
+/* Valid as long as the heap.  Never a safepoint. */
+struct mm_barrier_set mm_barrier_set_of(const struct mm_heap *heap);
+
+#endif

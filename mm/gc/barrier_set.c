@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which barriers a plan needs; see mm/barrier_set.h. */
+#include "config.h"
+
+#include "mm/barrier_set.h"
+
+#include "mm/card.h"
+#include "mm/gc/heap_internal.h"
+#include "mm/gc/stress_internal.h"
+
+struct mm_barrier_set mm_barrier_set_of(const struct mm_heap *heap)
+{
+  return (struct mm_barrier_set){
+      .before = {.is_on = heap->options.gc == MM_GC_CONCURRENT ||
+                          mm_stress_marking(heap, false) != 0,
+                 .marking_offset = offsetof(struct mm_mutator, marking)},
+      .after = {.is_on = heap->has_cards,
+                .cards_offset = offsetof(struct mm_mutator, cards),
+                .card_log2 = MM_CARD_LOG2},
+  };
+}
