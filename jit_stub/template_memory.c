@@ -170,7 +170,8 @@ static void emit_after(struct jit_compile *c, struct jit_slow *slow)
   jit_emit_jump(e, slow->back);
 }
 
-/* Uses rsi and rdx. */
+/* Uses rsi and rdx.  `to` may be in terms of rdx, so that a volatile store,
+   which exchanges with a copy of the value, goes by its address in rsi. */
 static void store_ref(struct jit_compile *c, struct jit_mem to, unsigned value,
                       bool is_volatile)
 {
@@ -186,15 +187,15 @@ static void store_ref(struct jit_compile *c, struct jit_mem to, unsigned value,
     jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, slow->label);
     jit_slow_bind_back(c, slow);
   }
-  if (barriers->after.is_on)
+  if (barriers->after.is_on || is_volatile) {
     jit_emit_lea(e, true, JIT_RSI, to);
+    to = jit_mem_base(JIT_RSI, 0);
+  }
   if (is_volatile) {
     jit_emit_move(e, false, JIT_RDX, value);
-    jit_emit_exchange(
-        e, 2, barriers->after.is_on ? jit_mem_base(JIT_RSI, 0) : to, JIT_RDX);
+    jit_emit_exchange(e, 2, to, JIT_RDX);
   } else
-    jit_emit_store(e, 2, barriers->after.is_on ? jit_mem_base(JIT_RSI, 0) : to,
-                   value);
+    jit_emit_store(e, 2, to, value);
   if (!barriers->after.is_on)
     return;
   struct jit_slow *slow = jit_slow_new(c, emit_after);
