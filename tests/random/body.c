@@ -117,9 +117,11 @@ void small_number(int scratch, int most)
   body.acc = T_NONE;
 }
 
-static void load_constant(int type)
+void load_constant(int type)
 {
   uint64_t bits = random_bits();
+  char text[40];
+  random_float(text, sizeof text, type == T_F64);
   switch (in_register(type)) {
   case T_I32:
     emit("ldai %d", (int32_t)(uint32_t)bits);
@@ -128,10 +130,10 @@ static void load_constant(int type)
     emit("ldai.64 %lld", (long long)bits);
     break;
   case T_F32:
-    emit("fldai %d.%u", between(-99, 99), below(1000));
+    emit("fldai %s", text);
     break;
   default:
-    emit("fldai.64 %d.%u", between(-99, 99), below(1000));
+    emit("fldai.64 %s", text);
   }
 }
 
@@ -224,6 +226,8 @@ static void begin_ref(int number)
 static void begin_reg(int number)
 {
   uint64_t bits = random_bits();
+  char text[40];
+  random_float(text, sizeof text, body.types[number] == T_F64);
   switch (body.types[number]) {
   case T_I32:
     emit("movi %s, %d", reg(number), (int32_t)(uint32_t)bits);
@@ -232,10 +236,10 @@ static void begin_reg(int number)
     emit("movi.64 %s, %lld", reg(number), (long long)bits);
     break;
   case T_F32:
-    emit("fmovi %s, %d.%u", reg(number), between(-99, 99), below(1000));
+    emit("fmovi %s, %s", reg(number), text);
     break;
   case T_F64:
-    emit("fmovi.64 %s, %d.%u", reg(number), between(-99, 99), below(1000));
+    emit("fmovi.64 %s, %s", reg(number), text);
     break;
   default:
     begin_ref(number);
@@ -348,6 +352,23 @@ static void write_choice(void)
   load_acc(T_I64);
   put_label(end);
   store_acc();
+}
+
+/* Several jumps in a row, each of which leaves its mark in one register. */
+static void write_branches(void)
+{
+  int target = find_target(T_I32, 16);
+  if (target == T_NONE)
+    return;
+  for (int i = between(3, 8); i > 0; i--) {
+    int label = new_label();
+    write_jump(label);
+    emit("addiv %s, %s, %d", reg(target), reg(target), between(1, 100));
+    put_label(label);
+    body.acc = T_NONE;
+    emit("shliv %s, %s, 1", reg(target), reg(target));
+  }
+  observe(target);
 }
 
 static void pay(int out_of_fuel)
@@ -546,10 +567,10 @@ static void write_steps(void)
 static void write_statement(void)
 {
   static void (*const kinds[])(void) = {
-      write_steps,    write_steps,   write_steps,       write_skip,
-      write_skip,     write_choice,  write_any_loop,    write_any_loop,
-      write_any_loop, write_any_try, write_any_try,     write_observation,
-      write_throw,    call_step,     write_observation,
+      write_steps,       write_steps,    write_steps,   write_branches,
+      write_skip,        write_skip,     write_choice,  write_any_loop,
+      write_any_loop,    write_any_loop, write_any_try, write_any_try,
+      write_observation, write_throw,    call_step,     write_observation,
   };
   body.size--;
   if (chance(3))

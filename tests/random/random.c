@@ -65,6 +65,25 @@ uint64_t random_bits(void)
   return bits >> (chance(20) ? below(64) : 0);
 }
 
+void random_float(char *text, size_t size, bool is_wide)
+{
+  static const char *const narrow[] = {
+      "0x7f800000", "0xff800000", "0x7fc00000", "0x7fc00000", "0xffc00001",
+      "0x80000000", "0x00000001", "0x7f7fffff", "0x4f000000", "0xcf000000",
+      "0x5f000000", "0x3f7fffff", "0x4b800001"};
+  static const char *const wide[] = {
+      "0x7ff0000000000000", "0xfff0000000000000", "0x7ff8000000000000",
+      "0x7ff8000000000000", "0xfff8000000000001", "0x8000000000000000",
+      "0x0000000000000001", "0x7fefffffffffffff", "0x41e0000000000000",
+      "0xc1e0000000000000", "0x43e0000000000000", "0xc3e0000000000000",
+      "0x41efffffffffffff", "0x3fefffffffffffff"};
+  if (chance(55))
+    snprintf(text, size, "%s",
+             is_wide ? wide[below(COUNT(wide))] : narrow[below(COUNT(narrow))]);
+  else
+    snprintf(text, size, "%d.%u", between(-999, 999), below(100000));
+}
+
 void put(struct text *text, const char *format, ...)
 {
   va_list args;

@@ -43,6 +43,8 @@ void seed_with(uint64_t seed);
 unsigned below(unsigned limit); /* 0 to limit - 1 */
 int between(int least, int most);
 bool chance(unsigned percent);
+/* As text: infinities, NaN and borders among them. */
+void random_float(char *text, size_t size, bool is_wide);
 uint64_t random_bits(void); /* of a number that may be interesting */
 void put(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -158,6 +160,8 @@ int need_reg(int type, int limit, int scratch);
 /* A number from 0 to `most`, a power of 2 less 1, in v`scratch`. */
 void small_number(int scratch, int most);
 void load_acc(int type);
+/* The same, of a number that may be interesting. */
+void load_constant(int type);
 /* A new object, array, string or class object, or what the static has. */
 void load_new(int type);
 /* Puts the accumulator away where there is a register for it. */

@@ -62,6 +62,23 @@ static const struct op *any_op(bool (*accepts)(const struct op *))
   }
 }
 
+static bool is_comparison(const struct op *op)
+{
+  return op->form == VM_FORM_V && op->acc_out == VM_TYPE_I32 &&
+         strstr(op->text, "cmp");
+}
+
+static bool is_division(const struct op *op)
+{
+  return (op->raises & VM_RAISES_ARITH) != 0;
+}
+
+/* Against zero, of the accumulator. */
+static bool is_test(const struct op *op)
+{
+  return op->form == VM_FORM_LABEL && op->acc_in == VM_TYPE_I32;
+}
+
 /* Where 32 or 64 bits of any kind will do, `is_float` says which. */
 static int type_of(enum vm_type type, bool is_float)
 {
@@ -92,13 +109,11 @@ static int limit_of(const struct op *op)
 
 /* --- Divisors --- */
 
-/* A divisor in v3 that is not zero, mostly; -1 now and then. */
+/* A divisor in v3 that is not zero, mostly. */
 static int divisor(int type)
 {
   body.acc = T_NONE;
-  if (chance(8)) {
-    emit("movi%s v3, -1", width(type));
-  } else if (type == T_I32) {
+  if (type == T_I32) {
     load_acc(T_I32);
     emit("ori %d", between(1, 255));
     emit("sta v3");
@@ -124,25 +139,6 @@ static void put_integer(char *text, size_t size, const struct op *op)
   snprintf(text, size, "%lld", (long long)value);
 }
 
-static void put_float(char *text, size_t size, bool is_wide_float)
-{
-  static const char *const narrow[] = {"0x7f800000", "0xff800000", "0x7fc00000",
-                                       "0x80000000", "0x00000001", "0x7f7fffff",
-                                       "0x4f000000", "0xcf000000", "0x5f000000",
-                                       "0x3f7fffff", "0x4b800001"};
-  static const char *const wide[] = {
-      "0x7ff0000000000000", "0xfff0000000000000", "0x7ff8000000000000",
-      "0x8000000000000000", "0x0000000000000001", "0x7fefffffffffffff",
-      "0x41e0000000000000", "0xc1e0000000000000", "0x43e0000000000000",
-      "0xc3e0000000000000", "0x41efffffffffffff", "0x3fefffffffffffff"};
-  if (chance(55))
-    snprintf(text, size, "%s",
-             is_wide_float ? wide[below(COUNT(wide))]
-                           : narrow[below(COUNT(narrow))]);
-  else
-    snprintf(text, size, "%d.%u", between(-999, 999), below(100000));
-}
-
 static void put_immediate(char *text, size_t size, const struct op *op)
 {
   switch (op->form) {
@@ -153,11 +149,11 @@ static void put_immediate(char *text, size_t size, const struct op *op)
     break;
   case VM_FORM_F32:
   case VM_FORM_V_F32:
-    put_float(text, size, false);
+    random_float(text, size, false);
     break;
   case VM_FORM_F64:
   case VM_FORM_V_F64:
-    put_float(text, size, true);
+    random_float(text, size, true);
     break;
   default:
     text[0] = 0;
@@ -224,9 +220,35 @@ static bool write_with_operands(const struct op *op, int label)
   return true;
 }
 
+/* The least number by -1, in any form. */
+static void edge_division(void)
+{
+  const struct op *op = any_op(is_division);
+  bool wide = op->acc_in == VM_TYPE_I64;
+  const char *least = wide ? "-9223372036854775808" : "-2147483648";
+  int target = find_target(wide ? T_I64 : T_I32, 16);
+  if (target == T_NONE)
+    return;
+  emit("movi%s v3, -1", wide ? ".64" : "");
+  emit("movi%s %s, %s", wide ? ".64" : "", reg(target), least);
+  emit("ldai%s %s", wide ? ".64" : "", least);
+  bool has_immediate = op->imm_bits > 0;
+  body.acc = wide ? T_I64 : T_I32;
+  if (op->form == VM_FORM_IMM)
+    emit("%s -1", op->text);
+  else if (op->form == VM_FORM_V)
+    emit("%s v3", op->text);
+  else
+    emit("%s %s, %s%s", op->text, reg(target),
+         has_immediate ? reg(target) : "v3", has_immediate ? ", -1" : "");
+  store_acc();
+}
+
 void plain_step(void)
 {
-  if (!write_with_operands(any_op(is_plain), T_NONE))
+  if (chance(2))
+    edge_division();
+  else if (!write_with_operands(any_op(is_plain), T_NONE))
     emit("nop");
   else if (body.acc != T_NONE && chance(45))
     store_acc();
@@ -234,8 +256,30 @@ void plain_step(void)
 
 /* --- Jumps --- */
 
+/* A comparison and a jump, which the machine may do in one; mostly with a
+   constant. */
+static void write_comparison(int label)
+{
+  const struct op *op = any_op(is_comparison);
+  int type = type_of(op->acc_in, false);
+  int number = 3;
+  if (chance(60)) {
+    load_constant(type);
+    emit("sta%s v3", width(type));
+  } else
+    number = need_reg(type, MAX_REGS, 3);
+  load_acc(type);
+  emit("%s %s", op->text, reg(number));
+  emit("%s L%d", any_op(is_test)->text, label);
+  body.acc = T_I32;
+}
+
 void write_jump(int label)
 {
+  if (chance(50)) {
+    write_comparison(label);
+    return;
+  }
   const struct op *op = any_op(is_jump);
   if (strcmp(op->text, "jmp") == 0 && !chance(10))
     op = any_op(is_jump);
