@@ -76,7 +76,7 @@ void mm_cycle_unbear(struct mm_heap *heap, uintptr_t at)
 static void set_state_locked(struct mm_heap *heap, enum mm_cycle_state state)
 {
   __atomic_store_n(&heap->cycle.state, state, __ATOMIC_RELAXED);
-  heap->cycle.requested = false;
+  __atomic_store_n(&heap->cycle.requested, false, __ATOMIC_RELAXED);
   if (state == MM_CYCLE_IDLE)
     heap->cycle.ended++;
   mm_condition_notify(heap, &heap->cycle.changed);
@@ -110,7 +110,8 @@ static bool move_on(struct mm_heap *heap, uint64_t cycle,
 
 bool mm_cycle_is_active(const struct mm_heap *heap)
 {
-  return heap->cycle.requested || mm_cycle_state(heap) != MM_CYCLE_IDLE;
+  return __atomic_load_n(&heap->cycle.requested, __ATOMIC_RELAXED) ||
+         mm_cycle_state(heap) != MM_CYCLE_IDLE;
 }
 
 void mm_cycle_wake_if_cold_locked(struct mm_heap *heap)
@@ -123,7 +124,7 @@ void mm_cycle_request_locked(struct mm_heap *heap)
 {
   if (mm_cycle_is_active(heap) || !heap->cycle.has_thread)
     return;
-  heap->cycle.requested = true;
+  __atomic_store_n(&heap->cycle.requested, true, __ATOMIC_RELAXED);
   mm_condition_notify(heap, &heap->cycle.wake);
 }
 

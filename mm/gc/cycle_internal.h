@@ -39,8 +39,9 @@
  * the second pause marks from the roots once more.
  *
  * Locks: `state' changes with the world stopped and under the heap lock;
- * `requested' and `quit' under the heap lock.  The marker counts as one that
- * runs (safepoint.c): it stops for every pause.
+ * `quit' under the heap lock, `requested' too, though it may be looked at without
+ * (a pause that sizes the heap does, while threads in native code ask).  The
+ * marker counts as one that runs (safepoint.c): it stops for every pause.
  */
 #ifndef MM_CYCLE_INTERNAL_H
 #define MM_CYCLE_INTERNAL_H

@@ -124,7 +124,7 @@ enum mm_cycle_state {
 struct mm_cycle {
   pthread_t thread;
   bool has_thread, quit;
-  bool requested;
+  bool requested; /* atomic */
   enum mm_cycle_state state;
   uint64_t number;        /* atomic; of the cycle, or beyond a given-up one */
   uint64_t ended;         /* cycles that are over, one way or the other */
