@@ -129,7 +129,7 @@ struct jit_counts {
   uint64_t compile_ns;                  /* atomic; time that it took */
   uint64_t refused; /* atomic; too large, or no memory or room */
   uint64_t live;    /* methods that have code */
-  uint64_t sweeps, evicted;
+  uint64_t sweeps, evicted, evicted_bytes;
 };
 
 struct jit_compiler {
