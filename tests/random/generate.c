@@ -45,6 +45,7 @@ static void write_program(struct text *text, const struct size *size)
   declare_world(text);
   write_prelude(text);
   write_digest(text);
+  write_overflow(text);
   for (int i = 0; i < function_count; i++)
     if (!functions[i].is_external)
       write_function(text, &functions[i]);

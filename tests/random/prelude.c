@@ -242,6 +242,84 @@ void write_digest(struct text *text)
   put(text, "end:\n    return.void\n}\n\n");
 }
 
+/* --- Calls without end --- */
+
+/* Frames of several sizes and ways to call, in two functions that call each
+   other; what they leave is nobody's business, as the depth is not. */
+static void write_deep(struct text *text, const char *name, const char *other)
+{
+  static const char *const calls[] = {
+      "    sta v1\n    call.short %s, v1, v2\n",
+      "    call.acc.short %s, v2, 0\n",
+      "    sta a0\n    call.range %s, a0\n",
+  };
+  put(text,
+      ".function i32 %s(i32 a0, panda.Object a1) {\n"
+      "    movi v%d, 0\n"
+      "    mov.obj v2, a1\n"
+      "    fmovi.64 v3, 2.5\n"
+      "    lda a0\n"
+      "begin:\n"
+      "    addi 1\n",
+      name, between(4, chance(80) ? 8 : 60));
+  put(text, calls[below(COUNT(calls))], other);
+  put(text, "end:\n"
+            "    add2 a0\n"
+            "    fldai.64 1\n"
+            "    fadd2.64 v3\n"
+            "    f64toi32\n"
+            "    return\n");
+}
+
+/* What overflowed goes on through frames with a handler, some of which end
+   it. */
+static void write_deep_handler(struct text *text, unsigned mask)
+{
+  put(text,
+      "caught:\n"
+      "    sta.obj v2\n"
+      "    lda a0\n"
+      "    andi %u\n"
+      "    jnez again\n"
+      "    ldai -1\n"
+      "    return\n"
+      "again:\n"
+      "    throw v2\n"
+      ".catch panda.StackOverflowException, begin, end, caught\n",
+      mask);
+}
+
+void write_overflow(struct text *text)
+{
+  bool is_alone = chance(40);
+  unsigned mask = chance(50) ? 63 : 0x7fffffff; /* 0: never */
+  put(text, ".record panda.StackOverflowException <external>\n");
+  write_deep(text, "deep", is_alone ? "deep" : "deeper");
+  if (chance(50))
+    write_deep_handler(text, mask);
+  put(text, "}\n\n");
+  if (!is_alone) {
+    write_deep(text, "deeper", "deep");
+    put(text, "}\n\n");
+  }
+  put(text, ".function void overflow() {\n"
+            "    movi v0, 1\n"
+            "    newobj v1, panda.Object\n"
+            "begin:\n"
+            "    call.short deep, v0, v1\n"
+            "    lda.str \"returned\\n\"\n"
+            "    jmp tell\n"
+            "end:\n"
+            "caught:\n"
+            "    lda.str \"overflow\\n\"\n"
+            "tell:\n"
+            "    sta.obj v2\n"
+            "    call.short IO.printString, v2\n"
+            "    return.void\n"
+            ".catch panda.StackOverflowException, begin, end, caught\n"
+            "}\n\n");
+}
+
 /* --- main --- */
 
 static int fuel;
@@ -315,6 +393,8 @@ static void write_round(void)
   emit("inci %s, -1", reg(counter));
   emit("lda %s", reg(counter));
   emit("jgtz L%d", head);
+  if (chance(4))
+    emit("call.short overflow");
   emit("call.short show");
 }
 
