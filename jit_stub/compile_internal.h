@@ -247,6 +247,7 @@ void jit_note_entry(struct jit_compile *c, uint32_t word);
 void jit_template(struct jit_compile *c, const struct jit_op *op);
 void jit_template_move(struct jit_compile *c, const struct jit_op *op);
 void jit_template_arith(struct jit_compile *c, const struct jit_op *op);
+void jit_template_divide(struct jit_compile *c, const struct jit_op *op);
 void jit_template_unary(struct jit_compile *c, const struct jit_op *op);
 void jit_template_float(struct jit_compile *c, const struct jit_op *op);
 void jit_template_branch(struct jit_compile *c, const struct jit_op *op,

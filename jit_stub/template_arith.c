@@ -152,59 +152,6 @@ static void shift(struct jit_compile *c, const struct jit_op *op)
   jit_write(c, op->dest, d, form_of(wide));
 }
 
-/* --- Division: rdx:rax by rcx --- */
-
-/* By -1 the machine traps for the least number, and the result is known. */
-static void divide_signed(struct jit_compile *c, const struct jit_op *op,
-                          bool wide)
-{
-  struct jit_emitter *e = &c->e;
-  bool may_be_minus_one = op->right != JIT_IMM || (int32_t)op->imm == -1;
-  jit_label end = jit_label_new(e);
-  if (may_be_minus_one) {
-    jit_label divides = jit_label_new(e);
-    jit_emit_alu_imm(e, JIT_CMP, wide, JIT_RCX, -1);
-    jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, divides);
-    jit_emit_neg(e, wide, JIT_RAX);
-    jit_emit_zero(e, JIT_RDX);
-    jit_emit_jump(e, end);
-    jit_label_bind(e, divides);
-  }
-  jit_emit_sign_to_rdx(e, wide);
-  jit_emit_divide(e, true, wide, JIT_RCX);
-  jit_label_bind(e, end);
-}
-
-static void divide(struct jit_compile *c, const struct jit_op *op)
-{
-  struct jit_emitter *e = &c->e;
-  bool wide = is_wide(op);
-  bool keeps_acc = op->dest != JIT_ACC && jit_acc_is_live(c);
-  jit_read_into(c, op->right, wide, JIT_RCX);
-  if (op->right != JIT_IMM || op->imm == 0) {
-    jit_emit_test(e, wide, JIT_RCX, JIT_RCX);
-    jit_throw_division_if(c, JIT_IF_EQUAL);
-  }
-  if (keeps_acc) {
-    jit_acc_to_rax(c);
-    jit_emit_move_to_f(e, true, JIT_F1, JIT_ACC_REG);
-  }
-  jit_read_into(c, op->left, wide, JIT_RAX);
-  if (op->type == JIT_U32 || op->type == JIT_U64) {
-    jit_emit_zero(e, JIT_RDX);
-    jit_emit_divide(e, false, wide, JIT_RCX);
-  } else
-    divide_signed(c, op, wide);
-  unsigned result = op->sub == JIT_ARITH_DIV ? JIT_RAX : JIT_RDX;
-  if (keeps_acc) {
-    jit_emit_move(e, wide, JIT_RCX, result);
-    result = JIT_RCX;
-    jit_emit_move_from_f(e, true, JIT_ACC_REG, JIT_F1);
-    c->state.acc = JIT_ACC_WIDE;
-  }
-  jit_write(c, op->dest, result, form_of(wide));
-}
-
 void jit_template_arith(struct jit_compile *c, const struct jit_op *op)
 {
   switch ((enum jit_arith)op->sub) {
@@ -215,7 +162,7 @@ void jit_template_arith(struct jit_compile *c, const struct jit_op *op)
     break;
   case JIT_ARITH_DIV:
   case JIT_ARITH_MOD:
-    divide(c, op);
+    jit_template_divide(c, op);
     break;
   default:
     simple(c, op);

@@ -42,7 +42,11 @@ static void constant(struct jit_compile *c, const struct jit_op *op)
   unsigned reg = jit_dest(c, op->dest, JIT_T0);
   bool narrow = op->dest >= 0 && c->home_of[op->dest] != JIT_NO_HOME &&
                 c->homes[c->home_of[op->dest]].is_narrow;
-  jit_emit_move_imm(&c->e, reg, narrow ? (int64_t)(uint32_t)op->imm : op->imm);
+  if (op->imm == 0)
+    jit_emit_zero(&c->e, reg);
+  else
+    jit_emit_move_imm(&c->e, reg,
+                      narrow ? (int64_t)(uint32_t)op->imm : op->imm);
   jit_write(c, op->dest, reg, narrow ? JIT_FORM_32 : JIT_FORM_64);
 }
 
