@@ -24,8 +24,6 @@
 
 #include "vm/core/assert.h"
 
-#if defined __x86_64__
-
 /* --- The form of an instruction --- */
 
 enum {
@@ -434,5 +432,3 @@ void jit_emit_move_if(struct jit_emitter *e, bool wide,
 {
   jit_x86_reg(e, MOVE_IF | condition | jit_x86_wide(wide), to, from);
 }
-
-#endif

@@ -10,8 +10,6 @@
 
 #include "jit_stub/emit_x86_64_internal.h"
 
-#if defined __x86_64__
-
 enum {
   LOAD = JIT_X86_0F | 0x10,
   STORE = JIT_X86_0F | 0x11,
@@ -123,5 +121,3 @@ void jit_emit_f_to_f(struct jit_emitter *e, bool wide_to, unsigned to,
 {
   jit_x86_reg(e, scalar(!wide_to, OTHER_WIDTH), to, from);
 }
-
-#endif

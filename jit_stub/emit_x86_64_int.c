@@ -6,8 +6,6 @@
 
 #include "vm/core/assert.h"
 
-#if defined __x86_64__
-
 enum {
   /* Eight operations stand in bits 3 to 5 of these. */
   ALU8 = 0x00 | JIT_X86_BYTE_REG, /* to rm */
@@ -190,5 +188,3 @@ void jit_emit_divide(struct jit_emitter *e, bool is_signed, bool wide,
   jit_x86_reg(e, GROUP3 | jit_x86_wide(wide),
               is_signed ? GROUP3_IDIV : GROUP3_DIV, reg);
 }
-
-#endif

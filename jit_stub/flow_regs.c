@@ -61,25 +61,17 @@ static const struct {
 /* What comes of it. */
 enum sort { NARROW, WHOLE, FLOAT32, FLOAT64, BITS32, BITS64 };
 
-static enum sort sort_of_type(unsigned type)
-{
-  static const uint8_t sorts[] = {
-      [JIT_I32] = NARROW, [JIT_U32] = NARROW,  [JIT_I64] = WHOLE,
-      [JIT_U64] = WHOLE,  [JIT_F32] = FLOAT32, [JIT_F64] = FLOAT64,
-      [JIT_REF] = WHOLE,
-  };
-  return (enum sort)sorts[type];
-}
-
-static enum sort sort_of_load(unsigned load)
-{
-  static const uint8_t sorts[] = {
-      [JIT_LOAD_U8] = NARROW,  [JIT_LOAD_U16] = NARROW, [JIT_LOAD_U32] = WHOLE,
-      [JIT_LOAD_64] = BITS64,  [JIT_LOAD_I8] = NARROW,  [JIT_LOAD_I16] = NARROW,
-      [JIT_LOAD_I32] = BITS32,
-  };
-  return (enum sort)sorts[load];
-}
+/* By enum jit_type, and by enum jit_load. */
+static const uint8_t type_sorts[] = {
+    [JIT_I32] = NARROW, [JIT_U32] = NARROW,  [JIT_I64] = WHOLE,
+    [JIT_U64] = WHOLE,  [JIT_F32] = FLOAT32, [JIT_F64] = FLOAT64,
+    [JIT_REF] = WHOLE,
+};
+static const uint8_t load_sorts[] = {
+    [JIT_LOAD_U8] = NARROW,  [JIT_LOAD_U16] = NARROW, [JIT_LOAD_U32] = WHOLE,
+    [JIT_LOAD_64] = BITS64,  [JIT_LOAD_I8] = NARROW,  [JIT_LOAD_I16] = NARROW,
+    [JIT_LOAD_I32] = BITS32,
+};
 
 static enum sort sort_of(const struct jit_op *op, enum role role)
 {
@@ -87,13 +79,13 @@ static enum sort sort_of(const struct jit_op *op, enum role role)
   case INDEX:
     return NARROW;
   case BY_TYPE:
-    return sort_of_type(op->type);
+    return (enum sort)type_sorts[op->type];
   case MOVED:
     return op->type == JIT_I32 ? BITS32 : BITS64;
   case CONSTANT:
     return op->imm == (int32_t)op->imm ? BITS32 : BITS64;
   case LOADED:
-    return sort_of_load(op->load);
+    return (enum sort)load_sorts[op->load];
   case STORED:
     return op->log2 == 3 ? BITS64 : op->log2 == 2 ? BITS32 : NARROW;
   case PASSED:

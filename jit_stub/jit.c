@@ -40,10 +40,6 @@ enum mm_status jit_start(struct vm *vm, struct mm_error *error)
 {
   if (vm->options.jit.mode == VM_JIT_OFF)
     return MM_OK;
-#ifndef BAMBOO_JIT
-  snprintf(error->text, sizeof error->text, "this build has no compiler");
-  return MM_BAD_OPTION;
-#endif
   enum mm_status status = mm_code_start(vm->heap, error);
   if (status != MM_OK)
     return status;

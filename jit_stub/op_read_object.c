@@ -12,6 +12,18 @@
   void jit_read_##name(struct jit_reader *r, const struct jit_family *family,  \
                        unsigned variant)
 
+/* An access of memory as its family says it; without operands. */
+static struct jit_op *add_access(struct jit_reader *r, unsigned kind,
+                                 const struct jit_family *family)
+{
+  struct jit_op *op = jit_read_add(r, kind);
+  op->type = family->type;
+  op->load = family->load;
+  op->log2 = family->log2;
+  op->is_volatile = family->is_volatile;
+  return op;
+}
+
 /* --- Arrays --- */
 
 READER(new_array)
@@ -36,9 +48,7 @@ READER(length)
 
 READER(element_load)
 {
-  struct jit_op *op = jit_read_add(r, JIT_OP_LOAD_ELEMENT);
-  op->type = family->type;
-  op->load = family->load;
+  struct jit_op *op = add_access(r, JIT_OP_LOAD_ELEMENT, family);
   op->dest = variant & INTERP_LOAD_DEST_REG ? jit_read_a(r) : JIT_ACC;
   op->left = jit_read_b(r);
   op->right = variant & INTERP_LOAD_INDEX_REG ? jit_read_c(r) : JIT_ACC;
@@ -49,9 +59,7 @@ static struct jit_op *add_element_store(struct jit_reader *r,
                                         int32_t array, int32_t index,
                                         int32_t value)
 {
-  struct jit_op *op = jit_read_add(r, family->kind);
-  op->type = family->type;
-  op->log2 = family->log2;
+  struct jit_op *op = add_access(r, family->kind, family);
   op->left = array;
   op->right = index;
   op->third = value;
@@ -120,26 +128,25 @@ READER(new_object)
   op->is_slow = r->op == INTERP_newobj_slow;
 }
 
-READER(field_load)
+static struct jit_op *add_field_access(struct jit_reader *r, unsigned kind,
+                                       const struct jit_family *family)
 {
-  struct jit_op *op = jit_read_add(r, JIT_OP_LOAD_FIELD);
-  op->type = family->type;
-  op->load = family->load;
-  op->is_volatile = family->is_volatile;
-  op->dest = variant != 0 ? r->pc[1].i.a : JIT_ACC;
+  struct jit_op *op = add_access(r, kind, family);
   op->left = r->pc[1].i.b;
   op->imm = r->pc[1].i.x;
+  return op;
+}
+
+READER(field_load)
+{
+  struct jit_op *op = add_field_access(r, JIT_OP_LOAD_FIELD, family);
+  op->dest = variant != 0 ? r->pc[1].i.a : JIT_ACC;
 }
 
 READER(field_store)
 {
-  struct jit_op *op = jit_read_add(r, family->kind);
-  op->type = family->type;
-  op->log2 = family->log2;
-  op->is_volatile = family->is_volatile;
+  struct jit_op *op = add_field_access(r, family->kind, family);
   op->third = variant != 0 ? r->pc[1].i.a : JIT_ACC;
-  op->left = r->pc[1].i.b;
-  op->imm = r->pc[1].i.x;
 }
 
 static struct jit_op *add_static(struct jit_reader *r,
@@ -148,10 +155,7 @@ static struct jit_op *add_static(struct jit_reader *r,
 {
   if (variant == INTERP_NEEDS_INIT)
     add_initialise(r, r->pc[2].ptr);
-  struct jit_op *op = jit_read_add(r, family->kind);
-  op->type = family->type;
-  op->load = family->load;
-  op->is_volatile = family->is_volatile;
+  struct jit_op *op = add_access(r, family->kind, family);
   op->ptr = r->pc[1].ptr;
   return op;
 }

@@ -31,85 +31,103 @@ CONVERSION(c_f64toi64, (uint64_t)to_i64(f64_of(acc)))
 CONVERSION(c_f64tou32, sext32(to_u32(f64_of(acc))))
 CONVERSION(c_f64tou64, to_u64(f64_of(acc)))
 
-/* --- In C, in line --- */
+/* --- What each is made of --- */
 
-static void through_c(struct jit_compile *c, uint64_t (*function)(uint64_t))
+struct unary {
+  void (*emit)(struct jit_compile *c, const struct unary *unary);
+  bool wide_from, wide_to;        /* 64 bits are read, are made */
+  uint8_t how;                    /* extensions: enum jit_load */
+  uint64_t (*function)(uint64_t); /* that does the same, or what is seldom */
+};
+
+static enum jit_acc acc_of(bool wide)
+{
+  return wide ? JIT_ACC_WIDE : JIT_ACC_NARROW;
+}
+
+static void through_c(struct jit_compile *c, const struct unary *unary)
 {
   jit_acc_to_rax(c);
   jit_emit_move(&c->e, true, JIT_RDI, JIT_RAX);
   jit_leaf_prepare(c);
-  jit_leaf_call(c, (const void *)function);
+  jit_leaf_call(c, (const void *)unary->function);
   c->state.acc = JIT_ACC_WIDE;
 }
 
 /* --- Integers --- */
 
-static void integer(struct jit_compile *c, unsigned sub)
+static void negate(struct jit_compile *c, const struct unary *unary)
 {
-  struct jit_emitter *e = &c->e;
-  bool wide = sub == INTERP_neg64 || sub == INTERP_not64;
-  jit_read(c, JIT_ACC, wide, JIT_NO_REG);
-  if (sub == INTERP_neg32 || sub == INTERP_neg64)
-    jit_emit_neg(e, wide, JIT_RAX);
-  else
-    jit_emit_not(e, wide, JIT_RAX);
-  c->state.acc = wide ? JIT_ACC_WIDE : JIT_ACC_NARROW;
+  jit_read(c, JIT_ACC, unary->wide_from, JIT_NO_REG);
+  jit_emit_neg(&c->e, unary->wide_from, JIT_RAX);
+  c->state.acc = acc_of(unary->wide_from);
 }
 
-static void extend(struct jit_compile *c, enum jit_load how, enum jit_acc then)
+static void invert(struct jit_compile *c, const struct unary *unary)
+{
+  jit_read(c, JIT_ACC, unary->wide_from, JIT_NO_REG);
+  jit_emit_not(&c->e, unary->wide_from, JIT_RAX);
+  c->state.acc = acc_of(unary->wide_from);
+}
+
+static void extend(struct jit_compile *c, const struct unary *unary)
 {
   jit_read(c, JIT_ACC, false, JIT_NO_REG);
-  jit_emit_extend(&c->e, how, JIT_RAX, JIT_RAX);
-  c->state.acc = (uint8_t)then;
+  jit_emit_extend(&c->e, (enum jit_load)unary->how, JIT_RAX, JIT_RAX);
+  c->state.acc = acc_of(unary->wide_to);
 }
 
-static void to_boolean(struct jit_compile *c, bool wide)
+static void to_boolean(struct jit_compile *c, const struct unary *unary)
 {
-  jit_read(c, JIT_ACC, wide, JIT_NO_REG);
-  jit_emit_test(&c->e, wide, JIT_RAX, JIT_RAX);
+  jit_read(c, JIT_ACC, unary->wide_from, JIT_NO_REG);
+  jit_emit_test(&c->e, unary->wide_from, JIT_RAX, JIT_RAX);
   jit_emit_set_if(&c->e, JIT_IF_NOT_EQUAL, JIT_RAX);
   c->state.acc = JIT_ACC_WIDE;
 }
 
 /* --- Floating point --- */
 
-static void negate_float(struct jit_compile *c, bool wide)
+static void negate_f32(struct jit_compile *c, const struct unary *unary)
 {
-  if (wide) {
-    unsigned from = jit_read_vector(c, JIT_ACC, true, JIT_F1);
-    jit_emit_move_imm(&c->e, JIT_T0, INT64_MIN);
-    jit_emit_move_to_f(&c->e, true, JIT_F2, JIT_T0);
-    if (from != JIT_ACC_VECTOR_REG)
-      jit_emit_fmove(&c->e, JIT_ACC_VECTOR_REG, from);
-    jit_emit_fxor(&c->e, JIT_ACC_VECTOR_REG, JIT_F2);
-    c->state.acc = JIT_ACC_VECTOR;
-    return;
-  }
+  (void)unary;
   jit_read(c, JIT_ACC, false, JIT_NO_REG);
   jit_emit_alu_imm(&c->e, JIT_XOR, false, JIT_RAX, INT32_MIN);
   c->state.acc = JIT_ACC_WIDE; /* zero-extended, as f32 are */
 }
 
-static void from_int(struct jit_compile *c, bool wide_from, bool wide_to)
+static void negate_f64(struct jit_compile *c, const struct unary *unary)
 {
-  jit_read(c, JIT_ACC, wide_from, JIT_NO_REG);
-  jit_emit_int_to_f(&c->e, wide_from, wide_to, JIT_ACC_VECTOR_REG, JIT_RAX);
+  (void)unary;
+  unsigned from = jit_read_vector(c, JIT_ACC, true, JIT_F1);
+  jit_emit_move_imm(&c->e, JIT_T0, INT64_MIN);
+  jit_emit_move_to_f(&c->e, true, JIT_F2, JIT_T0);
+  if (from != JIT_ACC_VECTOR_REG)
+    jit_emit_fmove(&c->e, JIT_ACC_VECTOR_REG, from);
+  jit_emit_fxor(&c->e, JIT_ACC_VECTOR_REG, JIT_F2);
   c->state.acc = JIT_ACC_VECTOR;
 }
 
-static void from_u32(struct jit_compile *c, bool wide_to)
+static void from_int(struct jit_compile *c, const struct unary *unary)
+{
+  jit_read(c, JIT_ACC, unary->wide_from, JIT_NO_REG);
+  jit_emit_int_to_f(&c->e, unary->wide_from, unary->wide_to, JIT_ACC_VECTOR_REG,
+                    JIT_RAX);
+  c->state.acc = JIT_ACC_VECTOR;
+}
+
+static void from_u32(struct jit_compile *c, const struct unary *unary)
 {
   jit_read(c, JIT_ACC, false, JIT_NO_REG);
   jit_emit_move(&c->e, false, JIT_T0, JIT_RAX);
-  jit_emit_int_to_f(&c->e, true, wide_to, JIT_ACC_VECTOR_REG, JIT_T0);
+  jit_emit_int_to_f(&c->e, true, unary->wide_to, JIT_ACC_VECTOR_REG, JIT_T0);
   c->state.acc = JIT_ACC_VECTOR;
 }
 
-static void between_floats(struct jit_compile *c, bool wide_to)
+static void between_floats(struct jit_compile *c, const struct unary *unary)
 {
-  unsigned from = jit_read_vector(c, JIT_ACC, !wide_to, JIT_F1);
+  unsigned from = jit_read_vector(c, JIT_ACC, unary->wide_from, JIT_F1);
   jit_emit_fzero(&c->e, JIT_F2);
-  jit_emit_f_to_f(&c->e, wide_to, JIT_F2, from);
+  jit_emit_f_to_f(&c->e, unary->wide_to, JIT_F2, from);
   jit_emit_fmove(&c->e, JIT_ACC_VECTOR_REG, JIT_F2);
   c->state.acc = JIT_ACC_VECTOR;
 }
@@ -122,118 +140,74 @@ static void emit_convert_in_c(struct jit_compile *c, struct jit_slow *slow)
   jit_emit_jump(&c->e, slow->back);
 }
 
-static void to_int(struct jit_compile *c, bool wide_from, bool wide_to,
-                   uint64_t (*function)(uint64_t))
+static void to_int(struct jit_compile *c, const struct unary *unary)
 {
   struct jit_emitter *e = &c->e;
-  jit_read_vector_into(c, JIT_ACC, wide_from, JIT_F1);
-  jit_emit_f_to_int(e, wide_from, wide_to, JIT_RAX, JIT_F1);
-  if (wide_to) {
+  jit_read_vector_into(c, JIT_ACC, unary->wide_from, JIT_F1);
+  jit_emit_f_to_int(e, unary->wide_from, unary->wide_to, JIT_RAX, JIT_F1);
+  if (unary->wide_to) {
     jit_emit_move_imm(e, JIT_T0, INT64_MIN);
     jit_emit_alu(e, JIT_CMP, true, JIT_RAX, JIT_T0);
   } else
     jit_emit_alu_imm(e, JIT_CMP, false, JIT_RAX, INT32_MIN);
   struct jit_slow *slow = jit_slow_new(c, emit_convert_in_c);
-  slow->helper = (const void *)function;
+  slow->helper = (const void *)unary->function;
   jit_emit_jump_if(e, JIT_IF_EQUAL, slow->label);
   jit_slow_bind_back(c, slow);
-  c->state.acc = wide_to ? JIT_ACC_WIDE : JIT_ACC_NARROW;
+  c->state.acc = acc_of(unary->wide_to);
 }
+
+/* --- All of them --- */
+
+enum { NARROW = false, WIDE = true };
+
+/* By enum interp_op, from the first one on. */
+#define ROW(name) [INTERP_##name - INTERP_neg32]
+
+static const struct unary unaries[] = {
+    ROW(neg32) = {negate, NARROW, NARROW, 0, NULL},
+    ROW(not32) = {invert, NARROW, NARROW, 0, NULL},
+    ROW(neg64) = {negate, WIDE, WIDE, 0, NULL},
+    ROW(not64) = {invert, WIDE, WIDE, 0, NULL},
+    ROW(fneg32) = {negate_f32, NARROW, NARROW, 0, NULL},
+    ROW(fneg64) = {negate_f64, WIDE, WIDE, 0, NULL},
+    ROW(i32tof32) = {from_int, NARROW, NARROW, 0, NULL},
+    ROW(i32tof64) = {from_int, NARROW, WIDE, 0, NULL},
+    ROW(u32tof32) = {from_u32, NARROW, NARROW, 0, NULL},
+    ROW(u32tof64) = {from_u32, NARROW, WIDE, 0, NULL},
+    ROW(i64tof32) = {from_int, WIDE, NARROW, 0, NULL},
+    ROW(i64tof64) = {from_int, WIDE, WIDE, 0, NULL},
+    ROW(u64tof32) = {through_c, WIDE, NARROW, 0, c_u64tof32},
+    ROW(u64tof64) = {through_c, WIDE, WIDE, 0, c_u64tof64},
+    ROW(f32toi32) = {to_int, NARROW, NARROW, 0, c_f32toi32},
+    ROW(f32toi64) = {to_int, NARROW, WIDE, 0, c_f32toi64},
+    ROW(f32tou32) = {through_c, NARROW, NARROW, 0, c_f32tou32},
+    ROW(f32tou64) = {through_c, NARROW, WIDE, 0, c_f32tou64},
+    ROW(f64toi32) = {to_int, WIDE, NARROW, 0, c_f64toi32},
+    ROW(f64toi64) = {to_int, WIDE, WIDE, 0, c_f64toi64},
+    ROW(f64tou32) = {through_c, WIDE, NARROW, 0, c_f64tou32},
+    ROW(f64tou64) = {through_c, WIDE, WIDE, 0, c_f64tou64},
+    ROW(f32tof64) = {between_floats, NARROW, WIDE, 0, NULL},
+    ROW(f64tof32) = {between_floats, WIDE, NARROW, 0, NULL},
+    ROW(tou1_32) = {to_boolean, NARROW, WIDE, 0, NULL},
+    ROW(tou1_64) = {to_boolean, WIDE, WIDE, 0, NULL},
+    ROW(zext32) = {extend, NARROW, WIDE, JIT_LOAD_U32, NULL},
+    ROW(toi32) = {extend, NARROW, NARROW, JIT_LOAD_U32, NULL},
+    ROW(toi8) = {extend, NARROW, WIDE, JIT_LOAD_I8, NULL},
+    ROW(toi16) = {extend, NARROW, WIDE, JIT_LOAD_I16, NULL},
+    ROW(tou8) = {extend, NARROW, WIDE, JIT_LOAD_U8, NULL},
+    ROW(tou16) = {extend, NARROW, WIDE, JIT_LOAD_U16, NULL},
+};
+#undef ROW
+
+enum { UNARY_COUNT = INTERP_tou16 - INTERP_neg32 + 1 };
+_Static_assert(sizeof unaries / sizeof unaries[0] == UNARY_COUNT,
+               "each has its row");
 
 static void unary(struct jit_compile *c, unsigned sub)
 {
-  switch (sub) {
-  case INTERP_neg32:
-  case INTERP_not32:
-  case INTERP_neg64:
-  case INTERP_not64:
-    integer(c, sub);
-    break;
-  case INTERP_fneg32:
-    negate_float(c, false);
-    break;
-  case INTERP_fneg64:
-    negate_float(c, true);
-    break;
-  case INTERP_i32tof32:
-    from_int(c, false, false);
-    break;
-  case INTERP_i32tof64:
-    from_int(c, false, true);
-    break;
-  case INTERP_u32tof32:
-    from_u32(c, false);
-    break;
-  case INTERP_u32tof64:
-    from_u32(c, true);
-    break;
-  case INTERP_i64tof32:
-    from_int(c, true, false);
-    break;
-  case INTERP_i64tof64:
-    from_int(c, true, true);
-    break;
-  case INTERP_u64tof32:
-    through_c(c, c_u64tof32);
-    break;
-  case INTERP_u64tof64:
-    through_c(c, c_u64tof64);
-    break;
-  case INTERP_f32toi32:
-    to_int(c, false, false, c_f32toi32);
-    break;
-  case INTERP_f32toi64:
-    to_int(c, false, true, c_f32toi64);
-    break;
-  case INTERP_f32tou32:
-    through_c(c, c_f32tou32);
-    break;
-  case INTERP_f32tou64:
-    through_c(c, c_f32tou64);
-    break;
-  case INTERP_f64toi32:
-    to_int(c, true, false, c_f64toi32);
-    break;
-  case INTERP_f64toi64:
-    to_int(c, true, true, c_f64toi64);
-    break;
-  case INTERP_f64tou32:
-    through_c(c, c_f64tou32);
-    break;
-  case INTERP_f64tou64:
-    through_c(c, c_f64tou64);
-    break;
-  case INTERP_f32tof64:
-    between_floats(c, true);
-    break;
-  case INTERP_f64tof32:
-    between_floats(c, false);
-    break;
-  case INTERP_tou1_32:
-    to_boolean(c, false);
-    break;
-  case INTERP_tou1_64:
-    to_boolean(c, true);
-    break;
-  case INTERP_zext32:
-    extend(c, JIT_LOAD_U32, JIT_ACC_WIDE);
-    break;
-  case INTERP_toi32:
-    extend(c, JIT_LOAD_U32, JIT_ACC_NARROW);
-    break;
-  case INTERP_toi8:
-    extend(c, JIT_LOAD_I8, JIT_ACC_WIDE);
-    break;
-  case INTERP_toi16:
-    extend(c, JIT_LOAD_I16, JIT_ACC_WIDE);
-    break;
-  case INTERP_tou8:
-    extend(c, JIT_LOAD_U8, JIT_ACC_WIDE);
-    break;
-  default: /* INTERP_tou16 */
-    extend(c, JIT_LOAD_U16, JIT_ACC_WIDE);
-    break;
-  }
+  const struct unary *unary = &unaries[sub - INTERP_neg32];
+  unary->emit(c, unary);
 }
 
 /* --- Three-way comparisons: (a > b) - (a < b) --- */

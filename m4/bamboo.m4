@@ -71,7 +71,7 @@ AS_IF([test "x$enable_$1" != xno],
   [AC_DEFINE([$3], [1], [Define if configured with --enable-$1.])])])
 
 # The compiler of machine code: where there is an emitter for the machine, and
-# unless --disable-jit.
+# unless --disable-jit.  Elsewhere nothing of jit_stub/ is built but none.c.
 AC_DEFUN([BAMBOO_CHECK_JIT],
 [AC_ARG_ENABLE([jit],
   [AS_HELP_STRING([--disable-jit], [only interpret; compile nothing])],
@@ -79,7 +79,8 @@ AC_DEFUN([BAMBOO_CHECK_JIT],
 AS_CASE([$host_cpu], [x86_64], [], [enable_jit=no])
 AS_IF([test "x$enable_jit" != xno],
   [AC_DEFINE([BAMBOO_JIT], [1],
-    [Define to compile methods to machine code.])])])
+    [Define to compile methods to machine code.])])
+AM_CONDITIONAL([JIT], [test "x$enable_jit" != xno])])
 
 # BAMBOO_ADD_FLAG(VARIABLE, FLAG): adds FLAG if the compiler takes it without
 # a word (clang only warns of flags it does not know).

@@ -20,6 +20,14 @@ is_sanitized () {
     "${top_builddir:-.}/config.h" 2> /dev/null
 }
 
+# Was the build configured so?
+has_macro () { grep -q "^#define $1 1" "${top_builddir:-.}/config.h"; }
+
+# For tests of the compiler only: skipped in builds without it.
+need_compiler () {
+  has_macro BAMBOO_JIT || { echo 'no compiler in this build'; exit 77; }
+}
+
 failed () {
   failures=$((failures + 1))
   echo "FAILED: $case_name: $*"

@@ -7,8 +7,6 @@
 
 #include "tests/unit/mm_fixture.h"
 
-#if defined __x86_64__
-
 #include <math.h>
 #include <string.h>
 
@@ -629,12 +627,3 @@ int main(void)
   return fixture_main("jit_emit",
                       (TCase *[]){instructions, labels, memory, code, NULL});
 }
-
-#else
-
-int main(void)
-{
-  return 77; /* a machine that has no emitter */
-}
-
-#endif

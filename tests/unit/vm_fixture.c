@@ -14,15 +14,25 @@
 
 struct machine machine;
 
-void machine_open(void)
+struct vm_options machine_options(void)
 {
   struct vm_options options;
-  struct mm_error error = {{0}};
-  memset(&machine, 0, sizeof machine);
   vm_options_init(&options);
   options.mm.heap_max_bytes = 32u << 20;
   options.mm.workers = 1;
   options.mm.verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK;
+  return options;
+}
+
+void machine_open(void)
+{
+  machine_open_with(machine_options());
+}
+
+void machine_open_with(struct vm_options options)
+{
+  struct mm_error error = {{0}};
+  memset(&machine, 0, sizeof machine);
   options.out = open_memstream(&machine.out_text, &machine.out_bytes);
   options.err = open_memstream(&machine.err_text, &machine.err_bytes);
   ck_assert_ptr_nonnull(options.out);

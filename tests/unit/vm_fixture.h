@@ -28,6 +28,10 @@ struct machine {
 extern struct machine machine;
 
 void machine_open(void);
+/* The options that machine_open takes; and with some of them changed.  Output
+   goes into memory in any case. */
+struct vm_options machine_options(void);
+void machine_open_with(struct vm_options options);
 void machine_close(void);
 
 /* Makes out_text and err_text current. */

@@ -47,6 +47,12 @@ static bool compiles_nothing(const struct vm_options *vm)
   return vm->jit.mode == VM_JIT_OFF;
 }
 
+/* Nothing, or each method before it first runs, by the thread that runs it. */
+static bool compiles_at_once(const struct vm_options *vm)
+{
+  return vm->jit.mode != VM_JIT_ON;
+}
+
 static const struct {
   const char *option;
   bool (*is_idle)(const struct vm_options *vm);
@@ -59,10 +65,13 @@ static const struct {
     {"gc-workers", never_collects, "gc", "--gc=stw"},
     {"young", has_no_young, "generational", "--generational=on"},
     {"pause-goal", has_no_goal, "generational", "--generational=on"},
-    {"jit-threshold", compiles_nothing, "jit", "--jit=on"},
-    {"jit-sync", compiles_nothing, "jit", "--jit=on"},
-    {"code-cache", compiles_nothing, "jit", "--jit=on"},
-    {"code-gc", compiles_nothing, "jit", "--jit=on"},
+    {"jit-threshold", compiles_at_once, "jit", CLI_NEEDS_JIT},
+    {"jit-sync", compiles_at_once, "jit", CLI_NEEDS_JIT},
+    {"code-cache", compiles_nothing, "jit", CLI_NEEDS_JIT},
+    {"code-gc", compiles_nothing, "jit", CLI_NEEDS_JIT},
+    {"jit-dump", compiles_nothing, "jit", CLI_NEEDS_JIT},
+    {"perf-map", compiles_nothing, "jit", CLI_NEEDS_JIT},
+    {"gdb-jit", compiles_nothing, "jit", CLI_NEEDS_JIT},
     {"break", never_collects, "gc", "--gc=stw"},
 };
 

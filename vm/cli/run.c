@@ -29,7 +29,8 @@ struct session {
   struct cli_settings settings;
   struct cli_sources sources;
   struct vm *vm;
-  FILE *log, *stats, *dump; /* opened here, or standard error; null: not wanted */
+  FILE *log, *stats,
+      *dump; /* opened here, or standard error; null: not wanted */
 };
 
 /* Opens a file of an option; null: standard error. */

@@ -75,7 +75,7 @@ bool cli_read_choice(const struct cli_choice *choices, const char *value,
   list_choices(choices, list, sizeof list);
   return choice->name
              ? cli_wrong(problem,
-                         "`%s' is not available in this version; choose %s",
+                         "`%s' is not available in this build; choose %s",
                          value, list)
              : cli_wrong(problem, "there is no `%s'; choose %s", value, list);
 }
@@ -266,8 +266,7 @@ static bool read_jit_dump(struct cli_settings *settings, const char *value,
                      colon[1] ? "method has to stand before"
                               : "file has to follow");
   jit->dump_methods = methods;
-  jit->dump_methods_bytes =
-      colon ? (size_t)(colon - methods) : strlen(methods);
+  jit->dump_methods_bytes = colon ? (size_t)(colon - methods) : strlen(methods);
   settings->dump_file = colon ? colon + 1 : NULL;
   return true;
 }

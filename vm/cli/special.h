@@ -12,7 +12,7 @@
 struct cli_choice {
   const char *name;
   int value;
-  bool available; /* in this version */
+  bool available; /* in this build */
 };
 
 extern const struct cli_choice cli_gc_choices[];
@@ -23,9 +23,11 @@ extern const struct cli_choice cli_jit_choices[];
 #ifdef BAMBOO_JIT
 enum { CLI_HAS_JIT = 1 };
 #define CLI_JIT_DEFAULT "on"
+#define CLI_NEEDS_JIT "--jit=on"
 #else
 enum { CLI_HAS_JIT = 0 };
 #define CLI_JIT_DEFAULT "off"
+#define CLI_NEEDS_JIT "a build with the compiler"
 #endif
 extern const struct cli_choice cli_fit_choices[];
 extern const struct cli_choice cli_internal_choices[];
