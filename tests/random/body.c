@@ -628,10 +628,14 @@ void begin_registers(void)
     emit("movi %s, 0", reg(body.locals - 1));
 }
 
+/* Many under a handler, or few functions would reach their end. */
 static void all_statements(void)
 {
   while (body.size > 0)
-    write_statement();
+    if (chance(35))
+      write_any_try();
+    else
+      write_statement();
 }
 
 static void write_abstract(struct text *text)

@@ -334,13 +334,23 @@ static void call_callee(void)
   store_acc();
 }
 
-static const struct function *any_callee(void)
+/* Each in turn. */
+static const struct function *next_callee(void)
 {
+  static int next;
   for (;;) {
-    const struct function *f = &functions[below((unsigned)function_count)];
+    const struct function *f = &functions[next++ % function_count];
     if (!f->is_cctor && !f->is_external)
       return f;
   }
+}
+
+static int callee_count(void)
+{
+  int count = 0;
+  for (int i = 0; i < function_count; i++)
+    count += !functions[i].is_cctor && !functions[i].is_external;
+  return count;
 }
 
 static void begin_statics(void)
@@ -383,7 +393,7 @@ static void end_main(void)
 static void write_round(void)
 {
   int head = new_label(), counter = SCRATCH;
-  callee = any_callee();
+  callee = next_callee();
   fuel = between(20, 250);
   body.locked[counter] = true;
   emit("movi %s, %d", reg(counter),
@@ -393,7 +403,7 @@ static void write_round(void)
   emit("inci %s, -1", reg(counter));
   emit("lda %s", reg(counter));
   emit("jgtz L%d", head);
-  if (chance(4))
+  if (chance(2))
     emit("call.short overflow");
   emit("call.short show");
 }
@@ -406,7 +416,7 @@ void write_main(struct text *text, int rounds)
   body.is_main = true;
   begin_registers();
   write_try(begin_statics);
-  for (int i = 0; i < rounds; i++)
+  for (int i = callee_count() + rounds; i > 0; i--)
     write_round();
   write_try(digest_statics);
   emit("call.short show");

@@ -73,6 +73,12 @@ static bool is_division(const struct op *op)
   return (op->raises & VM_RAISES_ARITH) != 0;
 }
 
+/* By an immediate. */
+static bool is_constant_division(const struct op *op)
+{
+  return is_division(op) && op->imm_bits > 0;
+}
+
 /* Against zero, of the accumulator. */
 static bool is_test(const struct op *op)
 {
@@ -290,9 +296,12 @@ static void edge_division(void)
 
 void plain_step(void)
 {
-  if (chance(2))
+  if (chance(2)) {
     edge_division();
-  else if (!write_with_operands(any_op(is_plain), T_NONE))
+    return;
+  }
+  const struct op *op = any_op(chance(5) ? is_constant_division : is_plain);
+  if (!write_with_operands(op, T_NONE))
     emit("nop");
   else if (body.acc != T_NONE && chance(45))
     store_acc();
