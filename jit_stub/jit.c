@@ -25,7 +25,7 @@ static enum mm_status fill(struct jit_compiler *compiler,
   const struct vm_options *options = &vm->options;
   compiler->barriers = mm_barrier_set_of(vm->heap);
   compiler->space_bytes = mm_code_max_bytes(vm->heap);
-  compiler->is_sync = options->jit.sync || options->jit.mode == VM_JIT_ALWAYS ||
+  compiler->is_sync = options->jit.sync || options->jit.mode != VM_JIT_ON ||
                       options->mm.deterministic;
   enum mm_status status = jit_stubs_make(compiler, error);
   if (status == MM_OK && !compiler->is_sync && !jit_queue_start(compiler)) {
@@ -55,7 +55,7 @@ enum mm_status jit_start(struct vm *vm, struct mm_error *error)
     mm_native_free(VM_PURPOSE_COMPILED, compiler, sizeof *compiler);
     return status;
   }
-  if (vm->options.jit.mode == VM_JIT_ALWAYS)
+  if (vm->options.jit.mode != VM_JIT_ON)
     vm->options.jit.threshold = 1;
   jit_faults_start();
   vm->compiler = compiler;

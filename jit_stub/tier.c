@@ -196,9 +196,26 @@ static bool has_code(const struct vm_method *method)
   return code && !__atomic_load_n(&code->is_stale, __ATOMIC_ACQUIRE);
 }
 
+/* Half of all methods, by their names and the seed, so that interpreted and
+   compiled ones call each other for ever (VM_JIT_RANDOM). */
+static bool is_chosen(const struct vm *vm, const struct vm_method *method)
+{
+  uint64_t hash = vm->options.mm.seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+  const char *names[] = {method->owner->name, method->name};
+  for (int i = 0; i < 2; i++)
+    for (const char *at = names[i]; *at; at++)
+      hash = (hash ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
+  return (hash ^ hash >> 32) >> 7 & 1;
+}
+
 static void hot(struct vm_thread *thread, struct vm_method *method)
 {
   struct jit_compiler *compiler = jit_compiler_of(thread->vm);
+  if (thread->vm->options.jit.mode == VM_JIT_RANDOM &&
+      !is_chosen(thread->vm, method)) {
+    set_heat(method, INT32_MAX);
+    return;
+  }
   if (has_code(method)) {
     set_heat(method, ROUNDS_UNTIL_NEXT_TRY);
     return;

@@ -381,7 +381,7 @@ static void pay(int out_of_fuel)
 }
 
 /* Down to zero, or up to what another register says. */
-static void write_turn(int counter, int head)
+void write_turn(int counter, int head)
 {
   if (chance(50))
     emit("addiv %s, %s, -1", reg(counter), reg(counter));
@@ -547,6 +547,12 @@ static void write_throw(void)
   body.acc = T_NONE;
 }
 
+static void write_conversions(void)
+{
+  for (int i = between(1, 4); i > 0; i--)
+    write_conversion();
+}
+
 static void write_long_line(void)
 {
   steps(between(20, 80));
@@ -567,10 +573,12 @@ static void write_steps(void)
 static void write_statement(void)
 {
   static void (*const kinds[])(void) = {
-      write_steps,       write_steps,    write_steps,   write_branches,
-      write_skip,        write_skip,     write_choice,  write_any_loop,
-      write_any_loop,    write_any_loop, write_any_try, write_any_try,
-      write_observation, write_throw,    call_step,     write_observation,
+      write_steps,       write_steps,    write_steps,       write_branches,
+      write_skip,        write_skip,     write_choice,      write_any_loop,
+      write_any_loop,    write_any_loop, write_any_try,     write_any_try,
+      write_observation, write_throw,    call_step,         write_observation,
+      write_bounds,      write_nulls,    write_receivers,   write_switch,
+      write_sum,         write_row,      write_conversions,
   };
   body.size--;
   if (chance(3))
@@ -581,10 +589,12 @@ static void write_statement(void)
 
 /* --- The whole --- */
 
-static int any_frame(void)
+static int any_frame(bool is_wide)
 {
   if (chance(4))
     return between(130, 200);
+  if (is_wide)
+    return between(46, 90);
   return chance(40) ? between(SCRATCH + 6, 14) : between(15, 45);
 }
 
@@ -593,7 +603,7 @@ static void write_out(int out, int quick)
   put_label(out);
   body.acc = T_NONE;
   for (int i = SCRATCH; i < body.regs; i++)
-    if (body.types[i] != T_NONE && (i < 24 || chance(20)))
+    if (body.types[i] != T_NONE && (i < 24 || body.is_wide || chance(20)))
       observe(i);
   write_return();
   put_label(quick);
@@ -618,10 +628,14 @@ void begin_registers(void)
     emit("movi %s, 0", reg(body.locals - 1));
 }
 
+/* Many under a handler, or few functions would reach their end. */
 static void all_statements(void)
 {
   while (body.size > 0)
-    write_statement();
+    if (chance(35))
+      write_any_try();
+    else
+      write_statement();
 }
 
 static void write_abstract(struct text *text)
@@ -634,7 +648,9 @@ static void write_abstract(struct text *text)
 void write_function(struct text *text, const struct function *function)
 {
   bool is_cctor = function->is_cctor;
-  begin_body(function, is_cctor ? SCRATCH + 5 : any_frame());
+  bool is_wide = chance(8);
+  begin_body(function, is_cctor ? SCRATCH + 5 : any_frame(is_wide));
+  body.is_wide = is_wide && !is_cctor;
   if (function->is_abstract) {
     write_abstract(text);
     return;

@@ -13,6 +13,7 @@ struct call {
   int count; /* of arguments */
   int args[MAX_PARAMS + 1];
   bool is_virtual;
+  bool is_on_v0; /* the receiver is there, and only there */
 };
 
 static const char *stem(const struct call *call)
@@ -41,9 +42,11 @@ static const char *operand(const struct function *f)
  */
 static void find_args(struct call *call, int except)
 {
-  int scratch = 0;
+  int scratch = call->is_on_v0;
   for (int i = 0; i < call->count; i++)
-    if (i != except) {
+    if (i == 0 && call->is_on_v0)
+      call->args[0] = 0;
+    else if (i != except) {
       call->args[i] =
           need_reg(call->function->params[call->first + i], 16, scratch);
       scratch += call->args[i] == scratch;
@@ -68,7 +71,10 @@ static void write_acc(struct call *call, bool is_long)
   int position = (int)below((unsigned)call->count);
   int slots = is_long ? 4 : 2;
   find_args(call, position);
-  load_acc(call->function->params[position]);
+  if (position == 0 && call->is_on_v0)
+    emit("lda.obj v0");
+  else
+    load_acc(call->function->params[position]);
   char text[64];
   int length = 0;
   for (int i = 0; i < slots; i++)
@@ -82,7 +88,8 @@ static void write_acc(struct call *call, bool is_long)
 /* The arguments that this function itself got, if it is called again. */
 static bool is_self(const struct call *call)
 {
-  return call->function == body.function && call->first == 0 && call->count > 0;
+  return call->function == body.function && call->first == 0 &&
+         call->count > 0 && !call->is_on_v0;
 }
 
 static bool write_range(struct call *call)
@@ -95,7 +102,8 @@ static bool write_range(struct call *call)
     return false;
   for (int i = 0; i < call->count; i++) {
     int type = call->function->params[call->first + i];
-    int from = need_reg(type, MAX_REGS, 0);
+    bool is_receiver = i == 0 && call->is_on_v0;
+    int from = is_receiver ? 0 : need_reg(type, MAX_REGS, call->is_on_v0);
     emit("mov%s %s, %s", width(type), reg(body.block + i), reg(from));
   }
   emit("%s.range %s, %s", stem(call), operand(call->function), reg(body.block));
@@ -124,9 +132,10 @@ static bool write_form(struct call *call)
   }
 }
 
-void write_call(const struct function *function)
+static void write_it(const struct function *function, bool is_on_v0)
 {
-  struct call call = {.function = function, .first = function->is_ctor};
+  struct call call = {
+      .function = function, .first = function->is_ctor, .is_on_v0 = is_on_v0};
   call.count = function->param_count - call.first;
   call.is_virtual = function->is_instance && !function->is_ctor && chance(75);
   body.acc = T_NONE;
@@ -136,6 +145,16 @@ void write_call(const struct function *function)
   body.acc = in_register(result);
   if (chance(85))
     store_acc();
+}
+
+void write_call(const struct function *function)
+{
+  write_it(function, false);
+}
+
+void write_call_on_v0(const struct function *function)
+{
+  write_it(function, true);
 }
 
 void call_step(void)

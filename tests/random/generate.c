@@ -17,7 +17,7 @@ struct size {
 };
 
 static const struct size sizes[] = {
-    {"small", {2, 4}, {2, 5}, {4, 10}, 6},
+    {"small", {2, 4}, {2, 5}, {2, 5}, 6},
     {"medium", {3, 6}, {5, 12}, {10, 24}, 12},
     {"large", {4, 8}, {10, 20}, {24, 48}, 24},
 };
@@ -45,6 +45,7 @@ static void write_program(struct text *text, const struct size *size)
   declare_world(text);
   write_prelude(text);
   write_digest(text);
+  write_overflow(text);
   for (int i = 0; i < function_count; i++)
     if (!functions[i].is_external)
       write_function(text, &functions[i]);

@@ -212,16 +212,21 @@ static void use_field(int number, const char *owner, const struct field *field)
   }
 }
 
+void use_any_field(int record, int number)
+{
+  int owner = any_base(record);
+  const struct field *field = any_field(owner, false);
+  if (field)
+    use_field(number, types[owner].name, field);
+}
+
 static void field_step(void)
 {
   int record = any_own();
   int number = need_reg(record, 16, 0);
   if (number >= SCRATCH)
     record = body.types[number];
-  int owner = any_base(record);
-  const struct field *field = any_field(owner, false);
-  if (field)
-    use_field(number, types[owner].name, field);
+  use_any_field(record, number);
 }
 
 static void use_static(const char *name, int type)
@@ -252,7 +257,7 @@ static void static_step(void)
 
 /* --- Arrays --- */
 
-static int any_array(void)
+int any_array(void)
 {
   for (;;) {
     int type = any_ref();
@@ -334,11 +339,9 @@ static void write_index(void)
     emit("mov v1, %s", reg(need_reg(T_I32, MAX_REGS, 1)));
 }
 
-static void load_element(int type)
+void load_element(int type, int number)
 {
   int element = types[type].element;
-  write_index();
-  int number = need_reg(type, MAX_REGS, 0);
   bool is_narrow = element < T_I32;
   emit("lda v1");
   emit("%sldarr%s%s %s", array_prefix(element),
@@ -349,7 +352,7 @@ static void load_element(int type)
 
 /* An array of exactly that type, as far as is known: what is stored must fit
    what is known of it. */
-static int need_exact(int type)
+int need_exact(int type)
 {
   int number = find_reg(type, 16);
   if (number != T_NONE && body.types[number] == type)
@@ -359,12 +362,9 @@ static int need_exact(int type)
   return 0;
 }
 
-static void store_element(int type)
+void store_element(int type, int number)
 {
   int element = types[type].element;
-  write_index();
-  int number =
-      is_array_of_refs(type) ? need_exact(type) : need_reg(type, 16, 0);
   load_acc(element);
   emit("%sstarr%s %s, v1", array_prefix(element), array_suffix(element),
        reg(number));
@@ -373,10 +373,12 @@ static void store_element(int type)
 static void array_step(void)
 {
   int type = any_array();
+  write_index();
   if (chance(50))
-    load_element(type);
+    load_element(type, need_reg(type, MAX_REGS, 0));
   else
-    store_element(type);
+    store_element(type, is_array_of_refs(type) ? need_exact(type)
+                                               : need_reg(type, 16, 0));
 }
 
 /* --- Objects --- */

@@ -242,6 +242,84 @@ void write_digest(struct text *text)
   put(text, "end:\n    return.void\n}\n\n");
 }
 
+/* --- Calls without end --- */
+
+/* Frames of several sizes and ways to call, in two functions that call each
+   other; what they leave is nobody's business, as the depth is not. */
+static void write_deep(struct text *text, const char *name, const char *other)
+{
+  static const char *const calls[] = {
+      "    sta v1\n    call.short %s, v1, v2\n",
+      "    call.acc.short %s, v2, 0\n",
+      "    sta a0\n    call.range %s, a0\n",
+  };
+  put(text,
+      ".function i32 %s(i32 a0, panda.Object a1) {\n"
+      "    movi v%d, 0\n"
+      "    mov.obj v2, a1\n"
+      "    fmovi.64 v3, 2.5\n"
+      "    lda a0\n"
+      "begin:\n"
+      "    addi 1\n",
+      name, between(4, chance(80) ? 8 : 60));
+  put(text, calls[below(COUNT(calls))], other);
+  put(text, "end:\n"
+            "    add2 a0\n"
+            "    fldai.64 1\n"
+            "    fadd2.64 v3\n"
+            "    f64toi32\n"
+            "    return\n");
+}
+
+/* What overflowed goes on through frames with a handler, some of which end
+   it. */
+static void write_deep_handler(struct text *text, unsigned mask)
+{
+  put(text,
+      "caught:\n"
+      "    sta.obj v2\n"
+      "    lda a0\n"
+      "    andi %u\n"
+      "    jnez again\n"
+      "    ldai -1\n"
+      "    return\n"
+      "again:\n"
+      "    throw v2\n"
+      ".catch panda.StackOverflowException, begin, end, caught\n",
+      mask);
+}
+
+void write_overflow(struct text *text)
+{
+  bool is_alone = chance(40);
+  unsigned mask = chance(50) ? 63 : 0x7fffffff; /* 0: never */
+  put(text, ".record panda.StackOverflowException <external>\n");
+  write_deep(text, "deep", is_alone ? "deep" : "deeper");
+  if (chance(50))
+    write_deep_handler(text, mask);
+  put(text, "}\n\n");
+  if (!is_alone) {
+    write_deep(text, "deeper", "deep");
+    put(text, "}\n\n");
+  }
+  put(text, ".function void overflow() {\n"
+            "    movi v0, 1\n"
+            "    newobj v1, panda.Object\n"
+            "begin:\n"
+            "    call.short deep, v0, v1\n"
+            "    lda.str \"returned\\n\"\n"
+            "    jmp tell\n"
+            "end:\n"
+            "caught:\n"
+            "    lda.str \"overflow\\n\"\n"
+            "tell:\n"
+            "    sta.obj v2\n"
+            "    call.short IO.printString, v2\n"
+            "    return.void\n"
+            ".catch panda.StackOverflowException, begin, end, caught\n"
+            "}\n\n");
+}
+
 /* --- main --- */
 
 static int fuel;
@@ -256,13 +334,23 @@ static void call_callee(void)
   store_acc();
 }
 
-static const struct function *any_callee(void)
+/* Each in turn. */
+static const struct function *next_callee(void)
 {
+  static int next;
   for (;;) {
-    const struct function *f = &functions[below((unsigned)function_count)];
+    const struct function *f = &functions[next++ % function_count];
     if (!f->is_cctor && !f->is_external)
       return f;
   }
+}
+
+static int callee_count(void)
+{
+  int count = 0;
+  for (int i = 0; i < function_count; i++)
+    count += !functions[i].is_cctor && !functions[i].is_external;
+  return count;
 }
 
 static void begin_statics(void)
@@ -305,7 +393,7 @@ static void end_main(void)
 static void write_round(void)
 {
   int head = new_label(), counter = SCRATCH;
-  callee = any_callee();
+  callee = next_callee();
   fuel = between(20, 250);
   body.locked[counter] = true;
   emit("movi %s, %d", reg(counter),
@@ -315,6 +403,8 @@ static void write_round(void)
   emit("inci %s, -1", reg(counter));
   emit("lda %s", reg(counter));
   emit("jgtz L%d", head);
+  if (chance(2))
+    emit("call.short overflow");
   emit("call.short show");
 }
 
@@ -326,7 +416,7 @@ void write_main(struct text *text, int rounds)
   body.is_main = true;
   begin_registers();
   write_try(begin_statics);
-  for (int i = 0; i < rounds; i++)
+  for (int i = callee_count() + rounds; i > 0; i--)
     write_round();
   write_try(digest_statics);
   emit("call.short show");

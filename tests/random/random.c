@@ -45,15 +45,45 @@ bool chance(unsigned percent)
 uint64_t random_bits(void)
 {
   static const uint64_t edges[] = {
-      0,           1,          2,
-      7,           31,         32,
-      33,          63,         64,
-      65,          127,        128,
-      255,         256,        32767,
-      32768,       65535,      65536,
-      0x7fffffff,  0x80000000, 0xffffffff,
-      0x100000000, INT64_MAX,  (uint64_t)1 << 63,
-      UINT64_MAX,  1000003,    0x5555555555555555,
+      0,
+      1,
+      2,
+      7,
+      31,
+      32,
+      33,
+      63,
+      64,
+      65,
+      127,
+      128,
+      255,
+      256,
+      32767,
+      32768,
+      65535,
+      65536,
+      0x7fffffff,
+      0x80000000,
+      0xffffffff,
+      0x100000000,
+      INT64_MAX,
+      (uint64_t)1 << 63,
+      UINT64_MAX,
+      1000003,
+      0x5555555555555555,
+      0x1000001,
+      0x1000003,
+      0x20000000000001,
+      0x7fffff80,
+      0x7fffffbf,
+      0x7ffffffffffffc00,
+      0x7ffffffffffffdff,
+      0x8000008000000000,
+      0x8000008000000001,
+      0x8000000000000400,
+      0x8000000000000401,
+      0xfffffffffffffbff,
   };
   uint64_t bits = edges[below(COUNT(edges))];
   if (chance(30))
@@ -65,18 +95,38 @@ uint64_t random_bits(void)
   return bits >> (chance(20) ? below(64) : 0);
 }
 
+int64_t random_factor(void)
+{
+  static const int64_t factors[] = {
+      0,  1,  2,  3,  4,   5,   7,   8,   9,   10,  16,   25,    31,      32,
+      33, 63, 64, 65, 100, 127, 128, 641, 255, 256, 1000, 65536, 1000003, 4096};
+  int64_t factor = factors[below(COUNT(factors))];
+  if (chance(15))
+    factor = (int64_t)((uint64_t)1 << below(64));
+  else if (chance(10))
+    factor = (int64_t)random_bits();
+  return chance(35) ? (int64_t)(0 - (uint64_t)factor) : factor;
+}
+
 void random_float(char *text, size_t size, bool is_wide)
 {
   static const char *const narrow[] = {
       "0x7f800000", "0xff800000", "0x7fc00000", "0x7fc00000", "0xffc00001",
       "0x80000000", "0x00000001", "0x7f7fffff", "0x4f000000", "0xcf000000",
-      "0x5f000000", "0x3f7fffff", "0x4b800001"};
+      "0x5f000000", "0x3f7fffff", "0x4b800001", "0x4f800000", "0x5f800000",
+      "0xdf000000", "0xdf000001", "0x4effffff", "0x5effffff", "0xcf000001",
+      "0x4f7fffff", "0x5f7fffff", "0xbf7fffff"};
   static const char *const wide[] = {
       "0x7ff0000000000000", "0xfff0000000000000", "0x7ff8000000000000",
       "0x7ff8000000000000", "0xfff8000000000001", "0x8000000000000000",
       "0x0000000000000001", "0x7fefffffffffffff", "0x41e0000000000000",
       "0xc1e0000000000000", "0x43e0000000000000", "0xc3e0000000000000",
-      "0x41efffffffffffff", "0x3fefffffffffffff"};
+      "0x41efffffffffffff", "0x3fefffffffffffff", "0x41f0000000000000",
+      "0x43f0000000000000", "0x41dfffffffc00000", "0x41dfffffffe00000",
+      "0xc1e0000000100000", "0xc1e0000000200000", "0x41efffffffe00000",
+      "0x43dfffffffffffff", "0xc3e0000000000001", "0x43efffffffffffff",
+      "0xbfefffffffffffff", "0x4340000000000001", "0x47efffffefffffff",
+      "0x47effffff0000000", "0x380fffffffffffff"};
   if (chance(55))
     snprintf(text, size, "%s",
              is_wide ? wide[below(COUNT(wide))] : narrow[below(COUNT(narrow))]);

@@ -8,6 +8,7 @@
  *   step.c     one instruction, as vm/isa/opcodes.def describes it
  *   object.c   one instruction on objects, arrays, statics
  *   call.c     one call
+ *   edge.c     what compilers treat specially: bounds, nulls, receivers, chains
  *   prelude.c  what each program has: checksums, the digest of the heap, main
  *
  * What keeps the strict verifier content:
@@ -46,6 +47,8 @@ bool chance(unsigned percent);
 /* As text: infinities, NaN and borders among them. */
 void random_float(char *text, size_t size, bool is_wide);
 uint64_t random_bits(void); /* of a number that may be interesting */
+/* One that compilers multiply, divide or shift by in a special way. */
+int64_t random_factor(void);
 void put(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -139,6 +142,7 @@ struct body {
   int labels;
   int loops, tries;
   int size;         /* statements that are left */
+  bool is_wide;     /* many registers, all of which are used to the end */
   bool is_main;     /* each handler is followed by one for anything */
   struct text *out; /* the code, or the handlers */
   struct text code, handlers, catches;
@@ -168,13 +172,14 @@ void load_new(int type);
 void store_acc(void);
 void observe(int number);
 void steps(int count);
+void write_turn(int counter, int head); /* the end of a loop */
 void write_function(struct text *text, const struct function *function);
 void begin_body(const struct function *function, int locals);
 void begin_registers(void);
 void end_body(struct text *text);
 void write_try(void (*inside)(void));
 
-/* --- step.c, object.c, call.c --- */
+/* --- step.c, object.c, call.c, edge.c --- */
 
 /* The suffix of moves of that type: "", ".64" or ".obj". */
 const char *width(int type);
@@ -184,6 +189,25 @@ void write_jump(int label);
 void object_step(void);
 void call_step(void);
 void write_call(const struct function *function);
+/* The same of an instance method on the object in v0. */
+void write_call_on_v0(const struct function *function);
+/* A conversion of a number at the edge of what the other type has. */
+void write_conversion(void);
+int any_array(void);
+/* With the index in v1, of the array in that register. */
+void load_element(int type, int number);
+void store_element(int type, int number);
+/* A register with an array of exactly that type. */
+int need_exact(int type);
+/* A field of the record, of the object in that register. */
+void use_any_field(int record, int number);
+/* Statements. */
+void write_bounds(void);
+void write_nulls(void);
+void write_receivers(void);
+void write_switch(void);
+void write_sum(void);
+void write_row(void);
 /* Leaves a new exception, or any object, in v0. */
 void write_exception(void);
 
@@ -191,6 +215,8 @@ void write_exception(void);
 
 void write_prelude(struct text *text);
 void write_digest(struct text *text);
+/* A function `overflow' that calls until the stack is full. */
+void write_overflow(struct text *text);
 void write_main(struct text *text, int rounds);
 
 #endif

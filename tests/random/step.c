@@ -73,6 +73,12 @@ static bool is_division(const struct op *op)
   return (op->raises & VM_RAISES_ARITH) != 0;
 }
 
+/* By an immediate. */
+static bool is_constant_division(const struct op *op)
+{
+  return is_division(op) && op->imm_bits > 0;
+}
+
 /* Against zero, of the accumulator. */
 static bool is_test(const struct op *op)
 {
@@ -134,7 +140,9 @@ static void put_integer(char *text, size_t size, const struct op *op)
   int64_t value = (int64_t)random_bits();
   if (op->imm_bits <= 32)
     value = (int32_t)(uint32_t)(uint64_t)value;
-  if (op->raises && chance(95))
+  if (chance(50))
+    value = random_factor();
+  if (op->raises && chance(95) && (value & 255) == 0)
     value |= 1;
   snprintf(text, size, "%lld", (long long)value);
 }
@@ -169,12 +177,28 @@ static bool is_divisor(const struct op *op, int i)
          op->form != VM_FORM_V_V_IMM && chance(85);
 }
 
+/* A constant, which the machine may put into the instruction: one by which
+   there are short ways to multiply, divide and shift. */
+static int constant_operand(int type, const struct op *op, int i)
+{
+  int64_t value = random_factor();
+  if (is_division(op) && value == 0 && chance(95))
+    value = -1;
+  if (type == T_I32)
+    emit("movi %s, %d", reg(i), (int32_t)(uint32_t)(uint64_t)value);
+  else
+    emit("movi.64 %s, %lld", reg(i), (long long)value);
+  return i;
+}
+
 /* T_NONE when there is no such register. */
 static int operand(const struct op *op, int i, bool is_float)
 {
   int type = type_of(op->regs[i] & VM_REG_TYPE_MASK, is_float);
   if (op->regs[i] & VM_REG_DEF)
     return find_target(type, limit_of(op));
+  if ((type == T_I32 || type == T_I64) && chance(25))
+    return constant_operand(type, op, i);
   return is_divisor(op, i) ? divisor(type) : need_reg(type, limit_of(op), i);
 }
 
@@ -220,6 +244,32 @@ static bool write_with_operands(const struct op *op, int label)
   return true;
 }
 
+/* --- Edges --- */
+
+static bool is_conversion(const struct op *op)
+{
+  return op->form == VM_FORM_NONE && strstr(op->text, "to") &&
+         op->acc_out != VM_TYPE_REF;
+}
+
+/* What comes of it is noted at once. */
+void write_conversion(void)
+{
+  const struct op *op = any_op(is_conversion);
+  int from = type_of(op->acc_in, false), to = type_of(op->acc_out, false);
+  load_constant(from);
+  if (chance(60)) {
+    emit("sta%s v3", width(from));
+    emit("lda%s v3", width(from));
+  }
+  emit("%s", op->text);
+  emit("sta%s v3", width(to));
+  static const char *const notes[] = {"note", "note64", "notef", "noted"};
+  int which = to == T_I32 ? 0 : to == T_I64 ? 1 : to == T_F32 ? 2 : 3;
+  emit("call.short %s, v3", notes[which]);
+  body.acc = T_NONE;
+}
+
 /* The least number by -1, in any form. */
 static void edge_division(void)
 {
@@ -246,9 +296,12 @@ static void edge_division(void)
 
 void plain_step(void)
 {
-  if (chance(2))
+  if (chance(2)) {
     edge_division();
-  else if (!write_with_operands(any_op(is_plain), T_NONE))
+    return;
+  }
+  const struct op *op = any_op(chance(5) ? is_constant_division : is_plain);
+  if (!write_with_operands(op, T_NONE))
     emit("nop");
   else if (body.acc != T_NONE && chance(45))
     store_acc();

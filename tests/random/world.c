@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a program declares.  Record G has the program's statics: one for each
- * type of references, some numbers, fuel, and the checksum.
+ * type of references, another that stays null, some numbers, fuel, and the
+ * checksum.
  */
 #include "random.h"
 
@@ -306,6 +307,8 @@ static void declare_statics(struct text *text)
   put(text, ".record G {\n    i32 fuel <static>\n    i64 sum <static>\n");
   for (int i = 0; i < type_count; i++)
     put(text, "    %s s%d <static>\n", types[i].name, i);
+  for (int i = T_OBJECT; i < type_count; i++)
+    put(text, "    %s n%d <static>\n", types[i].name, i);
   put(text, "}\n");
 }
 

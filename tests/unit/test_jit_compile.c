@@ -20,13 +20,18 @@
 
 /* --- Machines with a compiler --- */
 
-static void start(struct vm_options options)
+static void start_in(enum vm_jit_mode mode, struct vm_options options)
 {
   struct mm_error error = {{0}};
-  options.jit.mode = VM_JIT_ON;
+  options.jit.mode = mode;
   options.jit.sync = true;
   machine_open_with(options);
   ck_assert_msg(jit_start(machine.vm, &error) == MM_OK, "%s", error.text);
+}
+
+static void start(struct vm_options options)
+{
+  start_in(VM_JIT_ON, options);
 }
 
 static struct vm_options with_threshold(uint64_t threshold)
@@ -120,6 +125,34 @@ START_TEST(tables_of_code_ascend_and_stay_within_it)
     ck_assert(i == 0 || code->faults[i - 1].offset < code->faults[i].offset);
   }
   stop();
+}
+END_TEST
+
+/* --- What is chosen by chance --- */
+
+static bool compiles_f(uint64_t seed)
+{
+  struct vm_options options = machine_options();
+  options.mm.seed = seed;
+  start_in(VM_JIT_RANDOM, options);
+  core_load("t.pa", adding);
+  ck_assert_int_eq(core_run(), 63);
+  bool is_compiled = method("f")->compiled != NULL;
+  stop();
+  return is_compiled;
+}
+
+START_TEST(a_seed_chooses_half_of_the_methods)
+{
+  enum { SEEDS = 32 };
+  unsigned count = 0;
+  for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    bool is_compiled = compiles_f(seed);
+    ck_assert_int_eq(compiles_f(seed), is_compiled);
+    count += is_compiled;
+  }
+  ck_assert_uint_gt(count, SEEDS / 4);
+  ck_assert_uint_lt(count, SEEDS * 3 / 4);
 }
 END_TEST
 
@@ -310,6 +343,7 @@ int main(void)
   tcase_add_test(after, each_compilation_gives_its_memory_back);
   tcase_add_test(after, tables_of_code_ascend_and_stay_within_it);
   tcase_add_test(after, a_loop_is_entered_while_it_runs);
+  tcase_add_test(after, a_seed_chooses_half_of_the_methods);
   TCase *dropping = tcase_create("dropping");
   tcase_add_test(dropping,
                  what_was_dropped_is_compiled_again_when_it_is_hot_again);

@@ -45,6 +45,7 @@ const struct cli_choice cli_jit_choices[] = {
     {"off", VM_JIT_OFF, true},
     {"on", VM_JIT_ON, CLI_HAS_JIT},
     {"always", VM_JIT_ALWAYS, CLI_HAS_JIT},
+    {"random", VM_JIT_RANDOM, CLI_HAS_JIT},
     {0},
 };
 

@@ -31,8 +31,9 @@ enum vm_error_kind {
   VM_ERROR_COUNT
 };
 
-/* What is compiled to machine code. */
-enum vm_jit_mode { VM_JIT_OFF, VM_JIT_ON, VM_JIT_ALWAYS };
+/* What is compiled to machine code: nothing, what runs often, all before it
+   first runs, or so those methods that the seed chooses. */
+enum vm_jit_mode { VM_JIT_OFF, VM_JIT_ON, VM_JIT_ALWAYS, VM_JIT_RANDOM };
 
 struct vm_jit_options {
   int mode;           /* enum vm_jit_mode */
