@@ -82,6 +82,11 @@ struct jit_fault {
  */
 enum { JIT_SLACK_SLOTS = 64 };
 
+/* Where methods begin: at a line of the cache.  What a method's first lines
+   hold is fetched at each call, and a call costs by the lines it takes: fib
+   takes 175 ms or 210 as it is placed. */
+enum { JIT_CODE_ALIGN = 64 };
+
 /* Accesses below this address fault. */
 enum { JIT_NULL_PAGE_BYTES = 4096 };
 
