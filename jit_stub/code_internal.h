@@ -168,7 +168,8 @@ struct jit_compiler {
   uint32_t stale_count;          /* atomic; codes that are stale */
   struct jit_counts counts;      /* lock CODE */
   FILE *perf_map;                /* or null; see observe.c */
-  void *debug; /* what a debugger was told of the stubs; or null */
+  void *debug;        /* what a debugger was told of the stubs; or null */
+  bool is_gdb_warned; /* atomic; that it was not told of all */
 };
 
 static inline struct jit_compiler *jit_compiler_of(const struct vm *vm)

@@ -153,6 +153,28 @@ static void close_map(struct jit_compiler *compiler)
   compiler->perf_map = NULL;
 }
 
+/* --- gdb --- */
+
+/* Null if not wanted, or for want of memory, which is said once. */
+static void *tell_gdb(struct jit_compiler *compiler,
+                      const struct jit_place *places, uint32_t count,
+                      const struct jit_code *code)
+{
+  if (!compiler->vm->options.jit.gdb)
+    return NULL;
+  void *registered = jit_gdb_register(places, count, code);
+  FILE *err = compiler->vm->options.err;
+  if (registered ||
+      __atomic_exchange_n(&compiler->is_gdb_warned, true, __ATOMIC_RELAXED))
+    return registered;
+  flockfile(err);
+  fputs("bamboo: warning: no memory to tell gdb of ", err);
+  jit_place_print(places, err);
+  fputs(", and maybe of more\n", err);
+  funlockfile(err);
+  return NULL;
+}
+
 /* --- Who is told --- */
 
 void jit_observe_started(struct jit_compiler *compiler)
@@ -167,8 +189,7 @@ void jit_observe_started(struct jit_compiler *compiler)
   }
   for (uint32_t i = 0; i < count; i++)
     map(compiler, &places[i]);
-  if (options->gdb)
-    compiler->debug = jit_gdb_register(places, count, NULL);
+  compiler->debug = tell_gdb(compiler, places, count, NULL);
 }
 
 void jit_observe_compiled(struct jit_compiler *compiler, struct jit_code *code)
@@ -176,8 +197,7 @@ void jit_observe_compiled(struct jit_compiler *compiler, struct jit_code *code)
   const struct vm_jit_options *options = &compiler->vm->options.jit;
   struct jit_place place = place_of(code);
   map(compiler, &place);
-  if (options->gdb)
-    code->debug = jit_gdb_register(&place, 1, code);
+  code->debug = tell_gdb(compiler, &place, 1, code);
   if (options->dump && jit_method_matches(code->method, options->dump_methods,
                                           options->dump_methods_bytes))
     jit_dump(compiler, code, options->dump);
