@@ -54,8 +54,9 @@ struct jit_reg_use {
   uint64_t narrow; /* 32-bit integers */
   uint64_t floating;
   uint64_t neutral;
-  /* Some definition is not a 32-bit value extended with its sign.  Parameters
-     are defined by their types. */
+  /* Some definition is not a 32-bit value extended with its sign, reached or
+     not: see Note [What the interpreter writes].  Parameters are defined by
+     their types. */
   bool is_written_wide;
   bool is_read_wide; /* some use reads more than the low 32 bits */
 };

@@ -167,6 +167,40 @@ static void add_uses(struct jit_flow *flow, const struct jit_block *block)
   }
 }
 
+/*
+ * Note [What the interpreter writes]
+ *
+ * What stands behind an operation that is left to the interpreter is not
+ * reached here, but the interpreter goes on there, and may come back at the
+ * head of a loop or at a handler.  Its registers are written by then, and by
+ * the instruction that was left to it, which is not an operation yet.
+ */
+static void add_hidden_write(struct jit_flow *flow,
+                             const struct vm_method *method,
+                             const struct jit_op *op)
+{
+  const struct interp_origin *origin =
+      interp_origin_of(flow->code, flow->code->words + op->word);
+  const struct vm_insn *insn = &method->function->insns[origin->insn];
+  const struct vm_op_info *info = &vm_op_table[insn->op];
+  for (unsigned i = 0; i < 2; i++)
+    if (info->reg[i] & VM_REG_DEF)
+      flow->regs[insn->regs[i]].is_written_wide = true;
+}
+
+static void add_hidden_writes(struct jit_flow *flow,
+                              const struct vm_method *method,
+                              const struct jit_block *block)
+{
+  for (uint32_t i = 0; i < block->count; i++) {
+    const struct jit_op *op = &flow->ops->ops[block->first + i];
+    if (op->kind == JIT_OP_EXIT)
+      add_hidden_write(flow, method, op);
+    else if (!block->is_reachable)
+      add_write(flow, op, op->dest, roles[op->kind].dest, 0);
+  }
+}
+
 /* Integers of at most 32 bits are passed with their sign extended. */
 static bool is_narrow(uint8_t prim)
 {
@@ -184,8 +218,10 @@ bool jit_flow_find_uses(struct jit_flow *flow, struct mm_arena *arena,
   for (uint32_t i = 0; i < method->param_count; i++)
     flow->regs[method->local_count + i].is_written_wide =
         !is_narrow(method->param_prims[i]);
-  for (uint32_t b = 0; b < flow->block_count; b++)
+  for (uint32_t b = 0; b < flow->block_count; b++) {
     if (flow->blocks[b].is_reachable)
       add_uses(flow, &flow->blocks[b]);
+    add_hidden_writes(flow, method, &flow->blocks[b]);
+  }
   return true;
 }
