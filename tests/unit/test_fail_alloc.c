@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "interp/interp.h"
+#include "jit_stub/jit.h"
 #include "tests/unit/suite.h"
 #include "vm/asm/asm.h"
 #include "vm/core/object.h"
@@ -61,6 +62,13 @@ struct life {
   uint64_t stress;         /* collections forced, with the heap verified */
   uint64_t turns, turn;    /* of so many lives, this one has each such K */
   const struct plan *plan; /* NULL: the default */
+  enum compiler {
+    WITHOUT,
+    AT_ONCE, /* --jit=always */
+    HERE,    /* the second time, by the thread that runs it */
+    BESIDE,  /* by another */
+    WATCHED, /* at once, and told to gdb and listed */
+  } compiler;
 };
 
 /* How one ended. */
@@ -82,7 +90,7 @@ struct stage {
   struct vm_module *modules[FILES_MAX];
   struct vm_diags diags;
   struct vm *vm;
-  FILE *out, *err;
+  FILE *out, *err, *dump;
 };
 
 /* --- Acts --- */
@@ -123,11 +131,30 @@ static struct vm_options options_of(const struct stage *s)
   return options;
 }
 
+static void choose_compiler(struct stage *s, struct vm_jit_options *jit)
+{
+  enum compiler compiler = s->life->compiler;
+  bool at_once = compiler == AT_ONCE || compiler == WATCHED;
+  jit->mode = at_once ? VM_JIT_ALWAYS : compiler ? VM_JIT_ON : VM_JIT_OFF;
+  jit->threshold = 2;
+  jit->sync = compiler == HERE;
+  if (compiler != WATCHED)
+    return;
+  s->dump = fopen("/dev/null", "w");
+  jit->gdb = true;
+  jit->dump = s->dump;
+  jit->dump_methods = "*";
+  jit->dump_methods_bytes = 1;
+}
+
 static bool create(struct stage *s)
 {
   struct vm_options options = options_of(s);
   struct mm_error error = {{0}};
+  choose_compiler(s, &options.jit);
   s->ending->created = vm_create(&options, interp_engine(), &s->vm, &error);
+  if (s->ending->created == MM_OK)
+    s->ending->created = jit_start(s->vm, &error);
   if (s->ending->created == MM_OK)
     return true;
   fprintf(s->err, "%s\n", error.text);
@@ -201,8 +228,12 @@ static void act(struct stage *s)
 
 static void clean_up(struct stage *s)
 {
-  if (s->vm)
+  if (s->vm) {
+    jit_stop(s->vm);
     vm_destroy(s->vm);
+  }
+  if (s->dump)
+    fclose(s->dump);
   for (unsigned i = 0; i < FILES_MAX; i++)
     vm_module_destroy(s->modules[i]);
   s->ending->out_of_memory |= s->diags.out_of_memory;
@@ -232,6 +263,8 @@ static bool live(const struct life *life, uint64_t fail_at, bool and_after,
   fclose(s.err);
   if (strstr(ending->err, "Unhandled exception") && /* of whatever thread */
       strstr(ending->err, ": panda.OutOfMemoryError"))
+    ending->out_of_memory = true;
+  if (strstr(ending->err, "bamboo: warning: no memory to tell gdb of "))
     ending->out_of_memory = true;
   return failed;
 }
@@ -405,6 +438,31 @@ START_TEST(programs_end_as_ever_or_by_an_error_of_memory)
   fail_everywhere(&programs[_i]);
 }
 END_TEST
+
+#ifdef BAMBOO_JIT
+static const char *const compiled_programs[] = {
+    PROGRAM "exceptions.pa", PROGRAM "class-init.pa", PROGRAM "shapes.pa",
+    PROGRAM "multi-dim.pa",  PROGRAM "strings.pa",    PROGRAM "threads.pa",
+};
+enum {
+  COMPILED_PROGRAMS = sizeof compiled_programs / sizeof compiled_programs[0]
+};
+
+START_TEST(what_cannot_be_compiled_for_want_of_memory_is_interpreted)
+{
+  const char *file = compiled_programs[_i / WATCHED];
+  enum compiler compiler = (enum compiler)(1 + _i % WATCHED);
+  bool has_threads = strstr(file, "threads") || compiler == BESIDE;
+  fail_everywhere(&(struct life){.files = {file},
+                                 .compiler = compiler,
+                                 .catches_errors = strstr(file, "class-init"),
+                                 .has_threads = has_threads,
+
+                                 .turns = WATCHED,
+                                 .turn = (uint64_t)_i % WATCHED});
+}
+END_TEST
+#endif
 
 START_TEST(strict_findings_are_complete_or_memory_ran_out)
 {
@@ -703,6 +761,13 @@ int main(void)
   tcase_add_test(tests, rare_needs_are_met_or_memory_ran_out);
   tcase_add_test(tests, collections_make_do_with_what_there_is);
   tcase_add_test(tests, a_broken_file_is_refused_in_full_or_memory_ran_out);
+  TCase *compiled = tcase_create("compiled");
+  tcase_set_timeout(compiled, 120);
+#ifdef BAMBOO_JIT
+  tcase_add_loop_test(compiled,
+                      what_cannot_be_compiled_for_want_of_memory_is_interpreted,
+                      0, COMPILED_PROGRAMS * WATCHED);
+#endif
   TCase *each = tcase_create("plans");
   tcase_set_timeout(each, 240);
   tcase_add_loop_test(
@@ -716,5 +781,5 @@ int main(void)
       each, logs_of_each_plan_are_many_or_what_they_lost_is_found, 0, PLANS);
   tcase_add_loop_test(
       each, stacks_of_each_plan_grow_or_what_they_dropped_is_found, 0, PLANS);
-  return suite_main("fail_alloc", (TCase *[]){tests, each, NULL});
+  return suite_main("fail_alloc", (TCase *[]){tests, compiled, each, NULL});
 }
