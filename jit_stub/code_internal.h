@@ -65,6 +65,28 @@ struct jit_fault {
   uint32_t target;
 };
 
+/*
+ * Note [Entering a method]
+ *
+ * Compiled code begins with one compare, of the frame with the mutator's
+ * entry_limit, which is lowered when the mutator is to poll.  That limit leaves
+ * JIT_SLACK_SLOTS to the thread's code_limit, so that for most methods the
+ * frame's own address is what is compared.  Who does not pass goes to
+ * `enter_slow', where the frame has not begun: it holds its arguments, and its
+ * position is 0.  There it polls, and goes on behind the compare if there is
+ * room, be it that in the slack; else in the interpreter, which throws.
+ *
+ * So a call polls once, whoever runs the callee: that of compiled code in the
+ * callee's entry or stub, that of the interpreter in its own operation, which
+ * then enters compiled code behind the compare.
+ */
+enum { JIT_SLACK_SLOTS = 64 };
+
+/* Where methods begin: at a line of the cache.  What a method's first lines
+   hold is fetched at each call, and a call costs by the lines it takes: fib
+   takes 175 ms or 210 as it is placed. */
+enum { JIT_CODE_ALIGN = 64 };
+
 /* Accesses below this address fault. */
 enum { JIT_NULL_PAGE_BYTES = 4096 };
 
@@ -77,7 +99,7 @@ struct jit_code {
   uint32_t code_bytes;
   uint32_t version;    /* 0 or VM_FRAME_VERSION */
   uint32_t insns;      /* that it was made of */
-  uint32_t start;      /* offset where calls enter */
+  uint32_t start;      /* offset behind the compare of entries */
   uint32_t slow_start; /* offset where what stands out of line begins */
   uint32_t safepoints; /* places where frames may be walked */
   uint32_t entry_count, line_bytes;
@@ -104,8 +126,10 @@ struct jit_stubs {
   const void *interpret;   /* calls: the callee runs in the interpreter */
   const void *touch;       /* calls: the first one since a sweep */
   const void *call_native; /* calls: the callee is a native */
-  const void *no_room;     /* at a method's start: the stack does not suffice */
-  const void *leave;       /* jumped to: the interpreter goes on; ecx: word */
+  const void *interpret_now, *native_now; /* the same, who has polled */
+  const void *enter_slow; /* jumped to at a method's start, before its frame is
+                             begun: to poll, or the stack does not suffice */
+  const void *leave;      /* jumped to: the interpreter goes on; ecx: word */
   const void *call_runtime; /* calls rax(thread, rsi, rdx) as a safepoint */
   const void *call_leaf;    /* calls rax(rdi, rsi), which stops for nothing */
   const void *throw_null, *throw_division; /* jumped to */
@@ -129,7 +153,7 @@ struct jit_counts {
   uint64_t compile_ns;                  /* atomic; time that it took */
   uint64_t refused; /* atomic; too large, or no memory or room */
   uint64_t live;    /* methods that have code */
-  uint64_t sweeps, evicted;
+  uint64_t sweeps, evicted, evicted_bytes;
 };
 
 struct jit_compiler {
@@ -199,7 +223,8 @@ struct jit_result jit_interpret(struct vm_thread *thread,
                                 struct vm_frame *frame);
 struct jit_result jit_go_on(struct vm_thread *thread, struct vm_frame *frame,
                             uint64_t word, uint64_t acc);
-bool jit_call_no_room(struct vm_thread *thread, struct vm_frame *frame);
+struct jit_result jit_enter_slow(struct vm_thread *thread,
+                                 struct vm_frame *frame);
 void jit_unwind(struct vm_thread *thread, uintptr_t rsp,
                 struct jit_landing *landing);
 
@@ -215,6 +240,8 @@ void jit_compile_method(struct jit_compiler *compiler, struct vm_method *method,
 void jit_retire_locked(struct jit_compiler *compiler, struct jit_code *code);
 /* No frame is in it.  With the world stopped, or at the machine's end. */
 void jit_free_locked(struct jit_compiler *compiler, struct jit_code *code);
+/* Sets how far frames of compiled code may reach. */
+void jit_set_code_limit(struct vm_thread *thread, union vm_slot *limit);
 /* An operation of the method that code of it leaves for was resolved. */
 void jit_resolved(struct jit_compiler *compiler, struct vm_method *method);
 
@@ -247,6 +274,12 @@ void jit_world_stopped(struct vm *vm);
 bool jit_make_room(struct jit_compiler *compiler, struct vm_thread *thread);
 
 /* --- code.c --- */
+
+/* Its start, for who has polled and knows that there is room. */
+static inline const void *jit_code_start(const struct jit_code *code)
+{
+  return (const char *)code->block.run + code->start;
+}
 
 /* Where the code may be entered at this operation; null: nowhere. */
 const void *jit_code_entry(const struct jit_code *code, uint32_t word);

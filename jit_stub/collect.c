@@ -23,7 +23,23 @@
 
 #include "jit_stub/code_internal.h"
 
+#include "mm/schedule.h"
+#include "mm/stat/log.h"
 #include "vm/core/assert.h"
+
+#include <inttypes.h>
+
+/* One sweep: what it is for, and what came of it. */
+struct sweep {
+  struct jit_compiler *compiler;
+  bool for_room;
+  uint64_t number; /* of those for room, from 0 on */
+  uint64_t before_bytes, freed_bytes;
+  uint32_t stale;     /* codes that had been retired, and are freed */
+  uint32_t cold, old; /* methods that lose their code: not called since the
+                         sweep before; the oldest */
+  uint64_t begun_ns, ended_ns;
+};
 
 /* --- What is in use --- */
 
@@ -46,35 +62,42 @@ static void mark_frames(struct vm_thread *thread)
       jit_code_of(f)->is_in_use = true;
 }
 
-static void mark_all(struct jit_compiler *compiler)
+static void mark_all(struct sweep *sweep)
 {
-  for (struct jit_code *code = compiler->first; code; code = code->next)
+  struct jit_compiler *compiler = sweep->compiler;
+  for (struct jit_code *code = compiler->first; code; code = code->next) {
     code->is_in_use = false;
+    sweep->before_bytes += code->block.bytes;
+  }
   for (struct vm_thread *t = compiler->vm->threads; t; t = t->next)
     mark_frames(t);
 }
 
 /* --- Freeing and retiring --- */
 
-static void free_stale(struct jit_compiler *compiler)
+static void free_code(struct sweep *sweep, struct jit_code *code)
+{
+  sweep->freed_bytes += code->block.bytes;
+  jit_free_locked(sweep->compiler, code);
+}
+
+static void free_stale(struct sweep *sweep)
 {
   struct jit_code *next;
-  for (struct jit_code *code = compiler->first; code; code = next) {
+  for (struct jit_code *code = sweep->compiler->first; code; code = next) {
     next = code->next;
-    if (code->is_stale && !code->is_in_use)
-      jit_free_locked(compiler, code);
+    if (code->is_stale && !code->is_in_use) {
+      free_code(sweep, code);
+      sweep->stale++;
+    }
   }
 }
 
-static uint64_t evict(struct jit_compiler *compiler, struct jit_code *code)
+static void evict(struct sweep *sweep, struct jit_code *code)
 {
-  uint64_t bytes = code->block.bytes;
-  jit_retire_locked(compiler, code);
-  compiler->counts.evicted++;
-  if (code->is_in_use)
-    return 0;
-  jit_free_locked(compiler, code);
-  return bytes;
+  VM_ASSERT(!code->is_in_use);
+  jit_retire_locked(sweep->compiler, code);
+  free_code(sweep, code);
 }
 
 static bool is_cold(const struct jit_code *code)
@@ -97,59 +120,111 @@ static void arm_all(struct jit_compiler *compiler)
       arm(compiler, code);
 }
 
-static void make_room(struct jit_compiler *compiler)
+static void drop_cold(struct sweep *sweep)
 {
-  uint64_t wanted = compiler->space_bytes / 4, freed = 0;
   struct jit_code *next;
-  for (struct jit_code *code = compiler->first; code; code = next) {
+  for (struct jit_code *code = sweep->compiler->first; code; code = next) {
     next = code->next;
-    if (is_cold(code))
-      freed += evict(compiler, code);
+    if (is_cold(code)) {
+      evict(sweep, code);
+      sweep->cold++;
+    }
   }
-  for (struct jit_code *code = compiler->first; code && freed < wanted;
-       code = next) {
+}
+
+static void drop_old(struct sweep *sweep, uint64_t wanted_bytes)
+{
+  struct jit_code *next;
+  for (struct jit_code *code = sweep->compiler->first;
+       code && sweep->freed_bytes < wanted_bytes; code = next) {
     next = code->next;
-    if (!code->is_stale && !code->is_in_use)
-      freed += evict(compiler, code);
+    if (!code->is_stale && !code->is_in_use) {
+      evict(sweep, code);
+      sweep->old++;
+    }
   }
+}
+
+static void make_room(struct sweep *sweep)
+{
+  struct jit_compiler *compiler = sweep->compiler;
+  uint64_t stale_bytes = sweep->freed_bytes;
+  drop_cold(sweep);
+  drop_old(sweep, stale_bytes + compiler->space_bytes / 4);
   arm_all(compiler);
-  compiler->counts.sweeps++;
+  compiler->counts.evicted += sweep->cold + sweep->old;
+  compiler->counts.evicted_bytes += sweep->freed_bytes - stale_bytes;
+  sweep->number = compiler->counts.sweeps++;
+}
+
+/* --- What is told of it --- */
+
+/*
+ * In the shape of the memory manager's lines:
+ *
+ *   [0.731s][info][gc,code] Code(3) Sweep (Code Cache Full) 60K->41K(64K) 9
+ * cold, 2 old, 1 stale 0.043ms [0.731s][debug][gc,code] Code Freed 2 stale
+ * 61K->58K(64K)
+ */
+static void tell(const struct sweep *sweep)
+{
+  const struct jit_compiler *compiler = sweep->compiler;
+  const struct mm_log *log = mm_log_of(compiler->vm->heap);
+  char before[MM_LOG_SIZE_BYTES], after[MM_LOG_SIZE_BYTES];
+  char most[MM_LOG_SIZE_BYTES];
+  uint64_t ns = sweep->ended_ns - sweep->begun_ns;
+  mm_log_size(sweep->before_bytes, before);
+  mm_log_size(sweep->before_bytes - sweep->freed_bytes, after);
+  mm_log_size(compiler->space_bytes, most);
+  if (sweep->for_room)
+    mm_log_write(log, MM_LOG_INFO, "gc,code",
+                 "Code(%" PRIu64 ") Sweep (Code Cache Full) %s->%s(%s) "
+                 "%u cold, %u old, %u stale %" PRIu64 ".%03" PRIu64 "ms",
+                 sweep->number, before, after, most, sweep->cold, sweep->old,
+                 sweep->stale, ns / 1000000, ns / 1000 % 1000);
+  else if (sweep->stale)
+    mm_log_write(log, MM_LOG_DEBUG, "gc,code", "Code Freed %u stale %s->%s(%s)",
+                 sweep->stale, before, after, most);
 }
 
 /* --- With the world stopped --- */
 
-static void sweep(struct jit_compiler *compiler, bool for_room)
+static void run_sweep(void *context)
 {
-  vm_lock(compiler->vm, VM_LOCK_CODE);
-  mark_all(compiler);
-  free_stale(compiler);
-  if (for_room)
-    make_room(compiler);
-  vm_unlock(compiler->vm, VM_LOCK_CODE);
-}
-
-static void sweep_for_room(void *context)
-{
-  sweep(context, true);
+  struct sweep *sweep = context;
+  struct vm *vm = sweep->compiler->vm;
+  sweep->begun_ns = mm_now_ns();
+  vm_lock(vm, VM_LOCK_CODE);
+  mark_all(sweep);
+  free_stale(sweep);
+  if (sweep->for_room)
+    make_room(sweep);
+  vm_unlock(vm, VM_LOCK_CODE);
+  sweep->ended_ns = mm_now_ns();
 }
 
 /* Whenever the world is stopped anyway. */
 void jit_world_stopped(struct vm *vm)
 {
   struct jit_compiler *compiler = jit_compiler_of(vm);
-  if (__atomic_load_n(&compiler->stale_count, __ATOMIC_RELAXED) != 0)
-    sweep(compiler, false);
+  struct sweep sweep = {.compiler = compiler};
+  if (__atomic_load_n(&compiler->stale_count, __ATOMIC_RELAXED) == 0)
+    return;
+  run_sweep(&sweep);
+  tell(&sweep);
 }
 
 /* `thread` null: the caller is no thread of the machine. */
 bool jit_make_room(struct jit_compiler *compiler, struct vm_thread *thread)
 {
   struct vm *vm = compiler->vm;
+  struct sweep sweep = {.compiler = compiler, .for_room = true};
   if (!vm->options.jit.collect)
     return false;
   if (thread)
-    mm_with_world_stopped(&thread->mutator, sweep_for_room, compiler);
+    mm_with_world_stopped(&thread->mutator, run_sweep, &sweep);
   else
-    mm_with_world_stopped_from_outside(vm->heap, sweep_for_room, compiler);
+    mm_with_world_stopped_from_outside(vm->heap, run_sweep, &sweep);
+  tell(&sweep);
   return true;
 }

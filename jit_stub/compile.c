@@ -243,13 +243,21 @@ static void emit_block(struct jit_compile *c, uint32_t b)
   emit_end(c, b);
 }
 
+/* See Note [Entering a method]. */
 static void emit_prologue(struct jit_compile *c)
 {
   uint32_t end = VM_FRAME_SLOTS + c->method->reg_count;
-  jit_emit_lea(&c->e, true, JIT_RCX, jit_frame_at(8 * (size_t)end));
-  jit_emit_alu_load(&c->e, JIT_CMP, true, JIT_RCX,
-                    jit_thread_at(offsetof(struct vm_thread, code_limit)));
-  jit_emit_jump_far_if(&c->e, JIT_IF_ABOVE, c->compiler->stubs.no_room);
+  unsigned reg = JIT_FRAME;
+  if (end > JIT_SLACK_SLOTS) {
+    reg = JIT_RCX;
+    jit_emit_lea(&c->e, true, reg,
+                 jit_frame_at(8 * (size_t)(end - JIT_SLACK_SLOTS)));
+  }
+  jit_emit_alu_load(
+      &c->e, JIT_CMP, true, reg,
+      jit_thread_at(offsetof(struct vm_thread, mutator.entry_limit)));
+  jit_emit_jump_far_if(&c->e, JIT_IF_ABOVE, c->compiler->stubs.enter_slow);
+  c->start = c->e.count;
   c->state = (struct jit_state){.acc = JIT_ACC_WIDE};
   jit_emit_edge(c, &c->states[0], c->block_live[0]);
 }
@@ -297,7 +305,7 @@ static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
   if (!code)
     return JIT_REFUSED;
   code->bytes = sizeof *code + entries + faults + lines;
-  if (mm_code_alloc(heap, c->e.count, 0, code, &code->block) != MM_OK) {
+  if (mm_code_alloc(heap, c->e.count, JIT_CODE_ALIGN, code, &code->block) != MM_OK) {
     mm_native_free(VM_PURPOSE_COMPILED, code, code->bytes);
     return c->e.count < c->compiler->space_bytes / 2 ? JIT_NO_ROOM
                                                      : JIT_REFUSED;
@@ -308,6 +316,7 @@ static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
   code->insns = c->method->function->insn_count;
   code->entries = (struct jit_entry *)(code + 1);
   code->entry_count = c->entry_count;
+  code->start = c->start;
   code->slow_start = c->slow_start;
   code->safepoints = c->safepoints;
   code->faults = (struct jit_fault *)((char *)code->entries + entries);

@@ -106,7 +106,7 @@ struct jit_compile {
   uint32_t entry_count, entry_capacity;
   struct jit_line *lines;
   uint32_t line_count, line_capacity;
-  uint32_t slow_start, safepoints;
+  uint32_t start, slow_start, safepoints;
   uint32_t version;
   bool has_unresolved;   /* some JIT_OP_EXIT waits for names to be resolved */
   struct jit_slow spare; /* instead of one that there is no memory for */

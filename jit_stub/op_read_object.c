@@ -227,7 +227,6 @@ READER(call)
   const struct vm_method *callee = r->pc[2].ptr;
   if (variant & INTERP_NEEDS_INIT)
     add_initialise(r, callee->owner);
-  jit_read_add(r, JIT_OP_POLL);
   struct jit_op *op = jit_read_add(r, JIT_OP_CALL);
   op->sub = family->sub;
   op->dest = JIT_ACC;

@@ -30,6 +30,7 @@ void jit_report(struct vm *vm, struct mm_stat_sink *sink)
        MM_UNIT_NUMBER},
       {"methods_evicted", "code dropped to make room", counts.evicted,
        MM_UNIT_NUMBER},
+      {"evicted_bytes", "bytes of that", counts.evicted_bytes, MM_UNIT_BYTES},
       {"code_sweeps", "sweeps that made room", counts.sweeps, MM_UNIT_NUMBER},
       {"instructions", "instructions compiled", counts.insns, MM_UNIT_NUMBER},
       {"code_bytes", "machine code made", counts.code_bytes, MM_UNIT_BYTES},

@@ -8,6 +8,7 @@
 
 #include "jit_stub/code_internal.h"
 
+#include "mm/mm_inline.h"
 #include "vm/core/assert.h"
 #include "vm/core/purposes.h"
 #include "vm/verify/verify.h"
@@ -196,13 +197,45 @@ struct jit_result jit_go_on(struct vm_thread *thread, struct vm_frame *frame,
   return returned ? go_on(result.u64) : unwind();
 }
 
-bool jit_call_no_room(struct vm_thread *thread, struct vm_frame *frame)
+/* The frame has not begun; false: the machine is exiting. */
+static bool poll_at_entry(struct vm_thread *thread, struct vm_frame *frame)
 {
-  if (frame->vregs + frame->method->reg_count <= thread->stack_limit)
-    return false;
+  frame->position = 0;
+  thread->top = frame;
+  mm_poll_slow(&thread->mutator);
   thread->top = frame->caller;
-  vm_throw_stack_overflow(thread);
-  return true;
+  return !vm_is_exiting(thread->vm);
+}
+
+/* What runs the frame, for who has polled. */
+static const void *runner_of(const struct vm_thread *thread,
+                             const struct vm_frame *frame)
+{
+  const struct jit_stubs *stubs = &jit_compiler_of(thread->vm)->stubs;
+  const struct vm_method *method = frame->method;
+  if (method->native)
+    return stubs->native_now;
+  struct jit_code *code = __atomic_load_n(&method->compiled, __ATOMIC_ACQUIRE);
+  if (!code || __atomic_load_n(&code->is_stale, __ATOMIC_ACQUIRE) ||
+      frame->vregs + method->reg_count > thread->code_limit)
+    return stubs->interpret_now;
+  __atomic_store_n(&code->is_touched, true, __ATOMIC_RELAXED);
+  return jit_code_start(code);
+}
+
+struct jit_result jit_enter_slow(struct vm_thread *thread,
+                                 struct vm_frame *frame)
+{
+  if (mm_should_poll(&thread->mutator) && !poll_at_entry(thread, frame))
+    return unwind();
+  jit_set_code_limit(thread, thread->code_limit);
+  if (!frame->method->native &&
+      frame->vregs + frame->method->reg_count > thread->stack_limit) {
+    thread->top = frame->caller;
+    vm_throw_stack_overflow(thread);
+    return unwind();
+  }
+  return go_on((uint64_t)(uintptr_t)runner_of(thread, frame));
 }
 
 /* --- Unwinding --- */

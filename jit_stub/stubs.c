@@ -74,9 +74,9 @@ static void call_rax(struct jit_emitter *e)
 
 struct makings {
   struct jit_emitter e;
-  jit_label enter, threw, interpret, touch, call_native, no_room, leave,
-      call_runtime, call_leaf, throw_null, throw_division, throw_index,
-      throw_runtime;
+  jit_label enter, threw, interpret, interpret_now, touch, call_native,
+      native_now, enter_slow, leave, call_runtime, call_leaf, throw_null,
+      throw_division, throw_index, throw_runtime;
   jit_label unwind;           /* rsi: where the address to return to stands */
   jit_label unwind_to_caller; /* jumped to with [rsp] an address in the code of
                                  thread->top, which made the call */
@@ -145,17 +145,31 @@ static void return_or_unwind(struct makings *m)
   jit_emit_return(e);
 }
 
+/* See Note [Entering a method]. */
+static void make_enter_slow(struct makings *m)
+{
+  struct jit_emitter *e = &m->e;
+  jit_label_bind(e, m->enter_slow);
+  jit_emit_move(e, true, JIT_RDI, JIT_THREAD);
+  jit_emit_move(e, true, JIT_RSI, JIT_FRAME);
+  call_c(e, (const void *)jit_enter_slow);
+  jit_emit_test(e, false, JIT_RDX, JIT_RDX);
+  jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, m->unwind_to_caller);
+  jit_emit_jump_reg(e, JIT_RAX);
+}
+
+static void poll_first(struct makings *m)
+{
+  jit_emit_alu_store_imm(&m->e, JIT_CMP, 2, THREAD(mutator.poll), 0);
+  jit_emit_jump_if(&m->e, JIT_IF_NOT_EQUAL, m->enter_slow);
+}
+
 static void make_interpret(struct makings *m)
 {
   struct jit_emitter *e = &m->e;
-  jit_label_bind(e, m->no_room);
-  jit_emit_move(e, true, JIT_RDI, JIT_THREAD);
-  jit_emit_move(e, true, JIT_RSI, JIT_FRAME);
-  call_c(e, (const void *)jit_call_no_room);
-  jit_emit_extend(e, JIT_LOAD_U8, JIT_RAX, JIT_RAX);
-  jit_emit_test(e, false, JIT_RAX, JIT_RAX);
-  jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, m->unwind_to_caller);
   jit_label_bind(e, m->interpret);
+  poll_first(m);
+  jit_label_bind(e, m->interpret_now);
   jit_emit_move(e, true, JIT_RDI, JIT_THREAD);
   jit_emit_move(e, true, JIT_RSI, JIT_FRAME);
   call_c(e, (const void *)jit_interpret);
@@ -197,6 +211,8 @@ static void make_call_native(struct makings *m)
   struct jit_emitter *e = &m->e;
   jit_label threw = jit_label_new(e);
   jit_label_bind(e, m->call_native);
+  poll_first(m);
+  jit_label_bind(e, m->native_now);
   jit_emit_store(e, 3, THREAD(top), JIT_FRAME);
   jit_emit_move(e, true, JIT_RDI, JIT_THREAD);
   jit_emit_lea(e, true, JIT_RSI, FRAME(vregs));
@@ -275,10 +291,12 @@ static void make_throws(struct makings *m)
 static void make_labels(struct makings *m)
 {
   jit_label *labels[] = {
-      &m->enter,         &m->threw,      &m->interpret,       &m->touch,
-      &m->call_native,   &m->no_room,    &m->leave,           &m->call_runtime,
-      &m->call_leaf,     &m->throw_null, &m->throw_division,  &m->throw_index,
-      &m->throw_runtime, &m->unwind,     &m->unwind_to_caller};
+      &m->enter,          &m->threw,           &m->interpret,
+      &m->interpret_now,  &m->touch,           &m->call_native,
+      &m->native_now,     &m->enter_slow,      &m->leave,
+      &m->call_runtime,   &m->call_leaf,       &m->throw_null,
+      &m->throw_division, &m->throw_index,     &m->throw_runtime,
+      &m->unwind,         &m->unwind_to_caller};
   for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
     *labels[i] = jit_label_new(&m->e);
 }
@@ -288,6 +306,7 @@ static bool make_all(struct makings *m)
   make_labels(m);
   make_enter(m);
   make_unwind(m);
+  make_enter_slow(m);
   make_interpret(m);
   make_leave(m);
   make_touch(m);
@@ -313,7 +332,9 @@ static void fill_in(struct jit_stubs *stubs, const struct makings *m)
   stubs->interpret = place_of(m, code, m->interpret);
   stubs->touch = place_of(m, code, m->touch);
   stubs->call_native = place_of(m, code, m->call_native);
-  stubs->no_room = place_of(m, code, m->no_room);
+  stubs->interpret_now = place_of(m, code, m->interpret_now);
+  stubs->native_now = place_of(m, code, m->native_now);
+  stubs->enter_slow = place_of(m, code, m->enter_slow);
   stubs->leave = place_of(m, code, m->leave);
   stubs->call_runtime = place_of(m, code, m->call_runtime);
   stubs->call_leaf = place_of(m, code, m->call_leaf);

@@ -14,6 +14,7 @@
 #include "jit_stub/code_internal.h"
 #include "jit_stub/observe_internal.h"
 
+#include "mm/mm_inline.h"
 #include "mm/schedule.h"
 #include "vm/core/purposes.h"
 
@@ -246,6 +247,21 @@ static union vm_slot *code_limit_of(const struct vm_thread *thread,
   return frame->vregs + words * VM_FRAME_SLOTS;
 }
 
+/* See Note [Entering a method]. */
+void jit_set_code_limit(struct vm_thread *thread, union vm_slot *limit)
+{
+  thread->code_limit = limit;
+  mm_set_entry_limit(&thread->mutator, (uintptr_t)(limit - JIT_SLACK_SLOTS));
+}
+
+static void change_code_limit(struct vm_thread *thread, union vm_slot *limit)
+{
+  if (thread->code_limit != limit)
+    jit_set_code_limit(thread, limit);
+}
+
+/* What an outer activation had as its limit is put back for it; without one
+   nobody asks. */
 static bool run(struct vm_thread *thread, struct vm_frame *frame,
                 const void *at, union vm_slot *limit, union vm_slot *result)
 {
@@ -253,13 +269,14 @@ static bool run(struct vm_thread *thread, struct vm_frame *frame,
                                       .base = frame};
   union vm_slot *outer_limit = thread->code_limit;
   thread->activation = &activation;
-  thread->code_limit = limit;
+  change_code_limit(thread, limit);
   struct vm_thread *before = jit_fault_watch(thread);
   bool returned = jit_compiler_of(thread->vm)
                       ->stubs.enter(thread, frame, at, result, &activation);
   jit_fault_watch(before);
   thread->activation = activation.outer;
-  thread->code_limit = outer_limit;
+  if (activation.outer)
+    change_code_limit(thread, outer_limit);
   return returned;
 }
 
@@ -271,7 +288,8 @@ static enum vm_tier_outcome enter(struct vm_thread *thread,
       __atomic_load_n(&frame->method->compiled, __ATOMIC_ACQUIRE);
   if (!code || __atomic_load_n(&code->is_stale, __ATOMIC_ACQUIRE))
     return VM_TIER_NO_CODE;
-  const void *at = word == 0 ? code->block.run : jit_code_entry(code, word);
+  const void *at =
+      word == 0 ? jit_code_start(code) : jit_code_entry(code, word);
   union vm_slot *limit = code_limit_of(thread, frame);
   if (!at || frame->vregs + frame->method->reg_count > limit)
     return VM_TIER_NO_CODE;

@@ -19,6 +19,8 @@ enum mm_status {
 };
 
 /* Text that goes with a status, ready to be shown to the user. */
+struct mm_log;
+
 struct mm_error {
   char text[256];
 };
@@ -225,6 +227,10 @@ uint64_t mm_collections_forced(const struct mm_heap *heap);
 /* Why the running or the last collection runs, as the log tells it; null
    before the first.  Static text; safe in a signal handler. */
 const char *mm_last_cause(const struct mm_heap *heap);
+
+/* The heap's log, for lines of the host's own (stat/log.h).  Valid until the
+   heap is destroyed. */
+const struct mm_log *mm_log_of(const struct mm_heap *heap);
 
 /* Prints the summary of --stats.  World stopped, single mutator or none. */
 void mm_stats_print_text(struct mm_heap *heap, FILE *out);

@@ -56,6 +56,15 @@ static inline bool mm_should_poll(const struct mm_mutator *mutator)
       __atomic_load_n(&mutator->poll, __ATOMIC_RELAXED) != 0, 0);
 }
 
+/* By the mutator itself; see Note [The entry limit]. */
+static inline void mm_set_entry_limit(struct mm_mutator *mutator,
+                                      uintptr_t limit)
+{
+  __atomic_store_n(&mutator->entry_limit, limit, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&mutator->poll, __ATOMIC_SEQ_CST) != 0)
+    __atomic_store_n(&mutator->entry_limit, 0, __ATOMIC_SEQ_CST);
+}
+
 static inline void mm_poll(struct mm_mutator *mutator)
 {
   if (mm_should_poll(mutator))

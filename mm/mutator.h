@@ -9,6 +9,20 @@
  *
  * Stress, stopping and profiling lower tlab_limit or set the poll word, so
  * that the fast paths carry no test of their own.
+ *
+ * Note [The entry limit]
+ *
+ * Who enters a method has to see whether there is room on the stack, and to
+ * poll.  entry_limit makes one compare of it: who sets the poll word then
+ * stores 0 there, below which no stack is (HotSpot and V8 do the like).
+ *
+ *   who stops it       poll = 1;                     entry_limit = 0
+ *   the mutator        entry_limit = the host's;     if (poll) entry_limit = 0
+ *
+ * Others only ever store 0, so no limit but the mutator's own is put there, and
+ * all of these are sequentially consistent: if the mutator's store is the last
+ * of the limit, then its look at the poll word comes after that was set.  A 0
+ * that stays behind costs one look out of line.
  */
 #ifndef MM_MUTATOR_H
 #define MM_MUTATOR_H
@@ -50,12 +64,16 @@ enum {
 
 struct mm_mutator {
   uintptr_t tlab_cursor;
-  uintptr_t tlab_limit; /* lowered to the start when each allocation has to
-                           take the slow path */
-  uint32_t poll;        /* atomic; not 0: take the slow path at a poll */
-  uint32_t state;       /* atomic; enum mm_mutator_state */
-  uintptr_t cards;      /* the card table: the card of a slot is at cards +
-                           (slot >> MM_CARD_LOG2); see mm/barrier_inline.h */
+  uintptr_t tlab_limit;  /* lowered to the start when each allocation has to
+                            take the slow path */
+  uint32_t poll;         /* atomic; not 0: take the slow path at a poll */
+  uint32_t state;        /* atomic; enum mm_mutator_state */
+  uintptr_t entry_limit; /* atomic; what compiled code compares its stack with
+                            where a method is entered: the host's limit, or 0
+                            from when the poll word was set until the mutator
+                            sets it again (mm_set_entry_limit) */
+  uintptr_t cards;       /* the card table: the card of a slot is at cards +
+                            (slot >> MM_CARD_LOG2); see mm/barrier_inline.h */
   struct mm_barrier_log *card_log; /* null: none yet */
   uint32_t marking;  /* MM_MARKING_*; not 0: who overwrites a reference tells of
                         it out of line; changes with the world stopped */

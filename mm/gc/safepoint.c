@@ -31,9 +31,12 @@ static void set_state(struct mm_mutator *mutator, enum mm_mutator_state state)
   __atomic_store_n(&mutator->state, state, __ATOMIC_SEQ_CST);
 }
 
+/* See Note [The entry limit]. */
 static void set_poll(struct mm_mutator *mutator, uint32_t value)
 {
-  __atomic_store_n(&mutator->poll, value, __ATOMIC_RELAXED);
+  __atomic_store_n(&mutator->poll, value, __ATOMIC_SEQ_CST);
+  if (value)
+    __atomic_store_n(&mutator->entry_limit, 0, __ATOMIC_SEQ_CST);
 }
 
 /* The poll word of a mutator that need not stop. */

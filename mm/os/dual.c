@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dual mappings from Linux: a memfd, mapped twice; see dual_internal.h.
+ * Dual mappings from Linux: shared memory without a name, mapped twice; see
+ * dual_internal.h.
+ *
+ * The second mapping is made of the first by mremap with an old size of 0.  A
+ * memfd would do as well, but perf(1) takes mappings of a file for a file's
+ * code, and looks methods up (--perf-map) in nameless memory only.
  */
 #include "config.h"
 
@@ -10,14 +15,12 @@
 #include "mm/os/os_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-/* Linux 6.3: the file itself is not to be run, which silences its warning. */
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u
+/* Linux 5.14. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 
 enum {
@@ -37,47 +40,40 @@ static enum mm_status status_of_errno(void)
   }
 }
 
-/* A file larger than the limit would cost the process its life (SIGXFSZ). */
-static bool is_file_allowed(uint64_t bytes)
-{
-  struct rlimit limit;
-  return getrlimit(RLIMIT_FSIZE, &limit) != 0 ||
-         limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= bytes;
-}
-
-static int create_file(uint64_t bytes)
-{
-  unsigned flags = MFD_CLOEXEC;
-  int file = memfd_create("code", flags | MFD_NOEXEC_SEAL);
-  if (file < 0 && errno == EINVAL)
-    file = memfd_create("code", flags);
-  if (file >= 0 && ftruncate(file, (off_t)bytes) != 0) {
-    close(file);
-    return -1;
-  }
-  return file;
-}
-
-static bool map_at(uintptr_t at, uint64_t bytes, int protection, int file)
-{
-  int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
-  return mmap((void *)at, bytes, protection, flags, file, 0) != MAP_FAILED;
-}
-
 static bool protect(uintptr_t at, uint64_t bytes, int protection)
 {
   return mprotect((void *)at, bytes, protection) == 0;
 }
 
-/* The run view is mapped with the right to run first: a system that forbids
-   it is to say so now, not when there is code. */
+static void *reserve_addresses(uint64_t bytes)
+{
+  return mmap(NULL, bytes, PROT_NONE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static bool map_first(uintptr_t at, uint64_t bytes)
+{
+  int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  return mmap((void *)at, bytes, PROT_NONE, flags, -1, 0) != MAP_FAILED;
+}
+
+static bool map_again(uintptr_t first, uint64_t bytes, uintptr_t at)
+{
+  int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+  return mremap((void *)first, 0, bytes, flags, (void *)at) != MAP_FAILED;
+}
+
+/* The run view gets the right to run for a moment: a system that forbids it is
+   to say so now, not when there is code. */
 static const char *map_views(struct mm_dual *dual)
 {
-  if (!map_at(dual->run_base, dual->bytes, RUN, dual->file) ||
+  if (!map_first(dual->write_base, dual->bytes))
+    return "shared memory (mmap)";
+  if (!map_again(dual->write_base, dual->bytes, dual->run_base))
+    return "a second view of memory (mremap)";
+  if (!protect(dual->run_base, dual->bytes, RUN) ||
       !protect(dual->run_base, dual->bytes, PROT_NONE))
-    return "executable memory (mmap)";
-  if (!map_at(dual->write_base, dual->bytes, PROT_NONE, dual->file))
-    return "a second view of memory (mmap)";
+    return "executable memory (mprotect)";
   if (madvise((void *)dual->write_base, dual->bytes, MADV_DONTFORK) != 0)
     return "memory that children lack (madvise)";
   return NULL;
@@ -85,15 +81,7 @@ static const char *map_views(struct mm_dual *dual)
 
 static const char *reserve(struct mm_dual *dual)
 {
-  if (!is_file_allowed(dual->bytes)) {
-    errno = EFBIG;
-    return "a file of this size (ulimit -f)";
-  }
-  dual->file = create_file(dual->bytes);
-  if (dual->file < 0)
-    return "a file in memory (memfd_create)";
-  void *at = mmap(NULL, 2 * dual->bytes, PROT_NONE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *at = reserve_addresses(2 * dual->bytes);
   if (at == MAP_FAILED)
     return "address space (ulimit -v)";
   dual->write_base = (uintptr_t)at;
@@ -105,7 +93,7 @@ enum mm_status mm_dual_create(uint64_t bytes, struct mm_dual *dual,
                               const char **refused)
 {
   MM_ASSERT(bytes > 0 && bytes % mm_os_page_bytes() == 0);
-  struct mm_dual made = {.file = -1, .process = getpid(), .bytes = bytes};
+  struct mm_dual made = {.process = getpid(), .bytes = bytes};
   const char *wrong = reserve(&made);
   if (!wrong) {
     *dual = made;
@@ -123,21 +111,21 @@ bool mm_dual_is_inherited(const struct mm_dual *dual)
   return getpid() != dual->process;
 }
 
-/* Adds (mode 0) or removes the pages of a part of the file. */
-static bool allocate_pages(struct mm_dual *dual, int mode, uint64_t offset,
-                           uint64_t bytes)
+/* Where Linux is older than the advice, pages come as they are touched. */
+static bool add_pages(struct mm_dual *dual, uint64_t offset, uint64_t bytes)
 {
+  void *at = (void *)(dual->write_base + offset);
   int failed;
   do {
-    failed = fallocate(dual->file, mode, (off_t)offset, (off_t)bytes);
+    failed = madvise(at, bytes, MADV_POPULATE_WRITE);
   } while (failed && errno == EINTR);
-  return !failed;
+  return !failed || errno == EINVAL;
 }
 
+/* Of the memory that both views show; the write view is still writable. */
 static bool remove_pages(struct mm_dual *dual, uint64_t offset, uint64_t bytes)
 {
-  return allocate_pages(dual, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                        offset, bytes);
+  return madvise((void *)(dual->write_base + offset), bytes, MADV_REMOVE) == 0;
 }
 
 enum mm_status mm_dual_commit(struct mm_dual *dual, uint64_t offset,
@@ -146,23 +134,14 @@ enum mm_status mm_dual_commit(struct mm_dual *dual, uint64_t offset,
   MM_ASSERT(offset < dual->bytes && bytes <= dual->bytes - offset);
   if (mm_dual_is_inherited(dual))
     return MM_NO_MEMORY;
-  if (!allocate_pages(dual, 0, offset, bytes))
-    return status_of_errno();
   if (!protect(dual->write_base + offset, bytes, WRITE))
-    goto fail_write;
-  if (!protect(dual->run_base + offset, bytes, RUN))
-    goto fail_run;
-  return MM_OK;
-
-  enum mm_status status;
-fail_run:
-  status = status_of_errno();
+    return status_of_errno();
+  if (add_pages(dual, offset, bytes) &&
+      protect(dual->run_base + offset, bytes, RUN))
+    return MM_OK;
+  enum mm_status status = status_of_errno();
+  (void)remove_pages(dual, offset, bytes);
   (void)protect(dual->write_base + offset, bytes, PROT_NONE);
-  (void)remove_pages(dual, offset, bytes);
-  return status;
-fail_write:
-  status = status_of_errno();
-  (void)remove_pages(dual, offset, bytes);
   return status;
 }
 
@@ -174,11 +153,10 @@ enum mm_status mm_dual_uncommit(struct mm_dual *dual, uint64_t offset,
     return MM_NO_MEMORY;
   enum mm_status status = MM_OK;
   if (!protect(dual->run_base + offset, bytes, PROT_NONE) ||
-      !protect(dual->write_base + offset, bytes, PROT_NONE) ||
-      !remove_pages(dual, offset, bytes)) {
+      !remove_pages(dual, offset, bytes) ||
+      !protect(dual->write_base + offset, bytes, PROT_NONE)) {
     status = status_of_errno();
     /* As it was: neighbours grow together again, which needs no memory. */
-    (void)protect(dual->write_base + offset, bytes, WRITE);
     (void)protect(dual->run_base + offset, bytes, RUN);
   }
   return status;
@@ -186,8 +164,6 @@ enum mm_status mm_dual_uncommit(struct mm_dual *dual, uint64_t offset,
 
 void mm_dual_destroy(struct mm_dual *dual)
 {
-  if (dual->file >= 0)
-    close(dual->file);
   if (!dual->write_base)
     return;
   /* A child has something else there by now, perhaps. */

@@ -5,14 +5,14 @@
  *
  *   one reservation   [ write view        |        run view ]
  *                        \                           /
- *   one file              [ pages, where committed  ]
+ *   shared memory         [ pages, where committed  ]
  *
  *   write view: no access, or read and write
  *   run view:   no access, or read and run
  *
- * No page is ever writable and executable, not even for a moment.  The file
- * has no name; its pages exist from commit to uncommit, so that there is no
- * touch that the machine has no page for.
+ * No page is ever writable and executable, not even for a moment.  Pages exist
+ * from commit to uncommit, so that there is no touch that the machine has no
+ * page for.
  *
  * A child after fork has the run view and no write view.  Commit and uncommit
  * are for the process that created it, and fail in others.
@@ -28,7 +28,6 @@
 #include <sys/types.h>
 
 struct mm_dual {
-  int file;
   pid_t process; /* whose it is */
   uintptr_t write_base, run_base;
   uint64_t bytes; /* of each view */

@@ -265,6 +265,11 @@ uint64_t mm_collections_forced(const struct mm_heap *heap)
   return __atomic_load_n(&heap->stat.forced, __ATOMIC_RELAXED);
 }
 
+const struct mm_log *mm_log_of(const struct mm_heap *heap)
+{
+  return &heap->stat.log;
+}
+
 const char *mm_last_cause(const struct mm_heap *heap)
 {
   const struct mm_stat *stat = &heap->stat;

@@ -353,29 +353,28 @@ static const struct {
     {INTERP_checkcast, "checkcast acc C"},
     {INTERP_checkcast_nonnull, "checkcast.nonnull acc C"},
     {INTERP_isinstance, "isinstance acc = acc C"},
-    {INTERP_call_static_0, "poll; call.static acc = C.m() +12"},
-    {INTERP_call_static_1, "poll; call.static acc = C.m(v1) +12"},
-    {INTERP_call_static_2, "poll; call.static acc = C.m(v1, v2) +12"},
-    {INTERP_call_static_3, "poll; call.static acc = C.m(v1, v2, slot) +12"},
-    {INTERP_call_static_4, "poll; call.static acc = C.m(v1, v2, slot, v4) +12"},
+    {INTERP_call_static_0, "call.static acc = C.m() +12"},
+    {INTERP_call_static_1, "call.static acc = C.m(v1) +12"},
+    {INTERP_call_static_2, "call.static acc = C.m(v1, v2) +12"},
+    {INTERP_call_static_3, "call.static acc = C.m(v1, v2, slot) +12"},
+    {INTERP_call_static_4, "call.static acc = C.m(v1, v2, slot, v4) +12"},
     {INTERP_call_static_4_init,
-     "initialise C; poll; call.static acc = C.m(v1, v2, slot, v4) +12"},
-    {INTERP_call_static_range, "poll; call.static acc = C.m(v1.., 2) +12"},
-    {INTERP_call_static_acc, "poll; call.static acc = C.m(acc) +12"},
+     "initialise C; call.static acc = C.m(v1, v2, slot, v4) +12"},
+    {INTERP_call_static_range, "call.static acc = C.m(v1.., 2) +12"},
+    {INTERP_call_static_acc, "call.static acc = C.m(acc) +12"},
     {INTERP_call_direct_0, "exit"},
-    {INTERP_call_direct_1, "poll; call.direct acc = C.m(v1) +12"},
-    {INTERP_call_direct_range, "poll; call.direct acc = C.m(v1.., 2) +12"},
+    {INTERP_call_direct_1, "call.direct acc = C.m(v1) +12"},
+    {INTERP_call_direct_range, "call.direct acc = C.m(v1.., 2) +12"},
     {INTERP_call_direct_acc_init,
-     "initialise C; poll; call.direct acc = C.m(acc) +12"},
+     "initialise C; call.direct acc = C.m(acc) +12"},
     {INTERP_call_virtual_0_init, "exit"},
     {INTERP_call_virtual_3_init,
-     "initialise C; poll; call.virtual acc = C.m(v1, v2, slot) +12"},
-    {INTERP_call_virtual_range, "poll; call.virtual acc = C.m(v1.., 2) +12"},
-    {INTERP_call_virtual_acc, "poll; call.virtual acc = C.m(acc) +12"},
-    {INTERP_initobj_0, "poll; call.new acc = C.m() +12"},
-    {INTERP_initobj_2_init,
-     "initialise C; poll; call.new acc = C.m(v1, v2) +12"},
-    {INTERP_initobj_range, "poll; call.new acc = C.m(v1.., 2) +12"},
+     "initialise C; call.virtual acc = C.m(v1, v2, slot) +12"},
+    {INTERP_call_virtual_range, "call.virtual acc = C.m(v1.., 2) +12"},
+    {INTERP_call_virtual_acc, "call.virtual acc = C.m(acc) +12"},
+    {INTERP_initobj_0, "call.new acc = C.m() +12"},
+    {INTERP_initobj_2_init, "initialise C; call.new acc = C.m(v1, v2) +12"},
+    {INTERP_initobj_range, "call.new acc = C.m(v1.., 2) +12"},
     {INTERP_initobj_acc, "exit"},
     {INTERP_sqrt64_a, "sqrt acc = v2"},
     {INTERP_sqrt64_r, "sqrt v1 = v2"},
@@ -402,12 +401,19 @@ END_TEST
 static bool is_left_to_the_interpreter(unsigned op)
 {
   static const uint16_t left[] = {
-      INTERP_translate,      INTERP_native,
-      INTERP_no_body,        INTERP_leave,        INTERP_compiled,
-      INTERP_resolve,        INTERP_bad,
-      INTERP_call_direct_0,  INTERP_call_direct_0_init,
-      INTERP_call_virtual_0, INTERP_call_virtual_0_init,
-      INTERP_initobj_acc,    INTERP_initobj_acc_init,
+      INTERP_translate,
+      INTERP_native,
+      INTERP_no_body,
+      INTERP_leave,
+      INTERP_compiled,
+      INTERP_resolve,
+      INTERP_bad,
+      INTERP_call_direct_0,
+      INTERP_call_direct_0_init,
+      INTERP_call_virtual_0,
+      INTERP_call_virtual_0_init,
+      INTERP_initobj_acc,
+      INTERP_initobj_acc_init,
   };
   for (size_t i = 0; i < sizeof left / sizeof *left; i++)
     if (left[i] == op)
@@ -536,12 +542,12 @@ static const struct {
     /* Calls: of itself, by the accumulator, one among several arguments. */
     {".function i32 f(i32 a0) {\n call.short f, a0\n call.acc.short f, a0, 0\n"
      " return\n}\n",
-     "poll; call.static acc = _GLOBAL.f(v0) +5; poll; "
+     "call.static acc = _GLOBAL.f(v0) +5; "
      "call.static acc = _GLOBAL.f(acc) +5; return acc; exit",
      true},
     {".function i32 f(i32 a0, i32 a1) {\n ldai 3\n call.acc.short f, a1, 0\n"
      " return\n}\n",
-     "const acc = 3; spill_acc acc; poll; "
+     "const acc = 3; spill_acc acc; "
      "call.static acc = _GLOBAL.f(slot, v1) +6; return acc; exit",
      true},
     /* A constructor and a virtual method. */
@@ -550,8 +556,8 @@ static const struct {
      ".function i32 R.g(R a0, i32 a1) {\n lda a1\n return\n}\n"
      ".function i32 f(i32 a0) {\n initobj.short R.ctor, a0\n sta.obj v0\n"
      " call.virt.short R.g, v0, a0\n return\n}\n",
-     "poll; call.new acc = R..ctor(v1) +6; reload_acc acc; move.i64 v0 = acc; "
-     "poll; call.virtual acc = R.g(v0, v1) +6; return acc; exit",
+     "call.new acc = R..ctor(v1) +6; reload_acc acc; move.i64 v0 = acc; "
+     "call.virtual acc = R.g(v0, v1) +6; return acc; exit",
      true},
     /* What has to be resolved first. */
     {".function i32 f() {\n lda.str \"x\"\n sta.obj v0\n ldai 0\n return\n"
@@ -680,14 +686,14 @@ START_TEST(an_operation_reads_and_defines)
 }
 END_TEST
 
-START_TEST(polls_and_initialisations_may_throw)
+START_TEST(initialisations_and_calls_may_throw)
 {
   struct read_words read = {0};
   fill(read.words, INTERP_call_static_0_init);
   read_one(&read, 4);
   ck_assert_int_eq(read.ops.ops[0].kind, JIT_OP_INITIALISE);
   ck_assert(jit_op_may_throw(&read.ops.ops[0]));
-  ck_assert_int_eq(read.ops.ops[1].kind, JIT_OP_POLL);
+  ck_assert_int_eq(read.ops.ops[1].kind, JIT_OP_CALL);
   ck_assert(jit_op_may_throw(&read.ops.ops[1]));
   mm_arena_destroy(read.arena);
 }
@@ -779,7 +785,7 @@ int main(void)
   tcase_add_loop_test(tests, a_method_becomes, 0, COUNT(methods));
   tcase_add_test(tests, operations_and_words_lead_to_each_other);
   tcase_add_loop_test(tests, an_operation_reads_and_defines, 0, COUNT(flows));
-  tcase_add_test(tests, polls_and_initialisations_may_throw);
+  tcase_add_test(tests, initialisations_and_calls_may_throw);
   tcase_add_test(tests, many_operations_can_come_from_one);
   tcase_add_test(tests, a_reading_without_memory_fails);
   return suite_main("jit_op", (TCase *[]){tests, NULL});

@@ -55,7 +55,8 @@ struct vm_thread {
                                  between limit and end are a reserve for
                                  natives and for throwing */
   union vm_slot *code_limit;  /* as stack_limit, and no compiled frame beyond
-                                 this: its machine stack would not suffice */
+                                 this: its machine stack would not suffice;
+                                 see mutator.entry_limit */
   void *activation;           /* the compiler's: innermost stay in compiled
                                  code; null: none */
   struct mm_ref exception;    /* pending; null: none. A root */
