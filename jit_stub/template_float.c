@@ -36,6 +36,9 @@ static bool is_wide(const struct jit_op *op)
   return op->type == JIT_F64;
 }
 
+/* Sums and products are computed in either order.  That shows in the bits of
+   a NaN only, where both operands are one: which of them goes on is open (IEEE
+   754-2008, 6.2.3), and in the interpreter the C compiler's choice. */
 static void simple(struct jit_compile *c, const struct jit_op *op)
 {
   bool wide = is_wide(op);
