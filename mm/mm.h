@@ -43,6 +43,13 @@ enum mm_fit {
   MM_FIT_FREELIST, /* a freelist for all sizes */
 };
 
+/* Are new objects young, and collected by themselves? */
+enum mm_generational {
+  MM_GENERATIONAL_OFF,
+  MM_GENERATIONAL_ON,
+  MM_GENERATIONAL_AUTO, /* as long as it pays; mm/gc/generations_internal.h */
+};
+
 enum {
   MM_VERIFY_BEFORE = 1 << 0, /* walk and trace before each collection */
   MM_VERIFY_AFTER = 1 << 1,  /* and after it */
@@ -52,7 +59,7 @@ enum {
 /* All sizes in bytes; 0 means: choose. mm_options_init sets the defaults. */
 struct mm_options {
   enum mm_gc gc;
-  bool generational;
+  enum mm_generational generational;
   enum mm_tenured tenured;
   uint64_t heap_max_bytes;
   uint64_t heap_min_bytes;

@@ -71,7 +71,7 @@ static enum mm_status refill(struct mm_mutator *mutator, size_t bytes,
   struct mm_heap *heap = mutator->heap;
   mm_tlab_retire(mutator);
   size_t want = mutator->tlab_bytes;
-  if (heap->options.generational && want > mm_sizing_eden_left(heap))
+  if (mm_is_generational(heap) && want > mm_sizing_eden_left(heap))
     want = mm_align_object(mm_sizing_eden_left(heap));
   if (want < bytes)
     want = bytes;

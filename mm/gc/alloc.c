@@ -85,7 +85,7 @@ static enum mm_status alloc_large(struct mm_heap *heap, uint64_t bytes,
     mm_region_clear_marks(heap, mm_region_index(&heap->regions, *at));
   mm_cycle_bear(heap, *at);
   uint32_t index = mm_region_index(&heap->regions, *at);
-  if (heap->options.generational)
+  if (mm_is_generational(heap))
     mm_object_add_young(heap, index, MM_AGE_EDEN);
   else if (heap->has_cards)
     mm_object_make_tenured(heap, index);
@@ -121,17 +121,23 @@ static bool is_small(const struct mm_request *request)
   return request->bytes <= MM_SMALL_OBJECT_MAX_BYTES;
 }
 
+/* What mutators allocate is old, and stays in a slot. */
+static bool has_slots(const struct mm_mutator *mutator)
+{
+  return mutator->slots && !mm_is_generational(mutator->heap);
+}
+
 static enum mm_status find_usual_room(struct mm_mutator *mutator,
                                       const struct mm_request *request,
                                       uint32_t limit, uintptr_t *at)
 {
   struct mm_heap *heap = mutator->heap;
   uint64_t bytes = request->bytes;
-  bool is_bounded = heap->options.generational && is_small(request) &&
+  bool is_bounded = mm_is_generational(heap) && is_small(request) &&
                     !request->nonmoving && limit < heap->sizing.max_regions;
   if (is_bounded && mm_sizing_eden_left(heap) == 0)
     return MM_NO_MEMORY;
-  if (is_small(request) && !request->nonmoving && mutator->slots)
+  if (is_small(request) && !request->nonmoving && has_slots(mutator))
     return mm_fixed_alloc_mutator(mutator, bytes, limit, at);
   if (bytes <= MM_TLAB_OBJECT_MAX_BYTES && !request->nonmoving)
     return mm_tlab_alloc(mutator, bytes, limit, at);
@@ -253,7 +259,7 @@ static void count_stall(struct mm_heap *heap, uint64_t began_ns)
 static bool may_collect_young(struct mm_heap *heap)
 {
   pthread_mutex_lock(&heap->lock);
-  bool has_room = heap->options.generational && mm_sizing_has_young_room(heap);
+  bool has_room = mm_is_generational(heap) && mm_sizing_has_young_room(heap);
   pthread_mutex_unlock(&heap->lock);
   return has_room;
 }
@@ -467,7 +473,7 @@ static void collect_forced(struct mm_mutator *mutator)
   struct mm_heap *heap = mutator->heap;
   uint64_t number = mm_collections(heap);
   bool steps = number % FORCED_FULL != 0 &&
-               (!heap->options.generational || number % 2 == 0);
+               (!mm_is_generational(heap) || number % 2 == 0);
   if (heap->cycle.has_thread && steps) {
     mm_cycle_step(mutator);
     return;
@@ -530,7 +536,7 @@ struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
                             struct mm_layout *layout, uint32_t length)
 {
   struct mm_request request = {.layout = layout, .length = length};
-  if (mutator->slots) {
+  if (has_slots(mutator)) {
     struct mm_ref ref = alloc_slot(mutator, &request);
     if (!mm_is_null(ref))
       return mm_ids_number(mutator->heap, ref);

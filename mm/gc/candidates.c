@@ -47,7 +47,7 @@ static bool is_young(const struct mm_heap *heap, uint32_t index)
 {
   const struct mm_region *region = &heap->regions.table[index];
   if (region->kind == MM_REGION_LARGE)
-    return heap->options.generational && region->age < MM_AGE_TENURED;
+    return mm_is_generational(heap) && region->age < MM_AGE_TENURED;
   return region->kind == MM_REGION_SMALL && !is_old(heap, index);
 }
 

@@ -115,7 +115,7 @@ void mm_cards_watch(struct mm_heap *heap, bool watches)
   if (!heap->has_cards)
     return;
   heap->cards.watches_old = watches;
-  heap->cards.is_calm = !watches && !heap->options.generational;
+  heap->cards.is_calm = !watches && !mm_is_generational(heap);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next) {
     m->cards = mm_cards_bias(heap);
     m->watching = watches;

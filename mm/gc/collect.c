@@ -27,6 +27,7 @@
 #include "mm/gc/compact_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/evacuate_internal.h"
+#include "mm/gc/generations_internal.h"
 #include "mm/gc/heap_verify_internal.h"
 #include "mm/gc/marksweep_internal.h"
 #include "mm/gc/safepoint_internal.h"
@@ -136,7 +137,7 @@ static uint64_t live_after_young(const struct mm_heap *heap,
                                  uint64_t found_bytes)
 {
   uint64_t most = most_live_bytes(heap), known = most;
-  if (heap->options.generational)
+  if (mm_is_generational(heap))
     known = heap->stat.live_then_bytes + heap->old_allocated_bytes;
   uint64_t seen = heap->young_live_bytes + heap->candidates.taken_bytes;
   uint64_t live = found_bytes + (known > seen ? known - seen : 0);
@@ -174,7 +175,7 @@ static uint64_t moved_bytes(const struct mm_heap *heap)
    that marking finds old objects only. */
 static void promote_all(struct mm_heap *heap, unsigned active)
 {
-  if (!heap->options.generational)
+  if (!mm_is_generational(heap))
     return;
   enum mm_age age = heap->tenure_age;
   heap->tenure_age = MM_AGE_SURVIVOR;
@@ -197,7 +198,7 @@ static bool reclaim(struct mm_heap *heap, enum mm_collection_kind kind,
   if (kind == MM_COLLECTION_SWEEP) {
     promote_all(heap, active);
     mm_mark_sweep(heap, active);
-    if (heap->options.generational) {
+    if (heap->has_cards) {
       mm_cards_forget(heap);
       mm_objects_make_all_old(heap);
     }
@@ -327,7 +328,7 @@ void mm_pause_start(struct mm_heap *heap)
   struct mm_stat_heap counted = {0};
   heap->cycle.claimed_bytes = mm_sizing_claimed_bytes(heap);
   mm_candidates_drop(heap);
-  if (heap->options.generational)
+  if (mm_is_generational(heap))
     make_old(heap, &counted);
   else
     counted.live_bytes = most_live_bytes(heap);
@@ -408,6 +409,17 @@ void mm_pause_finish(struct mm_heap *heap)
   else
     finish_lost(heap, &counted);
   give_memory_back(heap);
+  end(heap, &counted);
+}
+
+void mm_pause_return(struct mm_heap *heap)
+{
+  begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
+  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_YOUNG);
+  struct mm_stat_heap counted = {0};
+  mm_generations_return(heap);
+  bool had_room = mm_collect_young(heap, mm_sizing_workers(heap));
+  settle_young(heap, MM_COLLECTION_YOUNG, had_room, &counted);
   end(heap, &counted);
 }
 

@@ -14,6 +14,7 @@
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/collect_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/generations_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/sizing_internal.h"
 #include "mm/gc/stress_internal.h"
@@ -315,6 +316,15 @@ static bool mark(struct mm_heap *heap, uint64_t cycle)
   return is_done;
 }
 
+static void return_to_young(struct mm_heap *heap)
+{
+  while (!mm_stop_world_from_outside(heap))
+    ;
+  if (mm_generations_may_return(heap))
+    mm_pause_return(heap);
+  mm_resume_world_from_outside(heap);
+}
+
 static void run_cycle(struct mm_heap *heap)
 {
   uint64_t cycle;
@@ -323,12 +333,14 @@ static void run_cycle(struct mm_heap *heap)
   mm_stress_border(heap, MM_BORDER_STARTED);
   bool is_done = mark(heap, cycle) && finish(heap, cycle) && sweep(heap, cycle);
   mm_stat_concurrent(&heap->stat, mm_stat_now_ns() - heap->cycle.began_ns);
-  if (is_done && !heap->options.generational &&
+  if (is_done && !mm_is_generational(heap) &&
       move_on(heap, cycle, MM_CYCLE_EVACUATING))
     evacuate_all(heap, cycle);
   mm_logs_relax(heap);
   if (is_done)
     move_on(heap, cycle, MM_CYCLE_IDLE);
+  if (mm_generations_should_return(heap))
+    return_to_young(heap);
 }
 
 static void *thread_main(void *argument)

@@ -394,6 +394,8 @@ static bool reach_large(struct mm_worker *worker, struct mm_ref ref)
       MM_REGION_REACHED)
     return false;
   mm_object_make_tenured(heap, index);
+  worker->aged_bytes[MM_AGE_TENURED] +=
+      heap->regions.table[index].top - mm_region_start(&heap->regions, index);
   return true;
 }
 

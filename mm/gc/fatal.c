@@ -26,6 +26,13 @@ static const char *gc_name(enum mm_gc gc)
   return "concurrent";
 }
 
+static const char *generational_name(const struct mm_heap *heap)
+{
+  if (heap->options.generational == MM_GENERATIONAL_AUTO)
+    return mm_is_generational(heap) ? "auto (on)" : "auto (off)";
+  return heap->options.generational ? "on" : "off";
+}
+
 static void describe_heap(const struct mm_heap *heap)
 {
   const struct mm_options *options = &heap->options;
@@ -35,8 +42,7 @@ static void describe_heap(const struct mm_heap *heap)
           "  stress alloc:%llu poll:%llu barrier:%llu%s, verify=%u, "
           "seed=%llu%s\n"
           "  collection %llu (%s, %s), regions used %u of %u\n",
-          PACKAGE_VERSION, gc_name(options->gc),
-          options->generational ? "on" : "off",
+          PACKAGE_VERSION, gc_name(options->gc), generational_name(heap),
           options->tenured == MM_TENURED_REGIONS ? "regions" : "freelist",
           (unsigned long long)options->heap_max_bytes / 1024,
           (unsigned long long)options->heap_min_bytes / 1024, options->workers,

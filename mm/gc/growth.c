@@ -149,7 +149,7 @@ static void take_sample(struct mm_heap *heap, uint64_t live_bytes)
   struct mm_growth_sample sample = sample_between(&growth->last, &now);
   sample.live_bytes = live_bytes;
   sample.filled_bytes = sample.allocated_bytes;
-  if (heap->options.generational)
+  if (mm_is_generational(heap))
     sample.filled_bytes = became_old_bytes(heap, sample.allocated_bytes);
   if (heap->stat.current.kind == MM_COLLECTION_COMPACT)
     sample.collection_ns /= MM_COMPACTION_COST;

@@ -23,6 +23,7 @@
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/generations_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"
 #include "mm/gc/sizing_internal.h"
@@ -216,10 +217,9 @@ static void init_ages(struct mm_heap *heap)
   const struct mm_options *options = &heap->options;
   bool evacuates =
       options->gc == MM_GC_CONCURRENT && options->tenured == MM_TENURED_REGIONS;
-  heap->has_cards = options->generational || evacuates;
+  heap->has_cards = options->generational != MM_GENERATIONAL_OFF || evacuates;
   heap->full_age = heap->has_cards ? MM_AGE_TENURED : MM_AGE_EDEN;
-  heap->born_age = options->generational ? MM_AGE_EDEN : heap->full_age;
-  heap->cards.is_calm = !options->generational;
+  mm_generations_init(heap);
 }
 
 static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)

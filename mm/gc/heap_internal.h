@@ -184,6 +184,17 @@ struct mm_sizing {
   unsigned futile; /* collections in a row that left hardly room */
 };
 
+/* Whether new objects are young (generations_internal.h). */
+struct mm_generations {
+  bool is_on;    /* atomic */
+  bool has_left; /* it was off before */
+  bool returns;  /* the running collection ends with is_on */
+  uint32_t wait; /* atomic; cycles or full collections until they are tried */
+  uint32_t next_wait;   /* and after that */
+  uint64_t seen_bytes;  /* of young objects, in this window */
+  uint64_t lived_bytes; /* of them */
+};
+
 struct mm_heap {
   struct mm_options options; /* as completed by mm_heap_create */
   struct mm_binding binding;
@@ -229,6 +240,7 @@ struct mm_heap {
   struct mm_sizing sizing;
   struct mm_cycle cycle;
   struct mm_candidates candidates;
+  struct mm_generations generations;
   struct mm_schedule schedule;
   struct mm_stress stress;
   uint64_t stress_allocations; /* atomic */
@@ -249,6 +261,12 @@ struct mm_heap {
   struct mm_request *requests; /* those who wait for room; alloc_internal.h */
   pthread_mutex_t space_lock;
 };
+
+/* Is what mutators allocate young, now? */
+static inline bool mm_is_generational(const struct mm_heap *heap)
+{
+  return __atomic_load_n(&heap->generations.is_on, __ATOMIC_RELAXED);
+}
 
 /* Is the mark bit of the object at `ref` set? */
 static inline bool mm_is_marked(const struct mm_heap *heap, struct mm_ref ref)

@@ -171,7 +171,7 @@ static void cover(struct mm_heap *heap, uint32_t index)
   region->live_bytes = 0;
   if (!mm_region_is_walkable(region->kind))
     return;
-  MM_ASSERT(!heap->options.generational || region->age == MM_AGE_TENURED);
+  MM_ASSERT(!mm_is_generational(heap) || region->age == MM_AGE_TENURED);
   region->mark_top = region->top;
   mm_region_clear_marks(heap, index);
 }

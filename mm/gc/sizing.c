@@ -12,6 +12,7 @@
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/gc/generations_internal.h"
 #include "mm/gc/workers_internal.h"
 
 enum {
@@ -170,7 +171,7 @@ static uint32_t young_wanted(const struct mm_heap *heap)
 static uint64_t cards_wanted(const struct mm_heap *heap)
 {
   const struct mm_sizing *sizing = &heap->sizing;
-  if (!heap->options.generational || heap->options.young_bytes ||
+  if (!mm_is_generational(heap) || heap->options.young_bytes ||
       !heap->options.pause_goal_ns)
     return UINT64_MAX;
   if (sizing->card_cost_ns == 0)
@@ -222,7 +223,7 @@ bool mm_sizing_has_young_room(const struct mm_heap *heap)
 
 bool mm_sizing_is_crowded(const struct mm_heap *heap)
 {
-  return heap->options.generational && never_copies(heap) &&
+  return mm_is_generational(heap) && never_copies(heap) &&
          mm_regions_free(&heap->regions) / 2 < young_least(heap);
 }
 
@@ -309,7 +310,7 @@ uint64_t mm_sizing_candidates_bytes(const struct mm_heap *heap)
 /* With generations: what may become old before anything is known. */
 static uint64_t first_budget(const struct mm_heap *heap)
 {
-  bool has_one = heap->options.generational && never_copies(heap);
+  bool has_one = mm_is_generational(heap) && never_copies(heap);
   return has_one ? heap->options.heap_min_bytes : 0;
 }
 
@@ -328,7 +329,7 @@ void mm_sizing_init(struct mm_heap *heap)
   sizing->start_bytes = ((uint64_t)sizing->limit_regions << MM_REGION_LOG2) / 2;
   sizing->start_regions = sizing->limit_regions / 2;
   sizing->budget_bytes = first_budget(heap);
-  if (heap->options.gc != MM_GC_EPSILON && heap->options.generational)
+  if (heap->options.gc != MM_GC_EPSILON && mm_is_generational(heap))
     plan_young(heap);
   if (heap->options.gc == MM_GC_EPSILON || never_copies(heap))
     return;
@@ -349,7 +350,7 @@ static uint32_t limit_for(struct mm_heap *heap, uint64_t live_bytes,
       .live_bytes = live_bytes,
       .live = live,
       .reserve = reserve,
-      .young = heap->options.generational ? young_wanted(heap) : 0,
+      .young = mm_is_generational(heap) ? young_wanted(heap) : 0,
   };
   return mm_growth_limit(heap, &need);
 }
@@ -444,7 +445,7 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
   plan_cycle(heap, live);
   heap->fixed[MM_FIXED_OBJECTS].claimed_bytes = 0;
   heap->fixed[MM_FIXED_NONMOVING].claimed_bytes = 0;
-  if (heap->options.generational)
+  if (mm_is_generational(heap))
     plan_young(heap);
 }
 
@@ -475,7 +476,7 @@ static uint32_t start_regions_for(struct mm_heap *heap, uint32_t live)
   double rate = (double)grown / (double)(now_ns - sizing->updated_ns + 1);
   double need = CYCLE_MARGIN * rate * (double)mm_cycle_expected_ns(heap) +
                 sizing->reserve_regions;
-  if (heap->options.generational)
+  if (mm_is_generational(heap))
     need += 2 * at_most(young_wanted(heap), sizing->limit_regions / 8);
   uint32_t limit = sizing->limit_regions;
   uint32_t room = left < limit ? limit - left : 0;
@@ -547,6 +548,7 @@ static void update_after_young(struct mm_heap *heap, bool was_short)
     sizing->keep_regions = keep_for(sizing, heap->regions.committed);
   sizing->was_short |= was_short;
   sizing->futile = 0;
+  mm_generations_after_young(heap);
   plan_young(heap);
 }
 
@@ -559,6 +561,8 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
     update_after_young(heap, was_short);
     return;
   }
+  if (kind != MM_COLLECTION_FINISH)
+    mm_generations_after_full(heap);
   if (never_copies(heap)) {
     note_futile(heap, kind, live_bytes, mm_sizing_claimed_bytes(heap));
     heap->sizing.was_short = false;
@@ -604,7 +608,7 @@ bool mm_sizing_wants_cycle(const struct mm_heap *heap)
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
 {
   const struct mm_sizing *sizing = &heap->sizing;
-  if (heap->options.generational)
+  if (mm_is_generational(heap))
     return sizing->young_regions;
   if (never_copies(heap) &&
       mm_sizing_claimed_bytes(heap) < sizing->budget_bytes)
@@ -632,13 +636,13 @@ static enum mm_collection_kind kind_in_turn(const struct mm_heap *heap)
       MM_COLLECTION_YOUNG,    MM_COLLECTION_YOUNG,
   };
   enum mm_collection_kind kind =
-      kinds[heap->stat.current.number % (heap->options.generational ? 5 : 2)];
+      kinds[heap->stat.current.number % (mm_is_generational(heap) ? 5 : 2)];
   return kind == MM_COLLECTION_YOUNG ? young_kind(heap) : kind;
 }
 
 static enum mm_collection_kind kind_fixed(const struct mm_heap *heap, bool full)
 {
-  if (!heap->options.generational || full)
+  if (!mm_is_generational(heap) || full)
     return MM_COLLECTION_SWEEP;
   if (mm_is_stressed(heap))
     return heap->stat.current.number % 3 == 0 ? MM_COLLECTION_SWEEP
@@ -658,7 +662,7 @@ enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool full,
     return MM_COLLECTION_COMPACT;
   if (mm_is_stressed(heap))
     return kind_in_turn(heap);
-  if (heap->options.generational && !full && !sizing->was_short &&
+  if (mm_is_generational(heap) && !full && !sizing->was_short &&
       mm_sizing_has_young_room(heap))
     return young_kind(heap);
   if (evacuates_some(heap))

@@ -194,7 +194,7 @@ static bool walk_region(struct walk *walk, uint32_t index)
 
 bool mm_candidates_walk(struct mm_heap *heap, uint64_t cycle)
 {
-  struct walk walk = {heap, cycle, LOOK_EACH, !heap->options.generational};
+  struct walk walk = {heap, cycle, LOOK_EACH, !mm_is_generational(heap)};
   uint32_t count = heap->cycle.walk_regions;
   if (!mm_marker_check(heap, cycle))
     return false;

@@ -481,7 +481,7 @@ enum mm_status mm_fixed_take_region(struct mm_heap *heap,
 enum mm_status mm_fixed_attach(struct mm_heap *heap, struct mm_mutator *mutator)
 {
   if (heap->options.tenured != MM_TENURED_FREELIST ||
-      heap->options.generational)
+      heap->options.generational == MM_GENERATIONAL_ON)
     return MM_OK;
   mutator->slots = mm_fixed_new_cursors(heap);
   return mutator->slots ? MM_OK : MM_NO_MEMORY;

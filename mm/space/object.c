@@ -32,7 +32,7 @@ void mm_object_spaces_reset(struct mm_heap *heap)
 
 void mm_object_add_young(struct mm_heap *heap, uint32_t index, enum mm_age age)
 {
-  MM_ASSERT(heap->options.generational && age < MM_AGE_TENURED);
+  MM_ASSERT(mm_is_generational(heap) && age < MM_AGE_TENURED);
   MM_ASSERT(heap->young_count < heap->regions.count);
   heap->regions.table[index].age = (uint8_t)age;
   enum mm_trace trace = age == MM_AGE_EDEN ? MM_TRACE_NOTHING : MM_TRACE_YOUNG;

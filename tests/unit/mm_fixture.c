@@ -75,7 +75,7 @@ struct mm_options fixture_options(void)
   struct mm_options options;
   mm_options_init(&options);
   options.gc = MM_GC_STW;
-  options.generational = false;
+  options.generational = MM_GENERATIONAL_OFF;
   options.tenured = MM_TENURED_REGIONS;
   options.heap_max_bytes = 32 * FIXTURE_MIB;
   options.workers = 1;
@@ -340,7 +340,9 @@ uint64_t fixture_tree_nodes(struct mm_ref tree)
 
 void fixture_choose_plan(struct mm_options *options, int plan)
 {
-  options->generational = plan >= FIXTURE_PLAN_YOUNG;
+  options->generational = plan >= FIXTURE_PLAN_AUTO    ? MM_GENERATIONAL_AUTO
+                          : plan >= FIXTURE_PLAN_YOUNG ? MM_GENERATIONAL_ON
+                                                       : MM_GENERATIONAL_OFF;
   options->tenured = plan % 3 == 0 ? MM_TENURED_REGIONS : MM_TENURED_FREELIST;
   options->object_fit = plan % 3 == 1 ? MM_FIT_SLOTS : MM_FIT_FREELIST;
   options->nonmoving_fit = options->object_fit;

@@ -88,6 +88,8 @@ struct mm_options fixture_options(void);
 
 /* The plans there are, by number; for looped tests. */
 enum { FIXTURE_PLANS = 6, FIXTURE_PLAN_YOUNG = 3 };
+/* And with generations as long as they pay, up to FIXTURE_PLANS_ALL. */
+enum { FIXTURE_PLAN_AUTO = FIXTURE_PLANS, FIXTURE_PLANS_ALL = 9 };
 
 /* Numbers of workers: 1, 2 and 4.  ThreadSanitizer has nothing to see where
    one thread is alone. */

@@ -76,7 +76,7 @@ START_TEST(what_the_heap_refuses_is_told)
 {
   struct vm *vm = NULL;
   options.mm.gc = MM_GC_EPSILON;
-  options.mm.generational = true;
+  options.mm.generational = MM_GENERATIONAL_ON;
   ck_assert_int_eq(vm_create(&options, interp_engine(), &vm, &error),
                    MM_UNSUPPORTED);
   ck_assert_ptr_null(vm);

@@ -33,6 +33,8 @@ enum {
   YOUNG = 1 << 4, /* young objects alone */
   CYCLE = 1 << 5, /* gc=concurrent, tenured=freelist */
   MIXED = 1 << 6, /* gc=concurrent with generations and regions */
+  AUTO = 1 << 7,  /* generations as long as they pay, in a small heap */
+  LAST_WAY = AUTO,
   WAYS = ALL | YOUNG | CYCLE,
 };
 
@@ -283,6 +285,23 @@ static void old_arrays_with_young_elements(void)
   }
 }
 
+/* Nearly all objects live, so they are born old; after a full collection they
+   are born young, and old ones may refer to them. */
+static void objects_that_are_young_again(void)
+{
+  for (int i = 0; i < 40 && mm_is_generational(f.heap); i++) {
+    fixture_push_list(&f.main, 20000);
+    fixture_collect(&f, MM_COLLECTION_YOUNG);
+  }
+  require(!mm_is_generational(f.heap));
+  size_t array = fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 10));
+  fixture_collect(&f, MM_COLLECTION_EVACUATE);
+  require(mm_is_generational(f.heap));
+  fixture_set_element(fixture_at(&f.main, array), 9, numbered(9));
+  fixture_collect(&f, MM_COLLECTION_YOUNG);
+  require(fixture_value(fixture_element(fixture_at(&f.main, array), 9)) == 9);
+}
+
 /* What hung on an object hangs on a root when the cycle ends. */
 static void a_reference_that_is_overwritten(void)
 {
@@ -428,6 +447,8 @@ static const struct scenario {
     [MM_FAULT_UNBURIED] = {dead_objects_beside_live_ones, MIXED, NULL},
     [MM_FAULT_BARRIER_AFTER] = {old_arrays_with_young_elements, YOUNG,
                                 "card is not dirty"},
+    [MM_FAULT_BARRIER_CALM] = {objects_that_are_young_again, AUTO,
+                               "card is not dirty"},
     [MM_FAULT_CARD_LOG] = {old_arrays_with_young_elements, YOUNG,
                            "card is on no log"},
     [MM_FAULT_CARD_SECOND] = {old_arrays_with_young_elements, YOUNG,
@@ -452,10 +473,13 @@ START_TEST(one_scenario)
   fixture_choose_plan(&options, way == SLOTS            ? 1
                                 : way == CYCLE          ? 1
                                 : way == GAPS           ? 2
+                                : way == AUTO           ? FIXTURE_PLAN_AUTO
                                 : way & (YOUNG | MIXED) ? FIXTURE_PLAN_YOUNG
                                                         : 0);
-  if (way &
-      (MOVING | YOUNG | MIXED)) /* what does not move has slots and gaps */
+  if (way == AUTO)
+    options.heap_min_bytes = 2 * FIXTURE_MIB;
+  if (way & (MOVING | YOUNG | MIXED |
+             AUTO)) /* what does not move has slots and gaps */
     options.nonmoving_fit = MM_FIT_SLOTS;
   fixture_open(&f, &options);
   scenarios[which].run();
@@ -551,7 +575,7 @@ START_TEST(every_fault_is_caught_and_nothing_else)
   const struct scenario *scenario = &scenarios[_i];
   const char *name = mm_fault_name((enum mm_fault)_i);
   ck_assert_msg(scenario->run, "no scenario for %s", name);
-  for (int chosen = 1; chosen <= MIXED; chosen *= 2) {
+  for (int chosen = 1; chosen <= LAST_WAY; chosen *= 2) {
     if (!(scenario->ways & chosen))
       continue;
     int status = run_apart((enum mm_fault)_i, chosen, false);
@@ -615,7 +639,8 @@ int main(int argc, char **argv)
     return run_scenario();
   }
   TCase *tests = tcase_create("faults");
-  /* The rest are the compiler's, which programs show: tests/run/check-faults. */
+  /* The rest are the compiler's, which programs show: tests/run/check-faults.
+   */
   tcase_add_loop_test(tests, every_fault_is_caught_and_nothing_else, 0,
                       MM_FAULT_JIT_SPILL);
   tcase_add_test(tests, reports_name_the_faults_that_are_on);

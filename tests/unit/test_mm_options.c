@@ -29,7 +29,7 @@ static void check_refused(const struct mm_options *options,
 START_TEST(generations_are_refused_where_they_are_not_to_be_had)
 {
   struct mm_options options = fixture_options();
-  options.generational = true;
+  options.generational = MM_GENERATIONAL_ON;
   options.gc = MM_GC_EPSILON;
   options.tenured = MM_TENURED_REGIONS;
   check_refused(&options, MM_UNSUPPORTED, "--gc=epsilon");

@@ -22,7 +22,7 @@
 #include "tests/unit/mm_fixture.h"
 
 enum { ROOTS = 40, NODES = 1 << 16, STEPS = 30000, NONE = -1 };
-enum { VARIANTS = FIXTURE_PLANS * FIXTURE_WORKERS };
+enum { VARIANTS = FIXTURE_PLANS_ALL * FIXTURE_WORKERS };
 
 struct node {
   int32_t *refs; /* nodes or NONE */
@@ -309,7 +309,7 @@ START_TEST(a_random_program_and_its_model_agree)
 {
   struct mm_options options = fixture_options();
   options.workers = fixture_workers(_i);
-  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS);
+  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS_ALL);
   run(&options, (uint64_t)_i + 1, STEPS);
 }
 END_TEST
@@ -318,7 +318,7 @@ START_TEST(they_agree_in_a_tight_heap)
 {
   struct mm_options options = fixture_options();
   options.workers = fixture_workers(_i);
-  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS);
+  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS_ALL);
   options.heap_max_bytes = 8 * FIXTURE_MIB;
   run(&options, (uint64_t)_i + 100, STEPS);
 }
@@ -328,7 +328,7 @@ START_TEST(they_agree_when_each_few_allocations_collect)
 {
   struct mm_options options = fixture_options();
   options.workers = fixture_workers(_i);
-  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS);
+  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS_ALL);
   options.stress_alloc = (uint64_t)(1 + 2 * (_i % FIXTURE_WORKERS));
   run(&options, (uint64_t)_i + 200, STEPS / 30);
 }
@@ -338,7 +338,7 @@ START_TEST(they_agree_when_the_tracing_stack_overflows)
 {
   struct mm_options options = fixture_options();
   options.workers = fixture_workers(_i);
-  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS);
+  fixture_choose_plan(&options, _i / FIXTURE_WORKERS % FIXTURE_PLANS_ALL);
   fixture_open(&f, &options);
   f.heap->trace_entries_max = 16;
   model_open((uint64_t)_i + 300);

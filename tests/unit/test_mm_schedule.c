@@ -52,7 +52,7 @@ static struct mm_options options_of(int plan, uint64_t seed)
   options.seed = seed;
   options.heap_min_bytes = FIXTURE_MIB;
   if (plan == 1)
-    options.generational = true;
+    options.generational = MM_GENERATIONAL_ON;
   if (plan == 2) {
     options.gc = MM_GC_CONCURRENT;
     options.tenured = MM_TENURED_FREELIST;

@@ -22,7 +22,7 @@ static void open_with(const struct mm_options *changed, int variant)
 {
   struct mm_options options = *changed;
   options.workers = 1u << variant % 3;
-  options.generational = true;
+  options.generational = MM_GENERATIONAL_ON;
   options.tenured = variant / 3 ? MM_TENURED_FREELIST : MM_TENURED_REGIONS;
   fixture_open(&f, &options);
 }

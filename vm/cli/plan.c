@@ -152,7 +152,7 @@ void cli_plan_settle(struct cli_settings *settings)
   size_t generational = option_of("generational");
   if (!never_collects(&settings->vm) || was_asked_for(settings, generational))
     return;
-  settings->vm.mm.generational = false;
+  settings->vm.mm.generational = MM_GENERATIONAL_OFF;
   settings->origins[generational] = (struct cli_origin){0};
 }
 
@@ -234,10 +234,14 @@ static void print_plan_line(const struct mm_options *mm, FILE *out)
       [MM_GC_STW] = "collects with the world stopped",
       [MM_GC_CONCURRENT] = "collects beside the program",
   };
+  static const char *const generational_texts[] = {
+      [MM_GENERATIONAL_OFF] = "all objects at once",
+      [MM_GENERATIONAL_ON] = "young objects apart",
+      [MM_GENERATIONAL_AUTO] = "young objects apart while that pays",
+  };
   fprintf(out, "  %-11s %s", "plan", gc_texts[mm->gc]);
   if (mm->gc != MM_GC_EPSILON)
-    fprintf(out, ", %s, %s",
-            mm->generational ? "young objects apart" : "all objects at once",
+    fprintf(out, ", %s, %s", generational_texts[mm->generational],
             mm->tenured == MM_TENURED_REGIONS ? "copies or compacts"
                                               : "moves nothing");
   putc('\n', out);
@@ -277,7 +281,7 @@ void cli_plan_print_all(FILE *out)
 {
   fputs("plans, composed of\n", out);
   print_choices("gc", cli_gc_choices, out);
-  fputs("  --generational=on|off\n", out);
+  print_choices("generational", cli_generational_choices, out);
   print_choices("tenured", cli_tenured_choices, out);
   print_choices("object-fit", cli_fit_choices, out);
   print_choices("nonmoving-fit", cli_fit_choices, out);

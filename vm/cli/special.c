@@ -22,6 +22,13 @@ const struct cli_choice cli_gc_choices[] = {
     {0},
 };
 
+const struct cli_choice cli_generational_choices[] = {
+    {"on", MM_GENERATIONAL_ON, true},
+    {"off", MM_GENERATIONAL_OFF, true},
+    {"auto", MM_GENERATIONAL_AUTO, true},
+    {0},
+};
+
 const struct cli_choice cli_tenured_choices[] = {
     {"regions", MM_TENURED_REGIONS, true},
     {"freelist", MM_TENURED_FREELIST, true},

@@ -16,6 +16,7 @@ struct cli_choice {
 };
 
 extern const struct cli_choice cli_gc_choices[];
+extern const struct cli_choice cli_generational_choices[];
 extern const struct cli_choice cli_tenured_choices[];
 extern const struct cli_choice cli_jit_choices[];
 
