@@ -87,6 +87,7 @@ static bool too_many_live(const struct mm_generations *generations)
 
 static void come_back(struct mm_heap *heap)
 {
+  heap->tenure_age = MM_AGE_SURVIVOR + 1;
   mm_stat_count(&heap->stat, MM_COUNT_YOUNG_TRIED, 1);
   mm_log_write(&heap->stat.log, MM_LOG_INFO, "gc",
                "GC(%llu) Objects Born Young",
@@ -121,6 +122,8 @@ static void judge(struct mm_heap *heap)
   bool leaves = mm_is_stressed(heap) || (is_seen && too_many_live(generations));
   if (leaves && may_change(heap))
     leave(heap);
+  else if (leaves)
+    heap->tenure_age = MM_AGE_SURVIVOR; /* the next one leaves nothing young */
   if (!is_seen || leaves)
     return;
   generations->next_wait = 1;
