@@ -14,9 +14,11 @@
 #include "mm/gc/workers_internal.h"
 
 enum {
-  TRY_BYTES = 1 << 20, /* of young objects, to judge a try by */
-  FIRST_FRACTION = 2,  /* of the limit, to judge by before one */
-  MOST_EIGHTHS = 7,    /* of them live: too many */
+  FIRST_FRACTION = 2, /* of the limit, to judge by at first */
+  TRY_FRACTION = 16,  /* the same, for a try */
+  TRY_LEAST = 1 << 20,
+  MANY_STW = 50, /* percent of young objects live: too many */
+  MANY_CONCURRENT = 87,
   WAIT_MOST = 16,
 };
 
@@ -74,15 +76,21 @@ static void look(struct mm_heap *heap)
    long one. */
 static uint64_t window_bytes(const struct mm_heap *heap)
 {
-  if (heap->generations.has_left)
-    return TRY_BYTES;
   uint64_t limit_bytes = (uint64_t)heap->sizing.limit_regions << MM_REGION_LOG2;
-  return limit_bytes / FIRST_FRACTION;
+  if (!heap->generations.has_left)
+    return limit_bytes / FIRST_FRACTION;
+  uint64_t bytes = limit_bytes / TRY_FRACTION;
+  return bytes > TRY_LEAST ? bytes : TRY_LEAST;
 }
 
-static bool too_many_live(const struct mm_generations *generations)
+/* A cycle costs more for what it frees than a full collection does, and has
+   young objects collected sooner, by a goal for pauses. */
+static bool too_many_live(const struct mm_heap *heap)
 {
-  return generations->lived_bytes >= generations->seen_bytes / 8 * MOST_EIGHTHS;
+  const struct mm_generations *generations = &heap->generations;
+  bool is_stw = heap->options.gc == MM_GC_STW;
+  uint64_t percent = is_stw ? MANY_STW : MANY_CONCURRENT;
+  return generations->lived_bytes * 100 >= generations->seen_bytes * percent;
 }
 
 static void come_back(struct mm_heap *heap)
@@ -119,7 +127,7 @@ static void judge(struct mm_heap *heap)
   if (heap->candidates.taken_bytes == 0)
     look(heap);
   bool is_seen = generations->seen_bytes >= window_bytes(heap);
-  bool leaves = mm_is_stressed(heap) || (is_seen && too_many_live(generations));
+  bool leaves = mm_is_stressed(heap) || (is_seen && too_many_live(heap));
   if (leaves && may_change(heap))
     leave(heap);
   else if (leaves)

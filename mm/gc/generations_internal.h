@@ -12,7 +12,7 @@
  *
  * With generational=auto the heap finds out by itself:
  *
- *                    7 of 8 bytes live, for a while
+ *                    MANY of the bytes live, for a while
  *     generational ---------------------------------------> all born old
  *                  <---------------------------------------
  *                    after `wait` cycles or full collections
