@@ -149,10 +149,13 @@ static uint64_t barrier_after(uint64_t thread, uint64_t slot, uint64_t value)
 static const uint8_t scratch[] = {JIT_RAX, JIT_RCX, JIT_RDX, JIT_RSI, JIT_RDI};
 enum { SCRATCH_COUNT = sizeof scratch };
 
-/* The slot is at the memory operand in slow->mem; everything is kept. */
+/* The slot is at the memory operand in slow->mem; everything is kept.  What was
+   null needs no call. */
 static void emit_before(struct jit_compile *c, struct jit_slow *slow)
 {
   struct jit_emitter *e = &c->e;
+  jit_emit_alu_store_imm(e, JIT_CMP, 2, slow->mem, 0);
+  jit_emit_jump_if(e, JIT_IF_EQUAL, slow->back);
   for (int i = 0; i < SCRATCH_COUNT; i++)
     jit_emit_push(e, scratch[i]);
   jit_emit_lea(e, true, JIT_RSI, slow->mem);
@@ -163,10 +166,12 @@ static void emit_before(struct jit_compile *c, struct jit_slow *slow)
   jit_emit_jump(e, slow->back);
 }
 
-/* rsi: the slot; slow->a: the value. */
+/* rsi: the slot; slow->a: the value.  Null needs no call. */
 static void emit_after(struct jit_compile *c, struct jit_slow *slow)
 {
   struct jit_emitter *e = &c->e;
+  jit_emit_alu_imm(e, JIT_CMP, false, slow->a, 0);
+  jit_emit_jump_if(e, JIT_IF_EQUAL, slow->back);
   bool saves_acc = c->state.acc != JIT_ACC_VECTOR;
   if (saves_acc)
     jit_emit_push(e, JIT_RAX);

@@ -71,6 +71,8 @@ static void free_empty(struct mm_heap *heap)
     region->walk_top = 0;
     if (!mm_region_is_walkable(region->kind))
       continue;
+    if (is_old(heap, i))
+      mm_cards_reveal_region(heap, i);
     if (!is_old(heap, i) || is_open(heap, i) || live_bytes(heap, i) > 0) {
       region->walk_top = is_young(heap, i) ? 0 : region->top;
       continue;
@@ -231,6 +233,14 @@ static void make_ordinary(struct mm_heap *heap, struct mm_candidate *candidate)
   set_trace(heap, candidate->region, MM_TRACE_NOTHING);
 }
 
+static uint64_t cost_ns(const struct mm_heap *heap,
+                        const struct mm_candidate *candidate)
+{
+  if (candidate->is_lost)
+    return 0;
+  return mm_sizing_copy_ns(heap, candidate->live_bytes, candidate->cards);
+}
+
 static void take(struct mm_heap *heap, struct mm_candidate *candidate)
 {
   uint32_t index = candidate->region;
@@ -243,24 +253,44 @@ static void take(struct mm_heap *heap, struct mm_candidate *candidate)
   spread_cards(heap, candidate);
 }
 
+/* What evacuating all takes that are left, as far as can be told. */
+uint64_t mm_candidates_cost_ns(const struct mm_heap *heap)
+{
+  const struct mm_candidates *candidates = &heap->candidates;
+  uint64_t ns = 0;
+  for (uint32_t i = candidates->next; i < candidates->count; i++)
+    ns += cost_ns(heap, &candidates->each[i]);
+  return ns;
+}
+
+bool mm_candidates_are_due(struct mm_heap *heap)
+{
+  struct mm_candidates *candidates = &heap->candidates;
+  const struct mm_candidate *next = &candidates->each[candidates->next];
+  uint64_t most_ns = mm_sizing_candidates_ns(heap);
+  bool fits = cost_ns(heap, next) <= most_ns + heap->options.pause_goal_ns / 8;
+  candidates->put_off = !fits && !candidates->put_off;
+  return !candidates->put_off;
+}
+
 void mm_candidates_take(struct mm_heap *heap, uint64_t most_ns)
 {
   struct mm_candidates *candidates = &heap->candidates;
   MM_ASSERT(candidates->is_complete);
-  uint64_t cost_ns = 0, most_bytes = mm_sizing_candidates_bytes(heap);
+  uint64_t taken_ns = 0, most_bytes = mm_sizing_candidates_bytes(heap);
   for (; candidates->next < candidates->count; candidates->next++) {
     struct mm_candidate *next = &candidates->each[candidates->next];
     if (next->is_lost) {
       make_ordinary(heap, next);
       continue;
     }
-    uint64_t ns = mm_sizing_copy_ns(heap, next->live_bytes, next->cards);
-    if (cost_ns > 0 &&
-        (cost_ns + ns > most_ns ||
+    uint64_t ns = cost_ns(heap, next);
+    if (taken_ns > 0 &&
+        (taken_ns + ns > most_ns ||
          candidates->taken_bytes + next->live_bytes > most_bytes))
       return;
     take(heap, next);
-    heap->candidates.taken_ns = cost_ns += ns;
+    heap->candidates.taken_ns = taken_ns += ns;
   }
 }
 
@@ -270,6 +300,8 @@ void mm_candidates_drop(struct mm_heap *heap)
   for (uint32_t i = candidates->next; i < candidates->count; i++)
     make_ordinary(heap, &candidates->each[i]);
   candidates->count = candidates->next = 0;
-  candidates->is_complete = false;
+  candidates->is_complete = candidates->put_off = false;
+  candidates->behind = 0;
+  candidates->caught_ns = 0;
   mm_cards_watch(heap, false);
 }

@@ -58,6 +58,12 @@ void mm_candidates_choose(struct mm_heap *heap);
  */
 bool mm_candidates_walk(struct mm_heap *heap, uint64_t cycle);
 
+/*
+ * Without generations, in a pause after the walk: finds what was stored and
+ * allocated since.  False: the time was up; the next pause goes on.
+ */
+bool mm_candidates_catch_up(struct mm_heap *heap, uint64_t until_ns);
+
 /* A slot in `card' refers to a candidate's object. */
 void mm_candidate_remember(struct mm_heap *heap, uint32_t region, uint32_t card,
                            bool parallel);
@@ -75,9 +81,16 @@ static inline bool mm_candidates_wait(const struct mm_heap *heap)
   return mm_candidates_left(heap) > 0;
 }
 
+/* Of a pause that has caught up: are some to be evacuated in it?  Not if they
+   would take too long and were not put off the last time. */
+bool mm_candidates_are_due(struct mm_heap *heap);
+
 /* Of a pause: makes the next ones from-space, as many as `most_ns' and the room
    for copies are enough for, but at least one; their cards become dirty. */
 void mm_candidates_take(struct mm_heap *heap, uint64_t most_ns);
+
+/* What all that are left are expected to take. */
+uint64_t mm_candidates_cost_ns(const struct mm_heap *heap);
 
 /* World stopped: those that are left are ordinary regions again. */
 void mm_candidates_drop(struct mm_heap *heap);

@@ -42,6 +42,26 @@ void mm_cards_clean_region(struct mm_heap *heap, uint32_t index)
       cards[i] = MM_CARD_CLEAN;
 }
 
+void mm_cards_reveal(struct mm_heap *heap, uintptr_t start, uintptr_t end)
+{
+  uint8_t *cards = heap->cards.bytes;
+  if (start == end)
+    return;
+  uint32_t last = mm_card_of(heap, end - 1);
+  for (uint32_t card = mm_card_of(heap, start); card <= last; card++)
+    if (cards[card] == MM_CARD_YOUNG)
+      cards[card] = MM_CARD_CLEAN;
+}
+
+/* It is seen from its start on, so that the last card is the last one. */
+void mm_cards_reveal_region(struct mm_heap *heap, uint32_t index)
+{
+  uint32_t last = (index + 1) * MM_REGION_CARDS - 1;
+  if (heap->cards.bytes[last] == MM_CARD_YOUNG)
+    mm_cards_reveal(heap, mm_region_start(&heap->regions, index),
+                    mm_region_end(&heap->regions, index));
+}
+
 /* Logs ----------------------------------------------------------------------
  */
 
@@ -157,8 +177,10 @@ void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
                      struct mm_ref value)
 {
   struct mm_heap *heap = mutator->heap;
-  if ((!is_young(heap, value) && !is_candidate(heap, value)) ||
-      mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
+  bool is_of_interest = is_candidate(heap, value);
+  if (heap->options.generational)
+    is_of_interest |= is_young(heap, value);
+  if (!is_of_interest || mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
     return;
   mm_card_note(heap, &mutator->card_log, (uintptr_t)slot);
   if (mutator->card_log && mutator->card_log->count == MM_BARRIER_LOG_ENTRIES)
@@ -244,11 +266,7 @@ void mm_card_note_first(struct mm_heap *heap, uintptr_t at, uintptr_t end)
 
 void mm_cards_note_region(struct mm_heap *heap, uint32_t index)
 {
-  mm_cards_note_rest(heap, index, mm_region_start(&heap->regions, index));
-}
-
-void mm_cards_note_rest(struct mm_heap *heap, uint32_t index, uintptr_t at)
-{
+  uintptr_t at = mm_region_start(&heap->regions, index);
   uintptr_t top = heap->regions.table[index].top;
   while (at < top) {
     uintptr_t end = at + mm_object_bytes(mm_ref_at((void *)at));

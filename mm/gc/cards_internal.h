@@ -94,6 +94,18 @@ void mm_cards_set_region(struct mm_heap *heap, uint32_t index,
 /* A young region is old now: cards that were not remembered become CLEAN. */
 void mm_cards_clean_region(struct mm_heap *heap, uint32_t index);
 
+/* Without generations: cards of these bytes that are YOUNG become CLEAN; those
+   of all of an old region. */
+void mm_cards_reveal(struct mm_heap *heap, uintptr_t start, uintptr_t end);
+void mm_cards_reveal_region(struct mm_heap *heap, uint32_t index);
+
+/* Is what mutators allocate now not watched before it is seen as a whole?  See
+   walk.c. */
+static inline bool mm_cards_hide_new(const struct mm_heap *heap)
+{
+  return heap->cards.watches_old && !heap->options.generational;
+}
+
 /* After a collection that left no young object: all cards of regions in use
    become CLEAN, and all logs empty. */
 void mm_cards_forget(struct mm_heap *heap);
@@ -189,9 +201,8 @@ static inline bool mm_card_is_first(uintptr_t at, uintptr_t end)
   return (at - 1) >> MM_CARD_LOG2 != (end - 1) >> MM_CARD_LOG2;
 }
 
-/* The same for all objects of a region; for those from `at' on. */
+/* The same for all objects of a region. */
 void mm_cards_note_region(struct mm_heap *heap, uint32_t index);
-void mm_cards_note_rest(struct mm_heap *heap, uint32_t index, uintptr_t at);
 
 /* Where the first object starts that reaches into the card, in a region of
    small objects; at or beyond the region's top: there is none. */

@@ -423,13 +423,28 @@ void mm_pause_return(struct mm_heap *heap)
   end(heap, &counted);
 }
 
+static void catch_up(struct mm_heap *heap)
+{
+  heap->candidates.caught_ns = 0;
+  uint64_t until_ns = UINT64_MAX, most_ns = mm_sizing_candidates_ns(heap);
+  if (most_ns < UINT64_MAX && !heap->cards.overflowed)
+    until_ns = heap->sizing.began_ns + most_ns;
+  bool is_done = mm_candidates_catch_up(heap, until_ns);
+  heap->candidates.behind = is_done ? 0 : heap->candidates.behind + 1;
+  heap->candidates.caught_ns = mm_stat_now_ns() - heap->sizing.began_ns;
+}
+
 void mm_pause_evacuate(struct mm_heap *heap)
 {
   begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
   mm_stat_collection_kind(&heap->stat, MM_COLLECTION_MIXED);
   struct mm_stat_heap counted = {0};
-  bool had_room = mm_collect_young(heap, mm_sizing_workers(heap));
-  settle_young(heap, MM_COLLECTION_MIXED, had_room, &counted);
+  mm_stat_phase_run(heap, MM_PHASE_PREPARE, catch_up);
+  if (heap->candidates.behind == 0 && mm_candidates_are_due(heap)) {
+    bool had_room = mm_collect_young(heap, mm_sizing_workers(heap));
+    settle_young(heap, MM_COLLECTION_MIXED, had_room, &counted);
+  } else
+    counted.live_bytes = most_live_bytes(heap);
   end(heap, &counted);
 }
 

@@ -216,9 +216,10 @@ bool mm_cycle_end_marking(struct mm_heap *heap)
   return is_whole;
 }
 
-/* One of them, to begin with.  False: there are none left. */
+/* False: there are none left; else how long the program goes on until the next
+   pause. */
 static bool evacuate_some(struct mm_heap *heap, uint64_t cycle,
-                          uint64_t *pause_ns)
+                          uint64_t *rest_ns)
 {
   while (!mm_stop_world_from_outside(heap))
     ;
@@ -227,7 +228,8 @@ static bool evacuate_some(struct mm_heap *heap, uint64_t cycle,
   if (is_mine && mm_candidates_wait(heap))
     mm_pause_evacuate(heap);
   bool goes_on = is_mine && mm_candidates_wait(heap);
-  *pause_ns = mm_stat_now_ns() - began_ns;
+  if (goes_on)
+    *rest_ns = mm_sizing_rest_ns(heap, mm_stat_now_ns() - began_ns);
   mm_resume_world_from_outside(heap);
   return goes_on;
 }
@@ -247,14 +249,28 @@ static void sleep_locked(struct mm_heap *heap, uint64_t ns)
   pthread_cond_timedwait(&heap->cycle.wake, &heap->lock, &until);
 }
 
-/* The program gets about as much time as the pauses take. */
+/* The thread is woken for other reasons as well: memory that is to be touched,
+   for one.  Under the lock, which is released meanwhile. */
+static void rest_locked(struct mm_heap *heap, uint64_t ns)
+{
+  uint64_t now_ns = mm_stat_now_ns(), until_ns = now_ns + ns;
+  for (; !heap->cycle.quit && now_ns < until_ns; now_ns = mm_stat_now_ns()) {
+    if (!mm_is_cold(heap)) {
+      sleep_locked(heap, until_ns - now_ns);
+      continue;
+    }
+    pthread_mutex_unlock(&heap->lock);
+    mm_warm(heap);
+    pthread_mutex_lock(&heap->lock);
+  }
+}
+
 static void evacuate_all(struct mm_heap *heap, uint64_t cycle)
 {
-  uint64_t pause_ns;
-  while (evacuate_some(heap, cycle, &pause_ns)) {
+  uint64_t rest_ns;
+  while (evacuate_some(heap, cycle, &rest_ns)) {
     pthread_mutex_lock(&heap->lock);
-    if (!heap->cycle.quit)
-      sleep_locked(heap, pause_ns);
+    rest_locked(heap, rest_ns);
     pthread_mutex_unlock(&heap->lock);
   }
 }

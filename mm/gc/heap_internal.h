@@ -111,6 +111,9 @@ struct mm_candidates {
   bool is_complete;     /* all references to them are known */
   uint64_t taken_bytes; /* lived in those that the last pause took */
   uint64_t taken_ns;    /* what they were expected to take */
+  uint64_t caught_ns;   /* that pause had used up before */
+  uint32_t behind;      /* pauses in a row that did not catch up */
+  bool put_off;         /* the last pause had no time for any */
 };
 
 enum mm_cycle_state {
@@ -167,6 +170,7 @@ struct mm_sizing {
   uint32_t start_regions;    /* the same with regions: old ones in use */
   uint32_t old_regions;      /* in use when the last cycle ended */
   uint64_t updated_ns;       /* the last time that this was computed */
+  uint64_t allocated_bytes;  /* until then; with regions */
   uint32_t young_regions;    /* generational: so many may be in use when a
                                 young collection has to run */
   uint64_t eden_bytes;       /* and so much may have been cut for new objects */

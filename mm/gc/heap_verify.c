@@ -187,6 +187,14 @@ static bool is_found(const struct mm_verifier *verifier, uintptr_t slot)
           heap->cards.overflowed);
 }
 
+/* What was allocated since is seen by the next pause. */
+static bool is_unseen(const struct mm_heap *heap, uintptr_t slot)
+{
+  const struct mm_region *region = mm_region_of(&heap->regions, slot);
+  return mm_cards_hide_new(heap) && region->kind == MM_REGION_SMALL &&
+         slot >= region->scan_top;
+}
+
 /* A reference into a candidate is remembered, once all have been looked for. */
 static const char *candidate_fault(const struct mm_verifier *verifier,
                                    struct mm_ref value, uintptr_t slot)
@@ -194,7 +202,7 @@ static const char *candidate_fault(const struct mm_verifier *verifier,
   const struct mm_heap *heap = verifier->heap;
   uint32_t number =
       mm_region_of(&heap->regions, (uintptr_t)mm_address(value))->candidate;
-  if (!heap->candidates.is_complete || number == 0 ||
+  if (!heap->candidates.is_complete || number == 0 || is_unseen(heap, slot) ||
       is_found(verifier, slot) || heap->candidates.each[number - 1].is_lost ||
       mm_verify_remembers(verifier, number, mm_card_of(heap, slot)))
     return NULL;

@@ -39,6 +39,8 @@ enum {
   SPARSEST_COST = 4, /* times that of those taken last */
   RATIO_ONE = 256,
   RATIO_LEAST = 32,
+  REST_MOST = 2,        /* times as long as a mixed pause, until the next one */
+  BEHIND_MOST = 16,     /* pauses that may not catch up with the program */
   COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
   CYCLE_MARGIN = 2,     /* times what is predicted */
   LITTLE_FRACTION = 16, /* of the limit: less lives than is worth learning */
@@ -262,6 +264,7 @@ static void learn_mixed(struct mm_heap *heap, uint64_t ns, uint64_t seen)
 {
   struct mm_sizing *sizing = &heap->sizing;
   uint64_t young_ns = sizing->young_cost_ns * seen / MM_REGION_BYTES;
+  young_ns += heap->candidates.caught_ns;
   uint64_t taken_ns = ns > young_ns ? ns - young_ns : 0;
   uint64_t ratio =
       sizing->mixed_ratio * taken_ns / (heap->candidates.taken_ns + 1);
@@ -299,7 +302,56 @@ uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap)
   uint64_t goal = heap->options.pause_goal_ns;
   if (goal == 0)
     return UINT64_MAX;
-  return goal / 2;
+  uint64_t spent_ns = heap->candidates.caught_ns;
+  return goal / 2 > spent_ns ? goal / 2 - spent_ns : 0;
+}
+
+static uint32_t old_regions(const struct mm_heap *heap)
+{
+  return heap->regions.used - heap->young_count;
+}
+
+/* What the candidates that were chosen will give back. */
+static uint32_t garbage_regions(const struct mm_heap *heap)
+{
+  const struct mm_candidates *candidates = &heap->candidates;
+  uint64_t bytes = 0;
+  for (uint32_t i = candidates->next; i < candidates->count; i++)
+    bytes += MM_REGION_BYTES - candidates->each[i].live_bytes;
+  return (uint32_t)(bytes >> MM_REGION_LOG2);
+}
+
+/* What is allocated per nanosecond since the candidates were chosen. */
+static double allocation_rate(const struct mm_heap *heap)
+{
+  const struct mm_sizing *sizing = &heap->sizing;
+  uint64_t now = mm_stat_counter(&heap->stat, MM_COUNT_ALLOCATED_BYTES);
+  uint64_t elapsed_ns = mm_stat_now_ns() - sizing->updated_ns + 1;
+  return (double)(now - sizing->allocated_bytes) / (double)elapsed_ns;
+}
+
+/* Until the next cycle has to start, with all candidates gone. */
+static uint64_t time_left_ns(const struct mm_heap *heap, uint64_t most_ns)
+{
+  uint32_t old = old_regions(heap);
+  uint32_t end = heap->sizing.start_regions + garbage_regions(heap);
+  double rate = allocation_rate(heap);
+  double room = end > old ? (double)(end - old) * MM_REGION_BYTES : 0;
+  return room < rate * (double)most_ns ? (uint64_t)(room / rate) : most_ns;
+}
+
+uint64_t mm_sizing_rest_ns(const struct mm_heap *heap, uint64_t pause_ns)
+{
+  const struct mm_candidates *candidates = &heap->candidates;
+  uint64_t most_ns = pause_ns * REST_MOST;
+  if (candidates->behind > BEHIND_MOST)
+    return pause_ns / (candidates->behind - BEHIND_MOST);
+  if (candidates->behind > 0 || candidates->taken_ns == 0)
+    return pause_ns;
+  uint64_t pauses = mm_candidates_cost_ns(heap) / candidates->taken_ns + 1;
+  uint64_t left_ns = time_left_ns(heap, pauses * (most_ns + pause_ns));
+  uint64_t rest_ns = left_ns / pauses;
+  return rest_ns < 2 * pause_ns ? pause_ns : rest_ns - pause_ns;
 }
 
 uint64_t mm_sizing_candidates_bytes(const struct mm_heap *heap)
@@ -449,21 +501,6 @@ static void update_fixed(struct mm_heap *heap, uint64_t live_bytes)
     plan_young(heap);
 }
 
-static uint32_t old_regions(const struct mm_heap *heap)
-{
-  return heap->regions.used - heap->young_count;
-}
-
-/* What the candidates that were chosen will give back. */
-static uint32_t garbage_regions(const struct mm_heap *heap)
-{
-  const struct mm_candidates *candidates = &heap->candidates;
-  uint64_t bytes = 0;
-  for (uint32_t i = candidates->next; i < candidates->count; i++)
-    bytes += MM_REGION_BYTES - candidates->each[i].live_bytes;
-  return (uint32_t)(bytes >> MM_REGION_LOG2);
-}
-
 /* Old regions in use when the next cycle has to start: what will become old
    until its candidates are given back, twice, must fit in below the limit, and
    young ones. */
@@ -484,6 +521,8 @@ static uint32_t start_regions_for(struct mm_heap *heap, uint32_t live)
   if (is_little(live, limit) && need < room / 2)
     need = room / 2;
   sizing->updated_ns = now_ns;
+  sizing->allocated_bytes =
+      mm_stat_counter(&heap->stat, MM_COUNT_ALLOCATED_BYTES);
   sizing->old_regions = left;
   return need < limit && limit - (uint32_t)need > least ? limit - (uint32_t)need
                                                         : least + 1;

@@ -107,6 +107,11 @@ uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
 uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap);
 uint64_t mm_sizing_candidates_bytes(const struct mm_heap *heap);
 
+/* Without generations: how long the program goes on after a pause for
+   candidates that took so long, before the next one.  World stopped, or by the
+   thread of the cycles. */
+uint64_t mm_sizing_rest_ns(const struct mm_heap *heap, uint64_t pause_ns);
+
 /* May a young collection make room for an allocation? */
 bool mm_sizing_has_young_room(const struct mm_heap *heap);
 

@@ -66,21 +66,9 @@ static void prepare_region(struct mm_heap *heap, uint32_t index)
   set_trace(heap, index, MM_TRACE_MOVE);
 }
 
-/* Without generations, what was allocated since the last collection is old and
-   its objects are not found from their cards yet. */
-static void note_targets(struct mm_heap *heap)
-{
-  for (uint32_t i = 0; i < heap->target_count; i++) {
-    struct mm_region *region = &heap->regions.table[heap->targets[i]];
-    mm_cards_note_rest(heap, heap->targets[i], region->scan_top);
-    region->scan_top = region->top;
-  }
-  mm_objects_forget_targets(heap);
-}
-
 static void prepare(struct mm_heap *heap)
 {
-  note_targets(heap);
+  MM_ASSERT(heap->target_count == 0);
   mm_fixed_finish_sweep(heap); /* cards are scanned with all that is there */
   heap->candidates.taken_bytes = heap->candidates.taken_ns = 0;
   if (mm_candidates_wait(heap))
@@ -92,7 +80,6 @@ static void prepare(struct mm_heap *heap)
     prepare_region(heap, heap->young[i]);
   for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
     mm_object_space_reset(heap, age);
-  MM_ASSERT(heap->target_count == 0);
   mm_cards_gather(heap);
   heap->searches_cards = mm_cards_must_search(heap);
 }
@@ -170,6 +157,8 @@ static void settle_targets(struct mm_heap *heap)
   for (uint32_t i = 0; i < heap->target_count; i++) {
     struct mm_region *region = &heap->regions.table[heap->targets[i]];
     region->flags &= (uint8_t)~MM_REGION_TARGET;
+    if (mm_cards_hide_new(heap))
+      mm_cards_reveal(heap, region->scan_top, region->top);
     region->scan_top = region->top;
   }
   heap->target_count = 0;

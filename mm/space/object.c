@@ -123,7 +123,10 @@ static enum mm_status take_region(struct mm_heap *heap, enum mm_age age,
       mm_region_take(&heap->regions, MM_REGION_SMALL, index);
   if (status != MM_OK || !heap->has_cards)
     return status;
-  if (age == MM_AGE_TENURED)
+  if (age == MM_AGE_TENURED && mm_cards_hide_new(heap)) {
+    heap->regions.table[*index].age = MM_AGE_TENURED;
+    mm_cards_set_region(heap, *index, MM_CARD_YOUNG);
+  } else if (age == MM_AGE_TENURED)
     mm_object_make_tenured(heap, *index);
   else
     mm_object_add_young(heap, *index, age);

@@ -322,7 +322,7 @@ END_TEST
 /* Candidates ----------------------------------------------------------------
  */
 
-enum { REGIONS_PLANS = 2, PAIRS = 30000, EACH = 16 };
+enum { REGIONS_PLANS = 2, PAIRS = 30000, EACH = 16, NEW_PAIRS = 12000 };
 
 /* Only regions have candidates: with and without generations. */
 static void open_regions(int variant)
@@ -438,6 +438,84 @@ START_TEST(stores_of_old_references_are_watched_while_there_are_candidates)
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
   ck_assert(!f.main.mutator.watching);
   fixture_hold(&f, MM_CYCLE_IDLE);
+  check_sparse(array);
+}
+END_TEST
+
+/* The thread has chosen candidates, and does not walk yet. */
+static void hold_walk(void)
+{
+  fixture_hold(&f, MM_CYCLE_SWEEPING);
+  mm_cycle_step(&f.main.mutator);
+  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
+    mm_poll(&f.main.mutator);
+}
+
+/* It was: nearly all cards of new objects were logged. */
+START_TEST(without_generations_new_objects_are_not_watched)
+{
+  open_regions(0);
+  size_t array = push_sparse();
+  hold_walk();
+  size_t list = fixture_push_list(&f.main, NEW_PAIRS);
+  ck_assert(is_watched(fixture_at(&f.main, array)));
+  ck_assert(!is_watched(fixture_pair(&f.main)));
+  fixture_hold(&f, MM_CYCLE_IDLE);
+  mm_cycle_wait(&f.main.mutator);
+  hold_walk(); /* of the next cycle: they are old */
+  ck_assert(is_watched(fixture_at(&f.main, list)));
+  fixture_hold(&f, MM_CYCLE_IDLE);
+  check_sparse(array);
+}
+END_TEST
+
+/* New objects that refer to candidates, and a log of old ones that do. */
+static size_t refer_to_candidates(size_t array, size_t old)
+{
+  size_t fresh = fixture_push_list(&f.main, NEW_PAIRS);
+  for (size_t k = old; k <= fresh; k += fresh - old) {
+    struct mm_ref node = fixture_at(&f.main, k);
+    for (size_t i = 0; i < NEW_PAIRS; i++) {
+      fixture_set(
+          node, FIXTURE_RIGHT,
+          fixture_element(fixture_at(&f.main, array), i * EACH % PAIRS));
+      node = fixture_get(node, FIXTURE_LEFT);
+    }
+  }
+  return fresh;
+}
+
+static void check_referring(size_t array, size_t list)
+{
+  struct mm_ref node = fixture_at(&f.main, list);
+  for (size_t i = 0; i < NEW_PAIRS; i++) {
+    ck_assert(
+        mm_same(fixture_get(node, FIXTURE_RIGHT),
+                fixture_element(fixture_at(&f.main, array), i * EACH % PAIRS)));
+    node = fixture_get(node, FIXTURE_LEFT);
+  }
+}
+
+/* All of it was done by the first of them. */
+START_TEST(pauses_catch_up_in_small_pieces_before_they_evacuate)
+{
+  enum { PIECES = NEW_PAIRS * 24 / (16 * 1024) };
+  open_regions(0);
+  size_t array = push_sparse();
+  size_t old = fixture_push_list(&f.main, NEW_PAIRS);
+  hold_walk();
+  f.heap->options.pause_goal_ns = 1; /* a piece, or a log, in each */
+  uint64_t pauses = fixture_pauses(&f, MM_COLLECTION_MIXED);
+  uint32_t candidates = f.heap->candidates.count;
+  ck_assert_uint_gt(candidates, 0);
+  size_t fresh = refer_to_candidates(array, old);
+  fixture_hold(&f, MM_CYCLE_IDLE);
+  mm_cycle_wait(&f.main.mutator);
+  pauses = fixture_pauses(&f, MM_COLLECTION_MIXED) - pauses;
+  ck_assert_uint_gt(pauses, PIECES + candidates);
+  ck_assert_uint_eq(f.heap->candidates.count, 0);
+  check_referring(array, old);
+  check_referring(array, fresh);
   check_sparse(array);
 }
 END_TEST
@@ -598,6 +676,8 @@ int main(void)
   ADD_REGIONS(stores_of_old_references_are_watched_while_there_are_candidates);
   ADD_REGIONS(nothing_is_watched_before_the_first_collection);
   ADD_REGIONS(a_region_in_which_nothing_lives_goes_free_at_once);
+  tcase_add_test(tests, without_generations_new_objects_are_not_watched);
+  tcase_add_test(tests, pauses_catch_up_in_small_pieces_before_they_evacuate);
   ADD_REGIONS(a_full_collection_forgets_the_candidates);
   tcase_add_test(tests, a_large_young_object_may_die_before_it_is_walked);
   tcase_add_loop_test(tests, what_becomes_old_while_a_cycle_marks_lives, 0,

@@ -121,6 +121,62 @@ START_TEST(a_cycle_over_an_empty_heap_teaches_nothing)
 }
 END_TEST
 
+/* Between mixed pauses ------------------------------------------------------
+ */
+
+/* Candidates that wait, so many in each pause, with so much that has been
+   allocated since they were chosen. */
+static void hold_candidates(void)
+{
+  enum { SLOTS = 30000 };
+  open_heap(0, 0);
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, SLOTS));
+  for (size_t i = 0; i < SLOTS; i++) {
+    struct mm_ref pair = fixture_pair(&f.main);
+    if (i % FEW == 0)
+      fixture_set_element(fixture_at(&f.main, array), i, pair);
+  }
+  fixture_hold(&f, MM_CYCLE_SWEEPING);
+  mm_cycle_step(&f.main.mutator);
+  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
+    mm_poll(&f.main.mutator);
+  ck_assert_uint_gt(f.heap->candidates.count, 0);
+  f.heap->candidates.taken_ns = mm_candidates_cost_ns(f.heap);
+  f.heap->sizing.allocated_bytes = 0;
+}
+
+/* Pauses followed each other as if there were no time. */
+START_TEST(mixed_pauses_are_spread_over_the_time_that_there_is)
+{
+  enum { PAUSE_NS = 1000000 };
+  hold_candidates();
+  struct mm_sizing *sizing = &f.heap->sizing;
+  sizing->start_regions = UINT32_MAX / 2; /* there is room for long */
+  uint64_t rest_ns = mm_sizing_rest_ns(f.heap, PAUSE_NS);
+  ck_assert_uint_ge(rest_ns, 2 * PAUSE_NS);
+  sizing->start_regions = 0;
+  ck_assert_uint_eq(mm_sizing_rest_ns(f.heap, PAUSE_NS), PAUSE_NS);
+  fixture_hold(&f, MM_CYCLE_IDLE);
+}
+END_TEST
+
+/* A program that dirties cards faster than pauses scan them has to wait. */
+START_TEST(pauses_that_cannot_catch_up_leave_the_program_ever_less_time)
+{
+  enum { PAUSE_NS = 1000000 };
+  hold_candidates();
+  f.heap->candidates.behind = 1;
+  ck_assert_uint_eq(mm_sizing_rest_ns(f.heap, PAUSE_NS), PAUSE_NS);
+  f.heap->candidates.behind = 30;
+  uint64_t rest_ns = mm_sizing_rest_ns(f.heap, PAUSE_NS);
+  ck_assert_uint_lt(rest_ns, PAUSE_NS / 2);
+  f.heap->candidates.behind = 300;
+  ck_assert_uint_lt(mm_sizing_rest_ns(f.heap, PAUSE_NS), rest_ns / 2);
+  fixture_hold(&f, MM_CYCLE_IDLE);
+}
+END_TEST
+
 /* Room ----------------------------------------------------------------------
  */
 
@@ -276,7 +332,8 @@ END_TEST
 int main(void)
 {
   enum { GENERATIONS = 2, YOUNG_PLANS = FIXTURE_PLANS - FIXTURE_PLAN_YOUNG };
-  TCase *starts = tcase_create("starts"), *room = tcase_create("room");
+  TCase *starts = tcase_create("starts"), *room = tcase_create("room"),
+        *rests = tcase_create("rests");
   tcase_add_checked_fixture(starts, NULL, teardown);
   ADD(starts, a_cycle_starts_early_enough_for_its_walk, GENERATIONS);
   ADD(starts, a_walk_that_was_never_seen_takes_as_long_as_marking, GENERATIONS);
@@ -284,6 +341,10 @@ int main(void)
       GENERATIONS);
   ADD(starts, a_walk_is_timed, GENERATIONS);
   ADD(starts, a_cycle_over_an_empty_heap_teaches_nothing, FIXTURE_PLANS);
+  tcase_add_checked_fixture(rests, NULL, teardown);
+  tcase_add_test(rests, mixed_pauses_are_spread_over_the_time_that_there_is);
+  tcase_add_test(rests,
+                 pauses_that_cannot_catch_up_leave_the_program_ever_less_time);
   tcase_add_checked_fixture(room, NULL, teardown);
   tcase_add_test(room, candidates_are_evacuated_when_there_is_no_other_room);
   tcase_add_test(room, candidates_are_not_forgotten_for_the_next_cycle);
@@ -292,5 +353,5 @@ int main(void)
   ADD(room, a_heap_exceeds_its_limit_by_little, YOUNG_PLANS - 1);
   tcase_add_test(room, the_smallest_room_is_enough_while_a_cycle_runs);
   ADD(room, a_program_goes_on_beyond_the_limit_while_a_cycle_runs, YOUNG_PLANS);
-  return fixture_main("mm_sizing", (TCase *[]){starts, room, NULL});
+  return fixture_main("mm_sizing", (TCase *[]){starts, room, rests, NULL});
 }
