@@ -178,7 +178,7 @@ void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
 {
   struct mm_heap *heap = mutator->heap;
   bool is_of_interest = is_candidate(heap, value);
-  if (heap->options.generational)
+  if (mm_is_generational(heap))
     is_of_interest |= is_young(heap, value);
   if (!is_of_interest || mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
     return;

@@ -103,7 +103,7 @@ void mm_cards_reveal_region(struct mm_heap *heap, uint32_t index);
    walk.c. */
 static inline bool mm_cards_hide_new(const struct mm_heap *heap)
 {
-  return heap->cards.watches_old && !heap->options.generational;
+  return heap->cards.watches_old && !mm_is_generational(heap);
 }
 
 /* After a collection that left no young object: all cards of regions in use

@@ -418,6 +418,7 @@ void mm_pause_return(struct mm_heap *heap)
   mm_stat_collection_kind(&heap->stat, MM_COLLECTION_YOUNG);
   struct mm_stat_heap counted = {0};
   mm_generations_return(heap);
+  mm_candidates_catch_up(heap, UINT64_MAX);
   bool had_room = mm_collect_young(heap, mm_sizing_workers(heap));
   settle_young(heap, MM_COLLECTION_YOUNG, had_room, &counted);
   end(heap, &counted);

@@ -93,8 +93,18 @@ static bool too_many_live(const struct mm_heap *heap)
   return generations->lived_bytes * 100 >= generations->seen_bytes * percent;
 }
 
+/* What was born old while candidates were watched (walk.c). */
+static void reveal_all(struct mm_heap *heap)
+{
+  MM_ASSERT(heap->target_count == 0);
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
+    if (heap->regions.table[i].kind == MM_REGION_SMALL)
+      mm_cards_reveal_region(heap, i);
+}
+
 static void come_back(struct mm_heap *heap)
 {
+  reveal_all(heap);
   heap->tenure_age = MM_AGE_SURVIVOR + 1;
   mm_stat_count(&heap->stat, MM_COUNT_YOUNG_TRIED, 1);
   mm_log_write(&heap->stat.log, MM_LOG_INFO, "gc",

@@ -312,7 +312,8 @@ static bool scan_logs(struct mm_heap *heap, uint64_t until_ns)
 
 bool mm_candidates_catch_up(struct mm_heap *heap, uint64_t until_ns)
 {
-  MM_ASSERT(!heap->options.generational && heap->candidates.is_complete);
+  MM_ASSERT(!mm_is_generational(heap));
+  MM_ASSERT(heap->candidates.is_complete || heap->candidates.count == 0);
   mm_cards_gather(heap);
   return see_targets(heap, until_ns) && scan_logs(heap, until_ns);
 }
