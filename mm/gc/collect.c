@@ -412,18 +412,6 @@ void mm_pause_finish(struct mm_heap *heap)
   end(heap, &counted);
 }
 
-void mm_pause_return(struct mm_heap *heap)
-{
-  begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
-  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_YOUNG);
-  struct mm_stat_heap counted = {0};
-  mm_generations_return(heap);
-  mm_candidates_catch_up(heap, UINT64_MAX);
-  bool had_room = mm_collect_young(heap, mm_sizing_workers(heap));
-  settle_young(heap, MM_COLLECTION_YOUNG, had_room, &counted);
-  end(heap, &counted);
-}
-
 static void catch_up(struct mm_heap *heap)
 {
   heap->candidates.caught_ns = 0;
@@ -433,6 +421,24 @@ static void catch_up(struct mm_heap *heap)
   bool is_done = mm_candidates_catch_up(heap, until_ns);
   heap->candidates.behind = is_done ? 0 : heap->candidates.behind + 1;
   heap->candidates.caught_ns = mm_stat_now_ns() - heap->sizing.began_ns;
+}
+
+bool mm_pause_return(struct mm_heap *heap)
+{
+  begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
+  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_YOUNG);
+  struct mm_stat_heap counted = {0};
+  mm_stat_phase_run(heap, MM_PHASE_PREPARE, catch_up);
+  heap->candidates.caught_ns = 0;
+  bool is_done = heap->candidates.behind == 0;
+  if (is_done) {
+    mm_generations_return(heap);
+    bool had_room = mm_collect_young(heap, mm_sizing_workers(heap));
+    settle_young(heap, MM_COLLECTION_YOUNG, had_room, &counted);
+  } else
+    counted.live_bytes = most_live_bytes(heap);
+  end(heap, &counted);
+  return is_done;
 }
 
 void mm_pause_evacuate(struct mm_heap *heap)

@@ -27,7 +27,7 @@
 #include <signal.h>
 #include <time.h>
 
-enum { NS_PER_S = 1000000000 };
+enum { NS_PER_S = 1000000000, RETURN_PAUSES = 32 };
 
 /* Barriers ------------------------------------------------------------------
  */
@@ -332,13 +332,28 @@ static bool mark(struct mm_heap *heap, uint64_t cycle)
   return is_done;
 }
 
-static void return_to_young(struct mm_heap *heap)
+/* One pause.  False: it has to be followed by another. */
+static bool return_some(struct mm_heap *heap, uint64_t *pause_ns)
 {
   while (!mm_stop_world_from_outside(heap))
     ;
-  if (mm_generations_may_return(heap))
-    mm_pause_return(heap);
+  uint64_t began_ns = mm_stat_now_ns();
+  bool is_done = !mm_generations_may_return(heap) || mm_pause_return(heap);
+  *pause_ns = mm_stat_now_ns() - began_ns;
   mm_resume_world_from_outside(heap);
+  return is_done;
+}
+
+/* A program that cannot be caught up with goes on as it is, until the next
+   cycle has ended. */
+static void return_to_young(struct mm_heap *heap)
+{
+  uint64_t pause_ns;
+  for (int i = 0; i < RETURN_PAUSES && !return_some(heap, &pause_ns); i++) {
+    pthread_mutex_lock(&heap->lock);
+    rest_locked(heap, pause_ns);
+    pthread_mutex_unlock(&heap->lock);
+  }
 }
 
 static void run_cycle(struct mm_heap *heap)
