@@ -19,6 +19,7 @@ enum {
   WASTE_FRACTION = 20, /* of what is in use may stay garbage */
   CLASS_LOG2 = 12,     /* candidates are sorted by 4 KiB that live */
   CLASSES = SPARSE_BYTES >> CLASS_LOG2,
+  PUT_OFF_FRACTION = 16, /* of the goal: exceeded by less, none is put off */
   POPULAR_CARDS = 4 * MM_REGION_CARDS, /* remembered for none */
 };
 
@@ -268,7 +269,8 @@ bool mm_candidates_are_due(struct mm_heap *heap)
   struct mm_candidates *candidates = &heap->candidates;
   const struct mm_candidate *next = &candidates->each[candidates->next];
   uint64_t most_ns = mm_sizing_candidates_ns(heap);
-  bool fits = cost_ns(heap, next) <= most_ns + heap->options.pause_goal_ns / 8;
+  bool fits = cost_ns(heap, next) <=
+              most_ns + heap->options.pause_goal_ns / PUT_OFF_FRACTION;
   candidates->put_off = !fits && !candidates->put_off;
   return !candidates->put_off;
 }

@@ -302,8 +302,9 @@ uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap)
   uint64_t goal = heap->options.pause_goal_ns;
   if (goal == 0)
     return UINT64_MAX;
+  uint64_t share_ns = heap->options.generational ? goal / 2 : goal / GOAL_SHARE;
   uint64_t spent_ns = heap->candidates.caught_ns;
-  return goal / 2 > spent_ns ? goal / 2 - spent_ns : 0;
+  return share_ns > spent_ns ? share_ns - spent_ns : 0;
 }
 
 static uint32_t old_regions(const struct mm_heap *heap)

@@ -161,6 +161,35 @@ START_TEST(mixed_pauses_are_spread_over_the_time_that_there_is)
 }
 END_TEST
 
+/* Without young objects the pause is theirs, and the usual pause gets a part of
+   the goal; with them, half of it is left. */
+START_TEST(candidates_get_a_part_of_the_goal)
+{
+  open_heap(_i * FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
+  f.heap->options.pause_goal_ns = 1000;
+  uint64_t share_ns = _i == 0 ? 250 : 500;
+  ck_assert_uint_eq(mm_sizing_candidates_ns(f.heap), share_ns);
+  f.heap->candidates.caught_ns = 100;
+  ck_assert_uint_eq(mm_sizing_candidates_ns(f.heap), share_ns - 100);
+  f.heap->candidates.caught_ns = 1000;
+  ck_assert_uint_eq(mm_sizing_candidates_ns(f.heap), 0);
+}
+END_TEST
+
+START_TEST(candidates_for_which_there_is_no_time_are_put_off_once)
+{
+  hold_candidates();
+  uint64_t all_ns = mm_candidates_cost_ns(f.heap);
+  f.heap->options.pause_goal_ns = 16 * all_ns;
+  ck_assert(mm_candidates_are_due(f.heap));
+  f.heap->options.pause_goal_ns = 1;
+  ck_assert(!mm_candidates_are_due(f.heap));
+  ck_assert(mm_candidates_are_due(f.heap));
+  ck_assert(!mm_candidates_are_due(f.heap));
+  fixture_hold(&f, MM_CYCLE_IDLE);
+}
+END_TEST
+
 /* A program that dirties cards faster than pauses scan them has to wait. */
 START_TEST(pauses_that_cannot_catch_up_leave_the_program_ever_less_time)
 {
@@ -345,6 +374,8 @@ int main(void)
   tcase_add_test(rests, mixed_pauses_are_spread_over_the_time_that_there_is);
   tcase_add_test(rests,
                  pauses_that_cannot_catch_up_leave_the_program_ever_less_time);
+  ADD(rests, candidates_get_a_part_of_the_goal, GENERATIONS);
+  tcase_add_test(rests, candidates_for_which_there_is_no_time_are_put_off_once);
   tcase_add_checked_fixture(room, NULL, teardown);
   tcase_add_test(room, candidates_are_evacuated_when_there_is_no_other_room);
   tcase_add_test(room, candidates_are_not_forgotten_for_the_next_cycle);
