@@ -129,14 +129,16 @@ static void call_known(struct jit_compile *c, const struct jit_op *op,
   called(c);
 }
 
-/* The receiver, all of its register: in its home, or rdi. */
+/* The receiver, all of its register, in rdi: its home would do, but was never
+   faster and sometimes 4 % slower (richards). */
 static unsigned read_receiver(struct jit_compile *c, const struct jit_op *op)
 {
   int32_t receiver = argument(op, 0);
-  if (receiver != JIT_ACC_SLOT)
-    return jit_read(c, receiver, true, JIT_RDI);
-  jit_emit_load(&c->e, JIT_LOAD_64, JIT_RDI,
-                jit_frame_at(offsetof(struct vm_frame, acc)));
+  if (receiver == JIT_ACC_SLOT)
+    jit_emit_load(&c->e, JIT_LOAD_64, JIT_RDI,
+                  jit_frame_at(offsetof(struct vm_frame, acc)));
+  else
+    jit_read_into(c, receiver, true, JIT_RDI);
   return JIT_RDI;
 }
 
