@@ -84,7 +84,8 @@ union interp_word {
     uint32_t advance; /* calls: slots from the caller's registers to the
                          callee's */
     uint32_t args;    /* slots from the caller's registers to the first
-                         argument; virtual calls: not used */
+                         argument; virtual calls: the receivers, see Note
+                         [Receivers of virtual calls]; atomic */
   } call;
   uint64_t u64;
   int64_t i64;
@@ -93,6 +94,26 @@ union interp_word {
 };
 
 _Static_assert(sizeof(union interp_word) == 8, "words are 8 bytes");
+
+/*
+ * Note [Receivers of virtual calls]
+ *
+ * A virtual call notes what it was called on, so that compiled code can compare
+ * the receiver with the one class that there was and call the method of that
+ * class at once (Deutsch and Schiffman's inline cache, 1984, filled by the
+ * interpreter).  The word holds
+ *
+ *   0 -> the class of all receivers so far -> INTERP_MANY_CLASSES
+ *
+ * and only ever goes that way.  A class of another module counts as many: one
+ * of the caller's own, or of the library, lives as long as the caller and its
+ * code, so that neither the word nor the code is ever left with one that has
+ * died, and neither keeps one alive.
+ */
+enum {
+  INTERP_NO_CLASS = 0,
+  INTERP_MANY_CLASSES = 1,
+};
 
 enum {
   INTERP_CALL_WORDS = 4,

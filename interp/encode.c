@@ -278,7 +278,9 @@ static bool encode_call(struct vm *vm, const struct vm_method *method,
   set_op(out, family + step + !vm_class_is_initialised(callee->owner));
   out[2].ptr = callee;
   out[3].call.advance = method->reg_count + VM_FRAME_SLOTS;
-  out[3].call.args = out[3].call.advance + callee->local_count;
+  out[3].call.args = family == INTERP_call_virtual_0
+                         ? INTERP_NO_CLASS
+                         : out[3].call.advance + callee->local_count;
   return true;
 }
 

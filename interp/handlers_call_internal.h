@@ -100,8 +100,9 @@ CALL_DIRECT(acc, RECEIVER_acc)
     POLL();                                                                    \
     if (UNLIKELY(mm_is_null(RECEIVER_)))                                       \
       goto throw_null;                                                         \
-    struct vm_method *chosen =                                                 \
-        vm_class_of(RECEIVER_)->vtable[METHOD->vtable_index];                  \
+    struct vm_class *class = vm_class_of(RECEIVER_);                           \
+    note_receiver(pc, class, frame_of(fp)->method);                            \
+    struct vm_method *chosen = class->vtable[METHOD->vtable_index];            \
     ENTER(chosen, next + chosen->local_count, ARGS_##n);                       \
   }
 

@@ -134,6 +134,31 @@ struct mm_ref interp_new_multi_array(struct vm_thread *thread,
   return new_multi_array(thread, pc[2].ptr, frame->vregs, &pc[1], pc[3].u64);
 }
 
+/* See Note [Receivers of virtual calls].  Of threads that do so at once one is
+   lost, which does not matter: a class is only a guess. */
+static void note_new_receiver(union interp_word *pc,
+                              const struct vm_class *class,
+                              const struct vm_method *caller)
+{
+  bool is_first =
+      __atomic_load_n(&pc[3].call.args, __ATOMIC_RELAXED) == INTERP_NO_CLASS;
+  bool is_near = class->module == NULL || class->module == caller->module;
+  __atomic_store_n(
+      &pc[3].call.args,
+      is_first && is_near ? (uint32_t)(uintptr_t) class : INTERP_MANY_CLASSES,
+      __ATOMIC_RELAXED);
+}
+
+static inline void note_receiver(union interp_word *pc,
+                                 const struct vm_class *class,
+                                 const struct vm_method *caller)
+{
+  uint32_t noted = __atomic_load_n(&pc[3].call.args, __ATOMIC_RELAXED);
+  if (UNLIKELY(noted != (uint32_t)(uintptr_t) class &&
+               noted != INTERP_MANY_CLASSES))
+    note_new_receiver(pc, class, caller);
+}
+
 /* What is wrong with calling a method that has nothing to run. */
 static void throw_no_body(struct vm_thread *thread,
                           const struct vm_method *method)

@@ -305,7 +305,8 @@ static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
   if (!code)
     return JIT_REFUSED;
   code->bytes = sizeof *code + entries + faults + lines;
-  if (mm_code_alloc(heap, c->e.count, JIT_CODE_ALIGN, code, &code->block) != MM_OK) {
+  if (mm_code_alloc(heap, c->e.count, JIT_CODE_ALIGN, code, &code->block) !=
+      MM_OK) {
     mm_native_free(VM_PURPOSE_COMPILED, code, code->bytes);
     return c->e.count < c->compiler->space_bytes / 2 ? JIT_NO_ROOM
                                                      : JIT_REFUSED;

@@ -81,7 +81,8 @@ enum jit_kind {
   JIT_OP_ISINSTANCE,  /* acc = is acc of class ptr */
 
   JIT_OP_CALL,   /* enum jit_call in sub; arguments in args; safepoint, throws;
-                    defines acc.  ptr: the method */
+                    defines acc.  ptr: the method; imm: virtual ones, address
+                    of the class that receivers are expected to be of, or 0 */
   JIT_OP_RETURN, /* of acc */
   JIT_OP_THROW,  /* object left */
 

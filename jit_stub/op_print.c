@@ -206,6 +206,9 @@ static void print_rest(const struct jit_op *op, FILE *out)
     fprintf(out, " = %s.%s", method->owner->name, method->name);
     print_arguments(op, out);
     fprintf(out, " +%" PRIu32, op->advance);
+    if (op->imm)
+      fprintf(out, " on %s",
+              ((const struct vm_class *)(uintptr_t)op->imm)->name);
     break;
   default:
     break;

@@ -217,6 +217,13 @@ static bool cannot_occur(const struct jit_family *family, unsigned form)
   return family->sub != JIT_CALL_STATIC && form == 0;
 }
 
+/* See Note [Receivers of virtual calls]. */
+static uint32_t expected_class(const union interp_word *pc)
+{
+  uint32_t noted = pc[3].call.args;
+  return noted == INTERP_MANY_CLASSES ? INTERP_NO_CLASS : noted;
+}
+
 READER(call)
 {
   unsigned form = variant & ~(unsigned)INTERP_NEEDS_INIT;
@@ -232,6 +239,7 @@ READER(call)
   op->dest = JIT_ACC;
   op->advance = r->pc[3].call.advance;
   op->ptr = r->pc[2].ptr;
+  op->imm = family->sub == JIT_CALL_VIRTUAL ? expected_class(r->pc) : 0;
   set_arguments(op, r->pc, form);
 }
 

@@ -699,6 +699,22 @@ START_TEST(initialisations_and_calls_may_throw)
 }
 END_TEST
 
+START_TEST(a_virtual_call_expects_the_class_that_was_noted)
+{
+  struct read_words read = {0};
+  static const struct {
+    uint32_t noted, expected;
+  } notes[] = {{INTERP_NO_CLASS, 0}, {INTERP_MANY_CLASSES, 0}, {4096, 4096}};
+  for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
+    fill(read.words, INTERP_call_virtual_1);
+    read.words[3].call.args = notes[i].noted;
+    read_one(&read, 4);
+    ck_assert_int_eq(read.ops.ops[0].imm, notes[i].expected);
+    mm_arena_destroy(read.arena);
+  }
+}
+END_TEST
+
 /* --- Without memory --- */
 
 /* A method whose locals are all read first. */
@@ -786,6 +802,7 @@ int main(void)
   tcase_add_test(tests, operations_and_words_lead_to_each_other);
   tcase_add_loop_test(tests, an_operation_reads_and_defines, 0, COUNT(flows));
   tcase_add_test(tests, initialisations_and_calls_may_throw);
+  tcase_add_test(tests, a_virtual_call_expects_the_class_that_was_noted);
   tcase_add_test(tests, many_operations_can_come_from_one);
   tcase_add_test(tests, a_reading_without_memory_fails);
   return suite_main("jit_op", (TCase *[]){tests, NULL});
