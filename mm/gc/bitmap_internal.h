@@ -32,6 +32,12 @@ mm_mark_bit(uint64_t *word, uint64_t bit, bool parallel)
   return !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
 }
 
+static inline void mm_mark_prefetch(const struct mm_heap *heap,
+                                    struct mm_ref ref)
+{
+  __builtin_prefetch(&heap->marks[mm_granule_of(heap, ref) >> 6]);
+}
+
 /* Marks an object.  True: by this call. */
 static inline bool mm_mark(struct mm_heap *heap, struct mm_ref ref,
                            bool parallel)

@@ -27,16 +27,35 @@
 #include <signal.h>
 #include <time.h>
 
-enum { NS_PER_S = 1000000000, RETURN_PAUSES = 32 };
+enum { NS_PER_S = 1000000000, RETURN_PAUSES = 32, SIFT_AHEAD = 8 };
 
 /* Barriers ------------------------------------------------------------------
  */
 
+/* Of a full log, the references that the marker has to see stay. */
+static void sift(const struct mm_heap *heap, struct mm_barrier_log *log)
+{
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < log->count; i++) {
+    struct mm_ref ref = {log->entries[i]};
+    if (i + SIFT_AHEAD < log->count)
+      mm_mark_prefetch(heap, (struct mm_ref){log->entries[i + SIFT_AHEAD]});
+    if (mm_cycle_covers(heap, ref) && !mm_is_marked(heap, ref))
+      log->entries[kept++] = ref.bits;
+  }
+  log->count = kept;
+}
+
+/* Most are marked, but to look at each bit alone would be to wait for it: that
+   is for when the log is full, or for the marker. */
 static void log_old(struct mm_mutator *mutator, struct mm_ref ref)
 {
   struct mm_heap *heap = mutator->heap;
-  if (mm_is_null(ref) || !mm_cycle_covers(heap, ref) || mm_is_marked(heap, ref))
+  struct mm_barrier_log *log = mutator->old_log;
+  if (mm_is_null(ref))
     return;
+  if (log && log->count == MM_BARRIER_LOG_ENTRIES)
+    sift(heap, log);
   if (!mm_log_put(heap, &heap->cycle.full, &mutator->old_log, ref.bits))
     __atomic_store_n(&heap->cycle.is_lost, true, __ATOMIC_RELAXED);
 }

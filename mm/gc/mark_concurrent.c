@@ -30,6 +30,7 @@
 
 enum {
   FIFO_ENTRIES = 16,
+  LOG_AHEAD = 8,  /* entries of a log that are prefetched */
   LOOK_EACH = 64, /* entries between two looks at `stopping' */
 };
 
@@ -142,7 +143,9 @@ static bool take_log(struct mm_worker *marker)
   uint32_t count = mm_breaks(heap, MM_FAULT_OLD_LOG) ? 0 : log->count;
   for (uint32_t i = 0; i < count; i++) {
     struct mm_ref ref = {log->entries[i]};
-    if (!mm_is_marked(heap, ref))
+    if (i + LOG_AHEAD < count)
+      mm_mark_prefetch(heap, (struct mm_ref){log->entries[i + LOG_AHEAD]});
+    if (mm_cycle_covers(heap, ref) && !mm_is_marked(heap, ref))
       mm_trace_push(marker, mm_trace_entry(ref, 0));
   }
   mm_log_release(heap, log);
