@@ -561,9 +561,10 @@ START_TEST(what_cannot_be_reached_is_not_used)
 }
 END_TEST
 
-/* The class of the array is not found yet, as when there was no memory for it,
-   so the instruction is left to the interpreter; see Note [What the interpreter
-   writes].  v1: by it, v2: behind it, v3: not at all. */
+/* The class of the array is not found yet, as when there was no memory for it, so
+   the instruction is left to the interpreter.
+   See Note [What the interpreter writes].
+   v1: by it, v2: behind it, v3: not at all. */
 START_TEST(what_the_interpreter_writes_meanwhile_may_be_wide)
 {
   open_flow(".record R <external>\n.function i32 f(i32 a0) {\n"
