@@ -6,9 +6,11 @@
  * where it goes on then: the slow path that throws (as HotSpot and others do;
  * Kawahito, Komatsu and Nakatani, 2000).
  *
- * The handler runs on the thread that faulted, in compiled code, which holds no
- * lock; so it may look the code up as anybody else.  What is no such fault goes
- * to the handler that was there before.
+ * The handler runs on the thread that faulted, which may hold any lock if it
+ * was in C code.  So it takes none: whether this was compiled code at all is
+ * seen from the address, and then the frame's register holds a frame, whose
+ * method knows its codes.  What is no such fault goes to the handler that was
+ * there before.
  */
 #include "config.h"
 
@@ -17,8 +19,10 @@
 #include <signal.h>
 #include <ucontext.h>
 
-/* Who runs compiled code on this thread of the system. */
-static _Thread_local struct vm_thread *running;
+/* Who runs compiled code on this thread of the system.  The handler reads it,
+   so it may not be memory that is allocated when it is first used. */
+static _Thread_local struct vm_thread *running
+    __attribute__((tls_model("initial-exec")));
 
 struct vm_thread *jit_fault_watch(struct vm_thread *thread)
 {
@@ -42,18 +46,50 @@ static const void *target_in(const struct jit_code *code, uint32_t offset)
   return (const char *)code->block.run + code->faults[low].target;
 }
 
-/* Where code goes on that faulted at an address; null: that is no fault of
-   ours. */
-static const void *target_of(const struct vm_thread *thread, const void *at)
+static bool is_in(const struct mm_code *block, const void *at)
 {
-  struct mm_code block;
-  if (!mm_code_find(thread->vm->heap, at, &block) || !block.owner)
+  return (uintptr_t)at - (uintptr_t)block->run < block->bytes;
+}
+
+/* Else it is C code, or a stub that uses the frame's register for itself. */
+static bool is_frame(const struct vm_thread *thread, uintptr_t address)
+{
+  return address >= (uintptr_t)thread->stack_base &&
+         address < (uintptr_t)thread->stack_end;
+}
+
+/* Where code goes on that faulted at an address, with this in the frame's
+   register; null: that is no fault of ours.  No code of the method is freed
+   meanwhile: for that, this thread would have to stop. */
+static const void *target_of(const struct vm_thread *thread, const void *at,
+                             uintptr_t rbp)
+{
+  if (!mm_code_contains(thread->vm->heap, at) || !is_frame(thread, rbp))
     return NULL;
-  return target_in(block.owner,
-                   (uint32_t)((const char *)at - (const char *)block.run));
+  const struct vm_frame *frame = (const struct vm_frame *)rbp;
+  const struct jit_code *code =
+      __atomic_load_n(&frame->method->compiled, __ATOMIC_ACQUIRE);
+  while (code && !is_in(&code->block, at))
+    code = code->older;
+  if (!code)
+    return NULL;
+  return target_in(
+      code, (uint32_t)((const char *)at - (const char *)code->block.run));
 }
 
 static struct sigaction others;
+
+/* Sent by somebody, it does not come again by itself; an instruction that
+   faults does it again, and is not spared because faults are ignored. */
+static void pass_to_system(int signal, const siginfo_t *info)
+{
+  bool is_sent = info->si_code <= 0;
+  if (is_sent && others.sa_handler == SIG_IGN)
+    return;
+  sigaction(signal, &others, NULL);
+  if (is_sent)
+    raise(signal);
+}
 
 static void pass_on(int signal, siginfo_t *info, void *context)
 {
@@ -62,7 +98,7 @@ static void pass_on(int signal, siginfo_t *info, void *context)
   else if (others.sa_handler != SIG_DFL && others.sa_handler != SIG_IGN)
     others.sa_handler(signal);
   else
-    sigaction(signal, &others, NULL); /* it faults again */
+    pass_to_system(signal, info);
 }
 
 static void handle(int signal, siginfo_t *info, void *context)
@@ -71,7 +107,8 @@ static void handle(int signal, siginfo_t *info, void *context)
   const void *target = NULL;
   if (running && info->si_code > 0 &&
       (uintptr_t)info->si_addr < JIT_NULL_PAGE_BYTES)
-    target = target_of(running, (const void *)registers[REG_RIP]);
+    target = target_of(running, (const void *)registers[REG_RIP],
+                       (uintptr_t)registers[REG_RBP]);
   if (target)
     registers[REG_RIP] = (greg_t)target;
   else

@@ -15,7 +15,7 @@
  * Threads: any, at any time, mutator or not; the space has a lock of its own.
  * No function is a safepoint.  A block belongs to whoever allocated it until
  * it is freed: two threads may not write, seal or free the same one at once.
- * Nothing here may be called from a signal handler.
+ * Nothing here may be called from a signal handler but mm_code_contains.
  *
  * A child after fork shares the code with its parent.  It may run it for as
  * long as the parent leaves it there, but cannot write: `write` addresses are
@@ -86,6 +86,10 @@ void mm_code_free(struct mm_heap *heap, const void *run);
    none.  O(log n); for stack walks and profilers. */
 bool mm_code_find(struct mm_heap *heap, const void *address,
                   struct mm_code *code);
+
+/* Is this address in the part of memory that all blocks are in, be it in one of
+   them or not?  Takes no lock, and may be called from a signal handler. */
+bool mm_code_contains(const struct mm_heap *heap, const void *address);
 
 /* Calls `visit` for each block, in the order of addresses, under the space's
    lock: it may not call back here. */

@@ -25,6 +25,12 @@ static inline uint64_t mm_fault_bit(enum mm_fault fault)
   return (uint64_t)1 << fault;
 }
 
+/* Does it break compiled code, and nothing where there is none? */
+static inline bool mm_fault_is_compilers(enum mm_fault fault)
+{
+  return fault >= MM_FAULT_JIT_SPILL;
+}
+
 /* Is it on, and does it strike now?  Counts a chance.  For what the host
    breaks. */
 bool mm_fault_is_due(struct mm_heap *heap, enum mm_fault fault);

@@ -6,12 +6,11 @@
 
 #include "mm/gc/safepoint_internal.h"
 
-#include "mm/gc/cards_internal.h"
-
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/faults_internal.h"
 #include "mm/gc/spin_internal.h"
 #include "mm/gc/stress_internal.h"
 #include "mm/space/fixed_internal.h"
@@ -35,7 +34,7 @@ static void set_state(struct mm_mutator *mutator, enum mm_mutator_state state)
 static void set_poll(struct mm_mutator *mutator, uint32_t value)
 {
   __atomic_store_n(&mutator->poll, value, __ATOMIC_SEQ_CST);
-  if (value)
+  if (value && !mm_breaks(mutator->heap, MM_FAULT_JIT_LIMIT))
     __atomic_store_n(&mutator->entry_limit, 0, __ATOMIC_SEQ_CST);
 }
 

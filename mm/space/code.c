@@ -134,7 +134,7 @@ static enum mm_status start(struct mm_code_space *space, uint64_t asked,
   return MM_NO_MEMORY;
 }
 
-static bool is_started(struct mm_code_space *space)
+static bool is_started(const struct mm_code_space *space)
 {
   return __atomic_load_n(&space->started, __ATOMIC_ACQUIRE);
 }
@@ -231,6 +231,13 @@ bool mm_code_find(struct mm_heap *heap, const void *address,
   bool found = mm_code_allocator_find(space->allocator, address, code);
   pthread_mutex_unlock(&space->lock);
   return found;
+}
+
+bool mm_code_contains(const struct mm_heap *heap, const void *address)
+{
+  const struct mm_code_space *space = &heap->code;
+  return is_started(space) &&
+         (uintptr_t)address - space->dual.run_base < space->dual.bytes;
 }
 
 void mm_code_walk(struct mm_heap *heap,

@@ -12,26 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jit_stub/code_internal.h"
-#include "jit_stub/jit.h"
 #include "mm/gc/heap_internal.h"
-#include "tests/unit/core_fixture.h"
+#include "tests/unit/jit_vm_fixture.h"
 #include "tests/unit/suite.h"
 
 /* --- Machines with a compiler --- */
 
-static void start_in(enum vm_jit_mode mode, struct vm_options options)
-{
-  struct mm_error error = {{0}};
-  options.jit.mode = mode;
-  options.jit.sync = true;
-  machine_open_with(options);
-  ck_assert_msg(jit_start(machine.vm, &error) == MM_OK, "%s", error.text);
-}
-
 static void start(struct vm_options options)
 {
-  start_in(VM_JIT_ON, options);
+  jit_vm_open(VM_JIT_ON, options);
 }
 
 static struct vm_options with_threshold(uint64_t threshold)
@@ -39,35 +28,6 @@ static struct vm_options with_threshold(uint64_t threshold)
   struct vm_options options = machine_options();
   options.jit.threshold = threshold;
   return options;
-}
-
-static struct jit_compiler *compiler(void)
-{
-  return jit_compiler_of(machine.vm);
-}
-
-static void stop(void)
-{
-  core_hook(NULL);
-  jit_stop(machine.vm);
-  machine_close();
-}
-
-static struct vm_method *method(const char *name)
-{
-  for (struct vm_class *class = machine.vm->classes; class; class = class->next)
-    for (uint32_t i = 0; class->module && i < class->method_count; i++)
-      if (strcmp(class->methods[i].name, name) == 0)
-        return &class->methods[i];
-  ck_abort_msg("no method %s", name);
-  return NULL;
-}
-
-static struct jit_code *code_of(const char *name)
-{
-  struct jit_code *code = method(name)->compiled;
-  ck_assert_msg(code && !code->is_stale, "%s is not compiled", name);
-  return code;
 }
 
 /* --- Programs --- */
@@ -96,12 +56,12 @@ START_TEST(each_compilation_gives_its_memory_back)
   ck_assert_int_eq(core_run(), 63);
   struct mm_compiler_space_stat stat;
   mm_compiler_space_stat(&machine.vm->heap->compiler, &stat);
-  ck_assert_uint_eq(compiler()->counts.compiled, 2);
+  ck_assert_uint_eq(jit_vm_compiler()->counts.compiled, 2);
   ck_assert_uint_gt(stat.compilations, 2); /* the verifier's among them */
   ck_assert_uint_gt(stat.peak_bytes, 0);
   ck_assert_uint_eq(stat.used_bytes, 0);
   ck_assert_uint_eq(stat.running, 0);
-  stop();
+  jit_vm_close();
 }
 END_TEST
 
@@ -110,7 +70,7 @@ START_TEST(tables_of_code_ascend_and_stay_within_it)
   start(with_threshold(1));
   core_load("t.pa", adding);
   core_run();
-  const struct jit_code *code = code_of("f");
+  const struct jit_code *code = jit_vm_code("f");
   ck_assert_uint_gt(code->entry_count, 0);
   ck_assert_uint_gt(code->fault_count, 0);
   ck_assert_uint_gt(code->safepoints, 0);
@@ -124,7 +84,7 @@ START_TEST(tables_of_code_ascend_and_stay_within_it)
     ck_assert_uint_ge(code->faults[i].target, code->slow_start);
     ck_assert(i == 0 || code->faults[i - 1].offset < code->faults[i].offset);
   }
-  stop();
+  jit_vm_close();
 }
 END_TEST
 
@@ -134,11 +94,11 @@ static bool compiles_f(uint64_t seed)
 {
   struct vm_options options = machine_options();
   options.mm.seed = seed;
-  start_in(VM_JIT_RANDOM, options);
+  jit_vm_open(VM_JIT_RANDOM, options);
   core_load("t.pa", adding);
   ck_assert_int_eq(core_run(), 63);
-  bool is_compiled = method("f")->compiled != NULL;
-  stop();
+  bool is_compiled = jit_vm_method("f")->compiled != NULL;
+  jit_vm_close();
   return is_compiled;
 }
 
@@ -181,7 +141,7 @@ START_TEST(a_loop_is_entered_while_it_runs)
   core_hook(look_at_caller);
   ck_assert_int_eq(core_run(), 200);
   ck_assert(saw_compiled_frame);
-  stop();
+  jit_vm_close();
 }
 END_TEST
 
@@ -189,7 +149,7 @@ END_TEST
 
 static void drop(void)
 {
-  ck_assert(jit_make_room(compiler(), machine.thread));
+  ck_assert(jit_make_room(jit_vm_compiler(), machine.thread));
 }
 
 /* A first sweep finds all of it touched, and a quarter of the space free. */
@@ -211,15 +171,15 @@ START_TEST(what_was_dropped_is_compiled_again_when_it_is_hot_again)
   start(with_threshold(1));
   core_load("t.pa", adding);
   ck_assert_int_eq(core_run(), 63);
-  uint64_t compiled = compiler()->counts.compiled;
+  uint64_t compiled = jit_vm_compiler()->counts.compiled;
   drop_all();
-  ck_assert_ptr_null(method("f")->compiled);
-  ck_assert_uint_eq(compiler()->counts.live, 0);
-  ck_assert_uint_eq(compiler()->counts.evicted, compiled);
+  ck_assert_ptr_null(jit_vm_method("f")->compiled);
+  ck_assert_uint_eq(jit_vm_compiler()->counts.live, 0);
+  ck_assert_uint_eq(jit_vm_compiler()->counts.evicted, compiled);
   ck_assert_int_eq(core_run(), 63);
-  ck_assert_uint_eq(compiler()->counts.compiled, 2 * compiled);
-  code_of("f");
-  stop();
+  ck_assert_uint_eq(jit_vm_compiler()->counts.compiled, 2 * compiled);
+  jit_vm_code("f");
+  jit_vm_close();
 }
 END_TEST
 
@@ -234,26 +194,26 @@ START_TEST(code_in_use_is_not_dropped)
   core_load("t.pa", hooked_loop);
   core_hook(drop_all_in_hook);
   ck_assert_int_eq(core_run(), 100);
-  ck_assert_uint_gt(compiler()->counts.sweeps, 1);
-  ck_assert_uint_eq(compiler()->counts.evicted, 0);
-  code_of("main");
+  ck_assert_uint_gt(jit_vm_compiler()->counts.sweeps, 1);
+  ck_assert_uint_eq(jit_vm_compiler()->counts.evicted, 0);
+  jit_vm_code("main");
   drop_all();
-  ck_assert_ptr_null(method("main")->compiled);
-  stop();
+  ck_assert_ptr_null(jit_vm_method("main")->compiled);
+  jit_vm_close();
 }
 END_TEST
 
 static bool retire_caller(struct vm_thread *thread)
 {
   (void)thread;
-  struct vm_method *main = method("main");
+  struct vm_method *main = jit_vm_method("main");
   unsigned versions = 0;
   vm_lock(machine.vm, VM_LOCK_CODE);
   for (const struct jit_code *code = main->compiled; code; code = code->older)
     versions++;
   ck_assert_uint_le(versions, 2);
   if (main->compiled && !((struct jit_code *)main->compiled)->is_stale)
-    jit_retire_locked(compiler(), main->compiled);
+    jit_retire_locked(jit_vm_compiler(), main->compiled);
   vm_unlock(machine.vm, VM_LOCK_CODE);
   return true;
 }
@@ -268,9 +228,9 @@ START_TEST(a_frame_leaves_code_that_was_retired)
   core_load("t.pa", hooked_loop);
   core_hook(retire_caller);
   ck_assert_int_eq(core_run(), 100);
-  ck_assert_uint_gt(compiler()->counts.compiled, 10);
-  ck_assert_uint_le(compiler()->stale_count, 1);
-  stop();
+  ck_assert_uint_gt(jit_vm_compiler()->counts.compiled, 10);
+  ck_assert_uint_le(jit_vm_compiler()->stale_count, 1);
+  jit_vm_close();
 }
 END_TEST
 
@@ -281,9 +241,9 @@ START_TEST(a_sweep_spares_what_was_called_since_the_last_one)
   core_run();
   drop(); /* arms, and finds the rest of the space free */
   ck_assert_int_eq(core_run(), 63);
-  code_of("f");
-  ck_assert(code_of("f")->is_touched);
-  stop();
+  jit_vm_code("f");
+  ck_assert(jit_vm_code("f")->is_touched);
+  jit_vm_close();
 }
 END_TEST
 
@@ -294,10 +254,10 @@ START_TEST(nothing_is_dropped_when_that_is_switched_off)
   start(options);
   core_load("t.pa", adding);
   core_run();
-  ck_assert(!jit_make_room(compiler(), machine.thread));
-  code_of("f");
-  ck_assert_uint_eq(compiler()->counts.sweeps, 0);
-  stop();
+  ck_assert(!jit_make_room(jit_vm_compiler(), machine.thread));
+  jit_vm_code("f");
+  ck_assert_uint_eq(jit_vm_compiler()->counts.sweeps, 0);
+  jit_vm_close();
 }
 END_TEST
 
@@ -331,9 +291,9 @@ START_TEST(without_memory_for_compilations_the_interpreter_goes_on)
   core_load("t.pa", text);
   free(text);
   ck_assert_int_eq(core_run(), 20 + 20000 - 100);
-  ck_assert_uint_eq(compiler()->counts.compiled, 0);
-  ck_assert_uint_gt(compiler()->counts.refused, 0);
-  stop();
+  ck_assert_uint_eq(jit_vm_compiler()->counts.compiled, 0);
+  ck_assert_uint_gt(jit_vm_compiler()->counts.refused, 0);
+  jit_vm_close();
 }
 END_TEST
 

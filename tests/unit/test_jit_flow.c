@@ -561,6 +561,25 @@ START_TEST(what_cannot_be_reached_is_not_used)
 }
 END_TEST
 
+/* The class of the array is not found yet, as when there was no memory for it, so
+   the instruction is left to the interpreter.
+   See Note [What the interpreter writes].
+   v1: by it, v2: behind it, v3: not at all. */
+START_TEST(what_the_interpreter_writes_meanwhile_may_be_wide)
+{
+  open_flow(".record R <external>\n.function i32 f(i32 a0) {\n"
+            " movi v0, 3\n mov.null v1\n movi.64 v2, 5\n movi v3, 7\n"
+            "again:\n inci a0, -1\n lda a0\n jgtz again\n"
+            " newarr v1, v0, R[]\n movi.64 v2, 0x10000000001\n"
+            " inci a0, 1\n lda a0\n jltz again\n lenarr v1\n return\n}\n");
+  ck_assert(!flow->regs[0].is_written_wide);
+  ck_assert(flow->regs[1].is_written_wide);
+  ck_assert(flow->regs[2].is_written_wide);
+  ck_assert(!flow->regs[3].is_written_wide);
+  close_flow();
+}
+END_TEST
+
 /* --- Without memory --- */
 
 START_TEST(finding_without_memory_fails)
@@ -600,6 +619,7 @@ int main(void)
   tcase_add_test(tests, a_depth_beyond_four_weighs_no_more);
   tcase_add_test(tests, uses_tell_integers_references_and_floating_numbers);
   tcase_add_test(tests, what_cannot_be_reached_is_not_used);
+  tcase_add_test(tests, what_the_interpreter_writes_meanwhile_may_be_wide);
   tcase_add_test(tests, finding_without_memory_fails);
   return suite_main("jit_flow", (TCase *[]){tests, NULL});
 }

@@ -324,6 +324,26 @@ START_TEST(a_space_without_memory_for_its_tables_can_be_started_later)
 }
 END_TEST
 
+START_TEST(what_the_space_contains_is_told_while_its_lock_is_held)
+{
+  setup();
+  struct mm_code code = space_take(100);
+  const char *first = (const char *)f.heap->code.dual.run_base;
+  const char *end = first + mm_code_max_bytes(f.heap);
+  pthread_mutex_lock(&f.heap->code.lock);
+  ck_assert(mm_code_contains(f.heap, code.run));
+  ck_assert(mm_code_contains(f.heap, first));
+  ck_assert(mm_code_contains(f.heap, end - 1));
+  ck_assert(!mm_code_contains(f.heap, first - 1));
+  ck_assert(!mm_code_contains(f.heap, end));
+  ck_assert(!mm_code_contains(f.heap, code.write));
+  ck_assert(!mm_code_contains(f.heap, NULL));
+  pthread_mutex_unlock(&f.heap->code.lock);
+  mm_code_free(f.heap, code.run);
+  teardown();
+}
+END_TEST
+
 START_TEST(a_space_that_was_not_started_finds_and_walks_nothing)
 {
   struct mm_options options = fixture_options();
@@ -332,6 +352,8 @@ START_TEST(a_space_that_was_not_started_finds_and_walks_nothing)
   fixture_open(&f, &options);
   ck_assert(!mm_code_is_started(f.heap));
   ck_assert(!mm_code_find(f.heap, &code, &code));
+  ck_assert(!mm_code_contains(f.heap, &code));
+  ck_assert(!mm_code_contains(f.heap, NULL));
   mm_code_walk(f.heap, walk_code, &walked);
   ck_assert_uint_eq(walked.blocks, 0);
   fixture_close(&f);
@@ -487,5 +509,7 @@ int main(void)
   tcase_add_test(starts,
                  a_space_without_memory_for_its_tables_can_be_started_later);
   tcase_add_test(starts, a_space_that_was_not_started_finds_and_walks_nothing);
+  tcase_add_test(starts,
+                 what_the_space_contains_is_told_while_its_lock_is_held);
   return fixture_main("mm_code", (TCase *[]){space, starts, NULL});
 }

@@ -639,8 +639,8 @@ int main(int argc, char **argv)
     return run_scenario();
   }
   TCase *tests = tcase_create("faults");
-  /* The rest are the compiler's, which programs show: tests/run/check-faults.
-   */
+  /* The rest are the compiler's, which programs show (tests/run/check-faults),
+     and test_jit_entry. */
   tcase_add_loop_test(tests, every_fault_is_caught_and_nothing_else, 0,
                       MM_FAULT_JIT_SPILL);
   tcase_add_test(tests, reports_name_the_faults_that_are_on);

@@ -47,6 +47,15 @@ static bool compiles_nothing(const struct vm_options *vm)
   return vm->jit.mode == VM_JIT_OFF;
 }
 
+static bool breaks_what_is_not_compiled(const struct vm_options *vm)
+{
+  bool breaks_code = false;
+  for (int i = 0; i < MM_FAULT_COUNT; i++)
+    breaks_code |= mm_fault_is_compilers((enum mm_fault)i) &&
+                   vm->mm.faults & mm_fault_bit((enum mm_fault)i);
+  return breaks_code && compiles_nothing(vm);
+}
+
 /* Nothing, or each method before it first runs, by the thread that runs it. */
 static bool compiles_at_once(const struct vm_options *vm)
 {
@@ -73,6 +82,7 @@ static const struct {
     {"perf-map", compiles_nothing, "jit", CLI_NEEDS_JIT},
     {"gdb-jit", compiles_nothing, "jit", CLI_NEEDS_JIT},
     {"break", never_collects, "gc", "--gc=stw"},
+    {"break", breaks_what_is_not_compiled, "jit", CLI_NEEDS_JIT},
 };
 
 enum { IDLE_COUNT = sizeof idle_options / sizeof idle_options[0] };
