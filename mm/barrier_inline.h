@@ -7,12 +7,13 @@
  *   if a cycle marks: log the reference that is in the slot  (out of line)
  *   store the reference
  *   card = the byte of the card that the slot lies in
- *   if card is CLEAN and the value young: note the slot in it, and log it
+ *   if card is CLEAN and the value young or in a candidate: note the slot in
+ *   it, and log it
  *   if it is ONE: make it DIRTY
  *
- * That a value is not young is found in line: to call for it took longer than
- * the store.  The rest is out of line, where also old values end while there
- * are candidates (mm/gc/candidates_internal.h).  The first part is for the
+ * That nobody wants to know of a value is found in line, by a byte of its
+ * region: to call for it took longer than the store.  The rest is out of line
+ * (for candidates, see mm/gc/candidates_internal.h).  The first part is for the
  * collector that marks while the program runs (mm/gc/cycle_internal.h), the
  * rest for the one that collects young objects apart (mm/gc/cards_internal.h).
  *
@@ -57,9 +58,9 @@ static inline void mm_barrier_keep(struct mm_mutator *mutator,
     mm_barrier_keep_slow(mutator, ref);
 }
 
-/* The slow path: the slot's card is CLEAN or ONE. */
-void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
-                     struct mm_ref value);
+/* The slow path: the slot's card is CLEAN or ONE, and a card is to note what
+   was stored. */
+void mm_barrier_slow(struct mm_mutator *mutator, void *slot);
 
 static inline uint8_t mm_barrier_card(const struct mm_mutator *mutator,
                                       const void *address)
@@ -68,13 +69,13 @@ static inline uint8_t mm_barrier_card(const struct mm_mutator *mutator,
   return __atomic_load_n((const uint8_t *)card, __ATOMIC_RELAXED);
 }
 
-/* What a watched card gets, is it null or old, and of no interest? */
+/* What a watched card gets, is it null, or neither young nor a candidate? */
 static inline int mm_barrier_is_idle(const struct mm_mutator *mutator,
                                      struct mm_ref value)
 {
+  uintptr_t trace = mutator->traces + (value.bits >> MM_TRACE_LOG2);
   return mm_is_null(value) ||
-         (!mutator->watching &&
-          mm_barrier_card(mutator, mm_address(value)) != MM_CARD_YOUNG);
+         __atomic_load_n((const uint8_t *)trace, __ATOMIC_RELAXED) == 0;
 }
 
 /* After a reference was stored in `slot`. */
@@ -83,7 +84,7 @@ static inline void mm_barrier_after(struct mm_mutator *mutator, void *slot,
 {
   if (__builtin_expect(mm_card_is_watched(mm_barrier_card(mutator, slot)), 0) &&
       !mm_barrier_is_idle(mutator, value))
-    mm_barrier_slow(mutator, slot, value);
+    mm_barrier_slow(mutator, slot);
 }
 
 /* Stores a reference in a slot of an object. */

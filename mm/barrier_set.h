@@ -19,13 +19,20 @@ struct mm_barrier_set {
     bool is_on;
     uint32_t marking_offset;
   } before;
-  /* After a store in `slot`: if the signed byte at
-     [mutator + cards_offset] + (slot >> card_log2) is above 0, call
+  /* After a store in `slot`: if the word at heeding_offset in the mutator is
+     not 0 (or always; it need not be looked at unless `rests', for then it is 0
+     for long), and the signed byte at
+     [mutator + cards_offset] + (slot >> card_log2) is above 0, and the value is
+     not null, and the byte at
+     [mutator + traces_offset] + (value >> trace_log2) is not 0, call
      mm_barrier_after. */
   struct {
-    bool is_on;
+    bool is_on, rests;
+    uint32_t heeding_offset;
     uint32_t cards_offset;
     uint32_t card_log2;
+    uint32_t traces_offset;
+    uint32_t trace_log2;
   } after;
   /* After a load: no plan of today has one. */
   struct {

@@ -3,6 +3,9 @@
 #ifndef MM_CARD_H
 #define MM_CARD_H
 
+/* Regions of 128 KiB, references to 8 bytes. */
+enum { MM_TRACE_LOG2 = 14 };
+
 enum {
   MM_CARD_LOG2 = 6,
   MM_CARD_BYTES = 1 << MM_CARD_LOG2,

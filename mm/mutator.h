@@ -75,10 +75,12 @@ struct mm_mutator {
   uintptr_t cards;       /* the card table: the card of a slot is at cards +
                             (slot >> MM_CARD_LOG2); see mm/barrier_inline.h */
   struct mm_barrier_log *card_log; /* null: none yet */
-  uint32_t marking;  /* MM_MARKING_*; not 0: who overwrites a reference tells of
-                        it out of line; changes with the world stopped */
-  uint32_t watching; /* not 0: stores of old references matter too; changes with
-                        the world stopped */
+  uint32_t marking; /* MM_MARKING_*; not 0: who overwrites a reference tells of
+                       it out of line; changes with the world stopped */
+  uint32_t heeding; /* not 0: stores of references may have to be noted in
+                       cards; changes with the world stopped */
+  uintptr_t traces; /* of a reference: the byte at traces + (its bits >>
+                       MM_TRACE_LOG2) is 0 if no card need note it */
   struct mm_barrier_log *old_log; /* of them; null: none yet */
   uintptr_t tlab_start;
   uintptr_t tlab_end;      /* the real end of the TLAB */

@@ -15,7 +15,11 @@ struct mm_barrier_set mm_barrier_set_of(const struct mm_heap *heap)
                           mm_stress_marking(heap, false) != 0,
                  .marking_offset = offsetof(struct mm_mutator, marking)},
       .after = {.is_on = heap->has_cards,
+                .rests = heap->options.generational != MM_GENERATIONAL_ON,
+                .heeding_offset = offsetof(struct mm_mutator, heeding),
                 .cards_offset = offsetof(struct mm_mutator, cards),
-                .card_log2 = MM_CARD_LOG2},
+                .card_log2 = MM_CARD_LOG2,
+                .traces_offset = offsetof(struct mm_mutator, traces),
+                .trace_log2 = MM_TRACE_LOG2},
   };
 }

@@ -138,29 +138,10 @@ void mm_cards_watch(struct mm_heap *heap, bool watches)
   heap->cards.is_calm = !watches && !mm_is_generational(heap);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next) {
     m->cards = mm_cards_bias(heap);
-    m->watching = watches;
+    m->heeding = !heap->cards.is_calm;
   }
   if (heap->cards.is_calm)
     drop_logs(heap);
-}
-
-/* Null and old objects need no card. */
-static bool is_young(const struct mm_heap *heap, struct mm_ref value)
-{
-  if (mm_is_null(value))
-    return false;
-  const uint8_t *card = mm_card_at(heap, (uintptr_t)mm_address(value));
-  return __atomic_load_n(card, __ATOMIC_RELAXED) == MM_CARD_YOUNG;
-}
-
-static bool is_candidate(const struct mm_heap *heap, struct mm_ref value)
-{
-  if (mm_is_null(value))
-    return false;
-  uint32_t region =
-      mm_region_index(&heap->regions, (uintptr_t)mm_address(value));
-  return __atomic_load_n(&heap->traces[region], __ATOMIC_RELAXED) ==
-         MM_TRACE_CANDIDATE;
 }
 
 /* The mutator collects at its next poll. */
@@ -173,14 +154,10 @@ static void note_whole_log(struct mm_mutator *mutator)
     mm_poll_soon(mutator);
 }
 
-void mm_barrier_slow(struct mm_mutator *mutator, void *slot,
-                     struct mm_ref value)
+void mm_barrier_slow(struct mm_mutator *mutator, void *slot)
 {
   struct mm_heap *heap = mutator->heap;
-  bool is_of_interest = is_candidate(heap, value);
-  if (mm_is_generational(heap))
-    is_of_interest |= is_young(heap, value);
-  if (!is_of_interest || mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
+  if (mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
     return;
   mm_card_note(heap, &mutator->card_log, (uintptr_t)slot);
   if (mutator->card_log && mutator->card_log->count == MM_BARRIER_LOG_ENTRIES)

@@ -83,6 +83,14 @@ static inline uintptr_t mm_cards_bias(const struct mm_heap *heap)
   return (uintptr_t)cards - (heap->regions.base >> MM_CARD_LOG2);
 }
 
+/* What a barrier adds to a reference's bits >> MM_TRACE_LOG2. */
+static inline uintptr_t mm_traces_bias(const struct mm_heap *heap)
+{
+  _Static_assert(MM_TRACE_LOG2 == MM_REGION_LOG2 - MM_REF_SHIFT,
+                 "a byte per region");
+  return (uintptr_t)heap->traces - (heap->regions.base >> MM_REGION_LOG2);
+}
+
 /* From now on stores of old references are watched, or no longer; without
    generations those of all.  World stopped. */
 void mm_cards_watch(struct mm_heap *heap, bool watches);

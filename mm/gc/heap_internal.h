@@ -11,8 +11,8 @@
  *   starts       a bit per 8 bytes: an object starts in a slot here
  *   runs         descriptors of runs of slots, 16 per region
  *   blocks       per 512 bytes, while compacting: see compact_internal.h
- *   traces       per region one byte, while collecting: what a reference into
- *                it means to the collector (enum mm_trace)
+ *   traces       per region one byte: what a reference into it means to the
+ *                collector, and to barriers (enum mm_trace)
  *
  * Locks, in the order in which they are taken
  *   lock              mutators, states, stopping, requests, regions,
@@ -49,11 +49,12 @@
    groups are opened ahead of the program where they can be touched. */
 enum { MM_SMALL_PAGES_BYTES = 4 << 20, MM_GROUPS_AHEAD = 5 };
 
-/* What tracing does with a reference into a region. */
+/* What tracing does with a reference into a region; and between collections
+   barriers are to note one that is stored if it is not NOTHING. */
 enum mm_trace {
   MM_TRACE_NOTHING,   /* to-space while evacuating; old, if only young objects
                          are collected */
-  MM_TRACE_YOUNG,     /* the same, to-space of young objects */
+  MM_TRACE_YOUNG,     /* the same, to-space of young objects; young */
   MM_TRACE_CANDIDATE, /* the same: old, but to be evacuated later */
   MM_TRACE_MOVE,      /* evacuate, or forward by the block table */
   MM_TRACE_MARK,      /* stays where it is: mark bit */

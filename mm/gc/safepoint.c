@@ -121,7 +121,8 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->hash_seed = mix(heap->options.seed + id);
     mutator->scopes = NULL;
     mutator->cards = mm_cards_bias(heap);
-    mutator->watching = heap->cards.watches_old;
+    mutator->heeding = !heap->cards.is_calm;
+    mutator->traces = mm_traces_bias(heap);
     mutator->card_log = mutator->old_log = NULL;
     mutator->marking =
         mm_stress_marking(heap, heap->cycle.state == MM_CYCLE_MARKING);

@@ -145,10 +145,8 @@ static void release_region(struct mm_heap *heap, uint32_t index)
 static void keep_survivors(struct mm_heap *heap)
 {
   uint32_t count = 0;
-  for (uint32_t i = heap->from_count; i < heap->young_count; i++) {
-    set_trace(heap, heap->young[i], MM_TRACE_NOTHING);
+  for (uint32_t i = heap->from_count; i < heap->young_count; i++)
     heap->young[count++] = heap->young[i];
-  }
   heap->young_count = count;
 }
 

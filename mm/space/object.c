@@ -35,8 +35,8 @@ void mm_object_add_young(struct mm_heap *heap, uint32_t index, enum mm_age age)
   MM_ASSERT(mm_is_generational(heap) && age < MM_AGE_TENURED);
   MM_ASSERT(heap->young_count < heap->regions.count);
   heap->regions.table[index].age = (uint8_t)age;
-  enum mm_trace trace = age == MM_AGE_EDEN ? MM_TRACE_NOTHING : MM_TRACE_YOUNG;
-  __atomic_store_n(&heap->traces[index], (uint8_t)trace, __ATOMIC_RELAXED);
+  __atomic_store_n(&heap->traces[index], (uint8_t)MM_TRACE_YOUNG,
+                   __ATOMIC_RELAXED);
   mm_cards_set_region(heap, index, MM_CARD_YOUNG);
   heap->young[heap->young_count++] = index;
 }

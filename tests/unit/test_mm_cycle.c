@@ -423,20 +423,20 @@ START_TEST(stores_of_old_references_are_watched_while_there_are_candidates)
   struct mm_mutator other;
   open_regions(_i);
   size_t array = push_sparse();
-  ck_assert(!f.main.mutator.watching);
+  ck_assert_int_eq(f.main.mutator.heeding, f.heap->options.generational);
   ck_assert(is_watched(fixture_at(&f.main, array)) ==
             f.heap->options.generational);
   fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
   while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
     mm_poll(&f.main.mutator);
-  ck_assert(f.main.mutator.watching);
+  ck_assert(f.main.mutator.heeding);
   ck_assert(is_watched(fixture_at(&f.main, array)));
   ck_assert_int_eq(mm_mutator_attach(f.heap, &other), MM_OK);
-  ck_assert(other.watching);
+  ck_assert(other.heeding);
   mm_mutator_detach(&other);
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
-  ck_assert(!f.main.mutator.watching);
+  ck_assert_int_eq(f.main.mutator.heeding, f.heap->options.generational);
   fixture_hold(&f, MM_CYCLE_IDLE);
   check_sparse(array);
 }
