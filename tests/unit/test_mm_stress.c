@@ -170,7 +170,9 @@ START_TEST(at_borders_of_cycles_phases_force_collections)
     while (mm_cycle_wait(&f.main.mutator))
       ;
   }
+  mm_enter_native(&f.main.mutator); /* the thread may want to stop us yet */
   mm_heap_quit(f.heap);
+  mm_leave_native(&f.main.mutator);
   ck_assert_uint_eq(f.heap->stress.cycles - cycles, 12);
   ck_assert_uint_eq(f.heap->stat.by_cause[MM_CAUSE_STRESS] - forced, 6);
   ck_assert_uint_eq(mm_collections_forced(f.heap), mm_collections(f.heap));
