@@ -292,6 +292,7 @@ static void objects_that_are_young_again(void)
   for (int i = 0; i < 40 && mm_is_generational(f.heap); i++) {
     fixture_push_list(&f.main, 20000);
     fixture_collect(&f, MM_COLLECTION_YOUNG);
+    f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
   }
   require(!mm_is_generational(f.heap));
   size_t array = fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, 10));

@@ -53,9 +53,11 @@ static void let_cycles_end(void)
   }
 }
 
+/* The next one is of all objects again, should none be young. */
 static void collect_young(void)
 {
   fixture_collect(&f, MM_COLLECTION_YOUNG);
+  f.heap->sizing.next_kind = MM_COLLECTION_EVACUATE;
 }
 
 /* Half a MiB at a time, all of it garbage in the end. */
