@@ -43,8 +43,7 @@ void mm_generations_init(struct mm_heap *heap)
 
 static bool is_free(const struct mm_heap *heap)
 {
-  return heap->options.generational == MM_GENERATIONAL_AUTO &&
-         heap->options.gc != MM_GC_EPSILON;
+  return heap->options.generational == MM_GENERATIONAL_AUTO;
 }
 
 /* Nothing is under way that counts on things as they are. */

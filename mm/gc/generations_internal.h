@@ -12,7 +12,7 @@
  *
  * With generational=auto the heap finds out by itself:
  *
- *                    MANY of the bytes live, for a while
+ *                    MANY_* percent of the bytes live, for a while
  *     generational ---------------------------------------> all born old
  *                  <---------------------------------------
  *                    after `wait` cycles or full collections
@@ -25,9 +25,9 @@
  *
  * The heap changes over in a pause, after the collection, when nothing is
  * young, no cycle runs and no candidates wait.  Cards are clean then, and
- * barriers are given the table that is all YOUNG (cards_internal.h) or the true
- * one back. With tenured=freelist a mutator has a TLAB and slots, and uses one
- * of them.
+ * barriers are given the table that is all YOUNG (cards_internal.h), or the
+ * true one back.  With tenured=freelist a mutator has a TLAB and slots, and uses
+ * one of them.
  *
  * Under stress the heap changes over whenever it may.
  */

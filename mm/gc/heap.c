@@ -18,7 +18,6 @@
 #include "mm/native.h"
 #include "mm/assert_internal.h"
 #include "mm/gc/barrier_logs_internal.h"
-#include "mm/gc/cards_internal.h"
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
