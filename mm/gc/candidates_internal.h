@@ -59,6 +59,17 @@ void mm_candidates_choose(struct mm_heap *heap);
 bool mm_candidates_walk(struct mm_heap *heap, uint64_t cycle);
 
 /*
+ * Without generations the walk goes on with what was allocated during it: in a
+ * pause, has it watched from now on and says how much it is (unseen_bytes);
+ * beside the program, walks it.
+ */
+void mm_candidates_watch_new(struct mm_heap *heap);
+bool mm_candidates_walk_new(struct mm_heap *heap, uint64_t cycle);
+
+/* After all walks, by the same thread: candidates may be evacuated. */
+bool mm_candidates_complete(struct mm_heap *heap, uint64_t cycle);
+
+/*
  * Without generations, in a pause after the walk: finds what was stored and
  * allocated since.  False: the time was up; the next pause goes on.
  */

@@ -441,6 +441,15 @@ bool mm_pause_return(struct mm_heap *heap)
   return is_done;
 }
 
+void mm_pause_watch(struct mm_heap *heap)
+{
+  begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
+  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_MIXED);
+  struct mm_stat_heap counted = {.live_bytes = most_live_bytes(heap)};
+  mm_stat_phase_run(heap, MM_PHASE_PREPARE, mm_candidates_watch_new);
+  end(heap, &counted);
+}
+
 void mm_pause_evacuate(struct mm_heap *heap)
 {
   begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));

@@ -22,10 +22,13 @@ bool mm_collect_from_outside(struct mm_heap *heap, enum mm_cause cause);
 void mm_pause_start(struct mm_heap *heap);
 void mm_pause_finish(struct mm_heap *heap);
 
-/* The same, without generations: evacuates a portion of the candidates. */
+/* The same, without generations: has what was allocated during the walk
+   watched; evacuates a portion of the candidates. */
+void mm_pause_watch(struct mm_heap *heap);
+void mm_pause_evacuate(struct mm_heap *heap);
+
 /* Of no objects, after which new ones are young (generations_internal.h).
    False: it has to see more first, in the next such pause. */
 bool mm_pause_return(struct mm_heap *heap);
-void mm_pause_evacuate(struct mm_heap *heap);
 
 #endif

@@ -27,7 +27,12 @@
 #include <signal.h>
 #include <time.h>
 
-enum { NS_PER_S = 1000000000, RETURN_PAUSES = 32, SIFT_AHEAD = 8 };
+enum {
+  NS_PER_S = 1000000000,
+  RETURN_PAUSES = 32,
+  SIFT_AHEAD = 8,
+  LITTLE_BYTES = 256 * 1024, /* allocated since the walk: seen in a pause */
+};
 
 /* Barriers ------------------------------------------------------------------
  */
@@ -310,14 +315,50 @@ static bool sweep_fixed(struct mm_heap *heap, uint64_t cycle)
   return is_mine;
 }
 
-static bool walk(struct mm_heap *heap, uint64_t cycle)
+/* A part of the walk. */
+static bool walk(struct mm_heap *heap, uint64_t cycle,
+                 bool (*part)(struct mm_heap *heap, uint64_t cycle))
 {
   mm_marker_begin(heap);
-  bool is_done = mm_cycle_is(heap, cycle) && mm_candidates_walk(heap, cycle);
-  if (is_done)
-    learn_time(&heap->cycle.walk_ns, mm_stat_now_ns() - heap->cycle.marked_ns);
+  bool is_done = mm_cycle_is(heap, cycle) && part(heap, cycle);
   mm_marker_end(heap);
   return is_done;
+}
+
+static bool watch_new(struct mm_heap *heap, uint64_t cycle)
+{
+  while (!mm_stop_world_from_outside(heap))
+    ;
+  bool is_mine = mm_cycle_is(heap, cycle);
+  if (is_mine)
+    mm_pause_watch(heap);
+  mm_resume_world_from_outside(heap);
+  return is_mine;
+}
+
+/* Until little is left, or as much is allocated as is walked. */
+static bool walk_rounds(struct mm_heap *heap, uint64_t cycle)
+{
+  uint64_t before, unseen = UINT64_MAX;
+  do {
+    before = unseen;
+    if (!watch_new(heap, cycle) || !walk(heap, cycle, mm_candidates_walk_new))
+      return false;
+    unseen = heap->candidates.unseen_bytes;
+  } while (unseen > LITTLE_BYTES && unseen < before / 2);
+  return true;
+}
+
+static bool walk_all(struct mm_heap *heap, uint64_t cycle)
+{
+  if (!walk(heap, cycle, mm_candidates_walk))
+    return false;
+  if (!mm_is_generational(heap) && !walk_rounds(heap, cycle))
+    return false;
+  if (!walk(heap, cycle, mm_candidates_complete))
+    return false;
+  learn_time(&heap->cycle.walk_ns, mm_stat_now_ns() - heap->cycle.marked_ns);
+  return true;
 }
 
 /* Beside the program.  False: the cycle was abandoned. */
@@ -325,7 +366,7 @@ static bool sweep(struct mm_heap *heap, uint64_t cycle)
 {
   if (!sweep_fixed(heap, cycle))
     return false;
-  return heap->options.tenured != MM_TENURED_REGIONS || walk(heap, cycle);
+  return heap->options.tenured != MM_TENURED_REGIONS || walk_all(heap, cycle);
 }
 
 /* Each candidate will want a log, all of them in the first pauses: of what they

@@ -108,13 +108,14 @@ struct mm_barrier_logs {
 struct mm_candidates {
   struct mm_candidate *each; /* those with the least to copy first */
   uint32_t count;
-  uint32_t next;        /* those before were evacuated */
-  bool is_complete;     /* all references to them are known */
-  uint64_t taken_bytes; /* lived in those that the last pause took */
-  uint64_t taken_ns;    /* what they were expected to take */
-  uint64_t caught_ns;   /* that pause had used up before */
-  uint32_t behind;      /* pauses in a row that did not catch up */
-  bool put_off;         /* the last pause had no time for any */
+  uint32_t next;         /* those before were evacuated */
+  bool is_complete;      /* all references to them are known */
+  uint64_t unseen_bytes; /* allocated since the last part of the walk */
+  uint64_t taken_bytes;  /* lived in those that the last pause took */
+  uint64_t taken_ns;     /* what they were expected to take */
+  uint64_t caught_ns;    /* that pause had used up before */
+  uint32_t behind;       /* pauses in a row that did not catch up */
+  bool put_off;          /* the last pause had no time for any */
 };
 
 enum mm_cycle_state {

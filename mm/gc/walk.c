@@ -14,11 +14,14 @@
  * where every region can be walked.
  *
  * Without generations no pause comes in between, and much may have been stored
- * and allocated when the walk ends.  The pauses that evacuate candidates catch
- * up with that first, as long as they have time, and evacuate none before it is
- * done.  What mutators allocate meanwhile is not watched: its cards are YOUNG
- * until it is seen as a whole, object by object, which costs a quarter of what
- * its cards would (nearly all of them), and the mutators nothing.
+ * and allocated when the walk ends.  What mutators allocate meanwhile is not
+ * watched: its cards are YOUNG until it is seen as a whole, object by object,
+ * which costs a quarter of what its cards would (nearly all of them), and the
+ * mutators nothing.  So the walk goes on in rounds: a pause that looks at no
+ * object has the new ones watched from then on, and they are walked beside the
+ * program, which makes fewer meanwhile.  The pauses that evacuate candidates
+ * catch up with the rest, as long as they have time, and evacuate none before
+ * it is done.
  */
 #include "config.h"
 
@@ -35,6 +38,7 @@
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/stress_internal.h"
+#include "mm/space/object_internal.h"
 
 enum {
   LOOK_EACH = 128,         /* objects between two looks at `stopping' */
@@ -206,15 +210,64 @@ static bool walk_region(struct walk *walk, uint32_t index)
   return goes_on;
 }
 
-bool mm_candidates_walk(struct mm_heap *heap, uint64_t cycle)
+static bool walk_all(struct mm_heap *heap, uint64_t cycle,
+                     bool (*walk_one)(struct walk *walk, uint32_t index))
 {
   struct walk walk = {heap, cycle, LOOK_EACH, !mm_is_generational(heap)};
   uint32_t count = heap->cycle.walk_regions;
   if (!mm_marker_check(heap, cycle))
     return false;
   for (uint32_t i = 0; i < count; i++)
-    if (!walk_region(&walk, i))
+    if (!walk_one(&walk, i))
       return false;
+  return mm_marker_check(heap, cycle);
+}
+
+bool mm_candidates_walk(struct mm_heap *heap, uint64_t cycle)
+{
+  return walk_all(heap, cycle, walk_region);
+}
+
+void mm_candidates_watch_new(struct mm_heap *heap)
+{
+  heap->candidates.unseen_bytes = 0;
+  if (heap->candidates.count == 0)
+    return;
+  for (uint32_t i = 0; i < heap->target_count; i++) {
+    struct mm_region *region = &heap->regions.table[heap->targets[i]];
+    MM_ASSERT(region->kind == MM_REGION_SMALL && region->walk_top == 0);
+    heap->candidates.unseen_bytes += region->top - region->scan_top;
+    if (!mm_breaks(heap, MM_FAULT_WATCH_NEW))
+      mm_cards_reveal(heap, region->scan_top, region->top);
+    region->walk_top = region->top;
+  }
+  mm_objects_forget_targets(heap);
+  heap->cycle.walk_regions = heap->regions.fresh_from;
+}
+
+static bool walk_new(struct walk *walk, uint32_t index)
+{
+  struct mm_region *region = &walk->heap->regions.table[index];
+  bool goes_on = true;
+  if (region->walk_top == 0)
+    return true;
+  uintptr_t at = region->scan_top;
+  while (goes_on && at < region->walk_top)
+    at = visit(walk, at, &goes_on);
+  if (goes_on) {
+    region->scan_top = region->walk_top;
+    region->walk_top = 0;
+  }
+  return goes_on;
+}
+
+bool mm_candidates_walk_new(struct mm_heap *heap, uint64_t cycle)
+{
+  return walk_all(heap, cycle, walk_new);
+}
+
+bool mm_candidates_complete(struct mm_heap *heap, uint64_t cycle)
+{
   if (!mm_marker_check(heap, cycle))
     return false;
   pthread_mutex_lock(&heap->lock); /* mutators ask whether there are any */
