@@ -441,8 +441,9 @@ END_TEST
 
 #ifdef BAMBOO_JIT
 static const char *const compiled_programs[] = {
-    PROGRAM "exceptions.pa", PROGRAM "class-init.pa", PROGRAM "shapes.pa",
-    PROGRAM "multi-dim.pa",  PROGRAM "strings.pa",    PROGRAM "threads.pa",
+    PROGRAM "exceptions.pa",     PROGRAM "class-init.pa", PROGRAM "shapes.pa",
+    PROGRAM "multi-dim.pa",      PROGRAM "strings.pa",    PROGRAM "threads.pa",
+    PROGRAM "literal-arrays.pa",
 };
 enum {
   COMPILED_PROGRAMS = sizeof compiled_programs / sizeof compiled_programs[0]
@@ -602,6 +603,32 @@ START_TEST(collections_make_do_with_what_there_is)
   fail_made((struct life){.workers = 2, .stress = 9}, write_garbage);
 }
 END_TEST
+
+#ifdef BAMBOO_JIT
+/* Arrays of kinds that nothing else asks for, and of new strings.  What is null
+   where memory ran out changes the status. */
+static void write_constants(FILE *file)
+{
+  enum { STRINGS = 300 };
+  static const char *const kinds[] = {"i8", "u16", "f32", "f64"};
+  fputs(prelude, file);
+  for (int i = 0; i < 4; i++)
+    fprintf(file, ".array a%d %s 2 { 1 2 }\n", i, kinds[i]);
+  fprintf(file, ".array a4 panda.String %d {", STRINGS);
+  for (int i = 0; i < STRINGS; i++)
+    fprintf(file, " \"s%d\"", i);
+  fputs(" }\n.function i32 main() {\n", file);
+  for (int i = 0; i <= 4; i++)
+    fprintf(file, "lda.const v0, a%d\nlda.obj v0\njeqz.obj null\n", i);
+  fputs("ldai 7\nreturn\nnull:\nldai 8\nreturn\n}\n", file);
+}
+
+START_TEST(constants_of_compiled_code_are_made_or_memory_ran_out)
+{
+  fail_made((struct life){.compiler = AT_ONCE}, write_constants);
+}
+END_TEST
+#endif
 
 /* --- Every plan --- */
 
@@ -767,6 +794,8 @@ int main(void)
   tcase_add_loop_test(compiled,
                       what_cannot_be_compiled_for_want_of_memory_is_interpreted,
                       0, COMPILED_PROGRAMS * WATCHED);
+  tcase_add_test(compiled,
+                 constants_of_compiled_code_are_made_or_memory_ran_out);
 #endif
   TCase *each = tcase_create("plans");
   tcase_set_timeout(each, 240);
