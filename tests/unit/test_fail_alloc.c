@@ -45,7 +45,7 @@ enum what { RUN, VERIFY, DISASSEMBLE };
 /* Whose structures have to be there, and who makes do without. */
 struct plan {
   enum mm_gc gc;
-  bool generational;
+  enum mm_generational generational;
   enum mm_tenured tenured;
 };
 
@@ -633,13 +633,17 @@ END_TEST
 /* --- Every plan --- */
 
 static const struct plan plans[] = {
-    {MM_GC_STW, true, MM_TENURED_REGIONS},
-    {MM_GC_STW, true, MM_TENURED_FREELIST},
-    {MM_GC_STW, false, MM_TENURED_FREELIST},
-    {MM_GC_CONCURRENT, false, MM_TENURED_FREELIST},
-    {MM_GC_CONCURRENT, false, MM_TENURED_REGIONS},
-    {MM_GC_CONCURRENT, true, MM_TENURED_REGIONS},
-    {MM_GC_CONCURRENT, true, MM_TENURED_FREELIST},
+    {MM_GC_STW, MM_GENERATIONAL_ON, MM_TENURED_REGIONS},
+    {MM_GC_STW, MM_GENERATIONAL_ON, MM_TENURED_FREELIST},
+    {MM_GC_STW, MM_GENERATIONAL_OFF, MM_TENURED_FREELIST},
+    {MM_GC_CONCURRENT, MM_GENERATIONAL_OFF, MM_TENURED_FREELIST},
+    {MM_GC_CONCURRENT, MM_GENERATIONAL_OFF, MM_TENURED_REGIONS},
+    {MM_GC_CONCURRENT, MM_GENERATIONAL_ON, MM_TENURED_REGIONS},
+    {MM_GC_CONCURRENT, MM_GENERATIONAL_ON, MM_TENURED_FREELIST},
+    {MM_GC_STW, MM_GENERATIONAL_AUTO, MM_TENURED_REGIONS},
+    {MM_GC_STW, MM_GENERATIONAL_AUTO, MM_TENURED_FREELIST},
+    {MM_GC_CONCURRENT, MM_GENERATIONAL_AUTO, MM_TENURED_REGIONS},
+    {MM_GC_CONCURRENT, MM_GENERATIONAL_AUTO, MM_TENURED_FREELIST},
 };
 
 enum { PLANS = sizeof plans / sizeof plans[0] };
@@ -657,7 +661,7 @@ END_TEST
 
 /* Logs of barriers, and what a thread has of the heap.  Which request is the
    K-th differs from run to run, since threads race for it: plans take turns,
-   so that each K is met by two or three of them.  What is a plan's own is met
+   so that each K is met by three or four of them.  What is a plan's own is met
    at every K by the tests before and after this one. */
 START_TEST(threads_of_each_plan_end_as_ever_or_by_an_error_of_memory)
 {
