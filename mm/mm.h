@@ -63,8 +63,8 @@ struct mm_options {
   enum mm_tenured tenured;
   uint64_t heap_max_bytes;
   uint64_t heap_min_bytes;
-  uint64_t young_bytes;   /* generational: of young objects, when they are
-                             collected */
+  uint64_t young_bytes;   /* generational, on or auto: of young objects, when
+                             they are collected */
   uint64_t pause_goal_ns; /* chooses young_bytes, and how many regions a pause
                              evacuates after a cycle */
   enum mm_growth_rule growth;

@@ -11,6 +11,7 @@
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/pauses_internal.h"
 #include "mm/gc/sizing_internal.h"
 #include "mm/space/object_internal.h"
 
@@ -239,7 +240,7 @@ static uint64_t cost_ns(const struct mm_heap *heap,
 {
   if (candidate->is_lost)
     return 0;
-  return mm_sizing_copy_ns(heap, candidate->live_bytes, candidate->cards);
+  return mm_pauses_copy_ns(heap, candidate->live_bytes, candidate->cards);
 }
 
 static void take(struct mm_heap *heap, struct mm_candidate *candidate)
@@ -268,7 +269,7 @@ bool mm_candidates_are_due(struct mm_heap *heap)
 {
   struct mm_candidates *candidates = &heap->candidates;
   const struct mm_candidate *next = &candidates->each[candidates->next];
-  uint64_t most_ns = mm_sizing_candidates_ns(heap);
+  uint64_t most_ns = mm_pauses_candidates_ns(heap);
   bool fits = cost_ns(heap, next) <=
               most_ns + heap->options.pause_goal_ns / PUT_OFF_FRACTION;
   candidates->put_off = !fits && !candidates->put_off;

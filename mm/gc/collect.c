@@ -30,6 +30,7 @@
 #include "mm/gc/generations_internal.h"
 #include "mm/gc/heap_verify_internal.h"
 #include "mm/gc/marksweep_internal.h"
+#include "mm/gc/pauses_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/sizing_internal.h"
 #include "mm/gc/stress_internal.h"
@@ -415,7 +416,7 @@ void mm_pause_finish(struct mm_heap *heap)
 static void catch_up(struct mm_heap *heap)
 {
   heap->candidates.caught_ns = 0;
-  uint64_t until_ns = UINT64_MAX, most_ns = mm_sizing_candidates_ns(heap);
+  uint64_t until_ns = UINT64_MAX, most_ns = mm_pauses_candidates_ns(heap);
   if (most_ns < UINT64_MAX && !heap->cards.overflowed)
     until_ns = heap->sizing.began_ns + most_ns;
   bool is_done = mm_candidates_catch_up(heap, until_ns);

@@ -15,8 +15,8 @@
 #include "mm/gc/collect_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/generations_internal.h"
+#include "mm/gc/pauses_internal.h"
 #include "mm/gc/safepoint_internal.h"
-#include "mm/gc/sizing_internal.h"
 #include "mm/gc/stress_internal.h"
 #include "mm/gc/trace_internal.h"
 #include "mm/gc/warm_internal.h"
@@ -253,7 +253,7 @@ static bool evacuate_some(struct mm_heap *heap, uint64_t cycle,
     mm_pause_evacuate(heap);
   bool goes_on = is_mine && mm_candidates_wait(heap);
   if (goes_on)
-    *rest_ns = mm_sizing_rest_ns(heap, mm_stat_now_ns() - began_ns);
+    *rest_ns = mm_pauses_rest_ns(heap, mm_stat_now_ns() - began_ns);
   mm_resume_world_from_outside(heap);
   return goes_on;
 }

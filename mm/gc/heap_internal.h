@@ -159,7 +159,8 @@ struct mm_stress {
 struct mm_request;
 struct mm_workers;
 
-/* When to collect next, and how; see sizing_internal.h. */
+/* When to collect next, and how; see sizing_internal.h, and of what pauses cost
+   pauses_internal.h. */
 struct mm_sizing {
   uint32_t min_regions, max_regions;
   uint32_t limit_regions;    /* soft limit of the heap's size */

@@ -8,11 +8,11 @@
 #include "mm/gc/sizing_internal.h"
 
 #include "mm/assert_internal.h"
-#include "mm/barrier_log.h"
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/generations_internal.h"
+#include "mm/gc/pauses_internal.h"
 #include "mm/gc/workers_internal.h"
 
 enum {
@@ -26,27 +26,10 @@ enum {
   FUTILE_MAX = 2,       /* in a row */
   KEEP_FRACTION = 4,    /* of what is above the limit goes back */
   WORKER_REGIONS = 16,  /* that survive, per worker worth waking */
-  GOAL_SHARE = 4,       /* of the pause goal, for what is usual */
-  CARDS_SHARE = 2,      /* of it, for cards */
-  EDEN_LEAST = 32 * 1024,
-  EDEN_STEP = 2,       /* times as much as before, at most */
-  YOUNG_FRACTION = 64, /* of the limit: fewer young regions are not worth it */
-  SEEN_LEAST = 16 * 1024, /* bytes to learn a cost from */
-  BYTE_COST = 1,          /* ns, of candidates; these three as measured, */
-  CARD_COST = 75,         /* and corrected by what is seen (mixed_ratio) */
-  REGION_COST = 2000,
-  UNWALKED_COST = 2, /* times that of what is walked */
-  SPARSEST_COST = 4, /* times that of those taken last */
-  RATIO_ONE = 256,
-  RATIO_LEAST = 32,
-  REST_MOST = 2,        /* times as long as a mixed pause, until the next one */
-  BEHIND_MOST = 16,     /* pauses that may not catch up with the program */
-  COST_WEIGHT = 4,      /* of what was known, to one of what was seen */
+  YOUNG_FRACTION = 64,  /* of the limit: fewer young regions are not worth it */
   CYCLE_MARGIN = 2,     /* times what is predicted */
   LITTLE_FRACTION = 16, /* of the limit: less lives than is worth learning */
   START_FRACTION = 16,  /* of the budget: no cycle starts sooner */
-  MUCH_SURVIVES = 4,    /* of young objects, a quarter */
-  LITTLE_SURVIVES = 16,
 };
 
 static uint32_t at_most(uint32_t value, uint32_t bound)
@@ -131,59 +114,13 @@ static uint32_t young_room(const struct mm_heap *heap)
   return used < limit ? (limit - used) / 2 : 0;
 }
 
-/* Bytes of new objects that a collection is to find; UINT64_MAX: as many as
-   there is room for.  A goal is for the worst pause, so the usual one gets a
-   part of it; and what was not seen yet is approached by steps. */
-static uint64_t eden_wanted_bytes(const struct mm_heap *heap)
-{
-  const struct mm_options *options = &heap->options;
-  const struct mm_sizing *sizing = &heap->sizing;
-  if (options->young_bytes)
-    return options->young_bytes;
-  if (!options->pause_goal_ns)
-    return UINT64_MAX;
-  if (sizing->young_cost_ns == 0)
-    return MM_REGION_BYTES;
-  uint64_t goal_ns = options->pause_goal_ns / GOAL_SHARE;
-  if (mm_candidates_wait(heap))
-    goal_ns /= 2; /* the rest of the pause is theirs */
-  /* Where roots take most of a pause, it does not get shorter by being had more
-     often: then young objects are to take as long as the roots. */
-  uint64_t roots_ns = sizing->roots_cost_ns;
-  goal_ns = goal_ns > 2 * roots_ns ? goal_ns - roots_ns : roots_ns;
-  uint64_t wanted = goal_ns * MM_REGION_BYTES / sizing->young_cost_ns;
-  uint64_t most = sizing->eden_bytes * EDEN_STEP;
-  if (wanted > most)
-    wanted = most;
-  return wanted < EDEN_LEAST ? EDEN_LEAST : wanted;
-}
-
 /* The same in regions. */
 static uint32_t young_wanted(const struct mm_heap *heap)
 {
-  uint64_t bytes = eden_wanted_bytes(heap);
+  uint64_t bytes = mm_pauses_eden_bytes(heap);
   uint64_t regions = bytes >> MM_REGION_LOG2;
   regions += (bytes & (MM_REGION_BYTES - 1)) != 0;
   return regions < UINT32_MAX ? (uint32_t)regions : UINT32_MAX;
-}
-
-/* Cards that may be logged until then.  What a card was seen to cost includes
-   the objects that were found by it; so this bounds a pause when a program
-   begins to store all over old objects, and else comes late. */
-static uint64_t cards_wanted(const struct mm_heap *heap)
-{
-  const struct mm_sizing *sizing = &heap->sizing;
-  if (!mm_is_generational(heap) || heap->options.young_bytes ||
-      !heap->options.pause_goal_ns)
-    return UINT64_MAX;
-  if (sizing->card_cost_ns == 0)
-    return MM_BARRIER_LOG_ENTRIES;
-  uint64_t wanted =
-      heap->options.pause_goal_ns / CARDS_SHARE / sizing->card_cost_ns;
-  uint64_t most = heap->cards.most * EDEN_STEP;
-  if (wanted > most)
-    wanted = most;
-  return wanted < MM_BARRIER_LOG_ENTRIES ? MM_BARRIER_LOG_ENTRIES : wanted;
 }
 
 /* What the next young collection may find, beside the survivors of this one. */
@@ -192,8 +129,8 @@ static void plan_young(struct mm_heap *heap)
   struct mm_sizing *sizing = &heap->sizing;
   uint32_t room = young_room(heap), wanted = young_wanted(heap);
   sizing->young_regions = heap->regions.used + at_most(wanted, room);
-  sizing->eden_bytes = eden_wanted_bytes(heap);
-  mm_cards_set_most(heap, cards_wanted(heap));
+  sizing->eden_bytes = mm_pauses_eden_bytes(heap);
+  mm_cards_set_most(heap, mm_pauses_cards(heap));
 }
 
 /* Fewer young regions are not worth a collection. */
@@ -229,130 +166,18 @@ bool mm_sizing_is_crowded(const struct mm_heap *heap)
          mm_regions_free(&heap->regions) / 2 < young_least(heap);
 }
 
-static uint64_t copied_bytes(const struct mm_heap *heap)
-{
-  uint64_t bytes = 0;
-  for (unsigned i = 0; i < heap->workers->count; i++)
-    bytes += heap->workers->each[i].moved_bytes;
-  return bytes;
-}
-
-/* Young ones, of all ages. */
-static uint64_t seen_bytes(const struct mm_heap *heap)
-{
-  uint64_t bytes = 0;
-  for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
-    bytes += heap->seen_bytes[age];
-  return bytes;
-}
-
-static void smooth(uint64_t *known, uint64_t seen)
-{
-  *known = *known ? (*known * (COST_WEIGHT - 1) + seen) / COST_WEIGHT : seen;
-}
-
-static uint64_t cards_scanned(const struct mm_heap *heap)
-{
-  uint64_t cards = 0;
-  for (unsigned i = 0; i < heap->workers->count; i++)
-    cards += heap->workers->each[i].cards;
-  return cards;
-}
-
-/* What is left of a pause without what is young was for the candidates. */
-static void learn_mixed(struct mm_heap *heap, uint64_t ns, uint64_t seen)
-{
-  struct mm_sizing *sizing = &heap->sizing;
-  uint64_t young_ns = sizing->young_cost_ns * seen / MM_REGION_BYTES;
-  young_ns += heap->candidates.caught_ns;
-  uint64_t taken_ns = ns > young_ns ? ns - young_ns : 0;
-  uint64_t ratio =
-      sizing->mixed_ratio * taken_ns / (heap->candidates.taken_ns + 1);
-  smooth(&sizing->mixed_ratio, ratio < RATIO_LEAST ? RATIO_LEAST : ratio);
-}
-
-/* What young objects cost per region of them, and per card. */
-static void learn_cost(struct mm_heap *heap)
-{
-  uint64_t roots_ns = heap->sizing.roots_ns;
-  uint64_t ns = mm_stat_now_ns() - heap->sizing.began_ns;
-  ns = ns > roots_ns ? ns - roots_ns : 0;
-  smooth(&heap->sizing.roots_cost_ns, roots_ns);
-  uint64_t seen = seen_bytes(heap);
-  if (heap->candidates.taken_bytes > 0) {
-    learn_mixed(heap, ns, seen);
-    return;
-  }
-  if (seen >= SEEN_LEAST)
-    smooth(&heap->sizing.young_cost_ns, ns * MM_REGION_BYTES / seen + 1);
-  uint64_t cards = cards_scanned(heap);
-  if (cards > 0)
-    smooth(&heap->sizing.card_cost_ns, ns / cards + 1);
-}
-
-uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
-                           uint64_t cards)
-{
-  uint64_t ns = bytes * BYTE_COST + cards * CARD_COST;
-  return ns * heap->sizing.mixed_ratio / RATIO_ONE + REGION_COST;
-}
-
-uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap)
-{
-  uint64_t goal = heap->options.pause_goal_ns;
-  if (goal == 0)
-    return UINT64_MAX;
-  uint64_t share_ns = mm_is_generational(heap) ? goal / 2 : goal / GOAL_SHARE;
-  uint64_t spent_ns = heap->candidates.caught_ns;
-  return share_ns > spent_ns ? share_ns - spent_ns : 0;
-}
-
-static uint32_t old_regions(const struct mm_heap *heap)
+uint32_t mm_sizing_old_regions(const struct mm_heap *heap)
 {
   return heap->regions.used - heap->young_count;
 }
 
-/* What the candidates that were chosen will give back. */
-static uint32_t garbage_regions(const struct mm_heap *heap)
+uint32_t mm_sizing_garbage_regions(const struct mm_heap *heap)
 {
   const struct mm_candidates *candidates = &heap->candidates;
   uint64_t bytes = 0;
   for (uint32_t i = candidates->next; i < candidates->count; i++)
     bytes += MM_REGION_BYTES - candidates->each[i].live_bytes;
   return (uint32_t)(bytes >> MM_REGION_LOG2);
-}
-
-/* What is allocated per nanosecond since the candidates were chosen. */
-static double allocation_rate(const struct mm_heap *heap)
-{
-  const struct mm_sizing *sizing = &heap->sizing;
-  uint64_t now = mm_stat_counter(&heap->stat, MM_COUNT_ALLOCATED_BYTES);
-  uint64_t elapsed_ns = mm_stat_now_ns() - sizing->updated_ns + 1;
-  return (double)(now - sizing->allocated_bytes) / (double)elapsed_ns;
-}
-
-/* Until the next cycle has to start, with all candidates gone. */
-static uint64_t time_left_ns(const struct mm_heap *heap, uint64_t most_ns)
-{
-  uint32_t old = old_regions(heap);
-  uint32_t end = heap->sizing.start_regions + garbage_regions(heap);
-  double rate = allocation_rate(heap);
-  double room = end > old ? (double)(end - old) * MM_REGION_BYTES : 0;
-  return room < rate * (double)most_ns ? (uint64_t)(room / rate) : most_ns;
-}
-
-uint64_t mm_sizing_rest_ns(const struct mm_heap *heap, uint64_t pause_ns)
-{
-  const struct mm_candidates *candidates = &heap->candidates;
-  uint64_t most_ns = pause_ns * REST_MOST;
-  if (candidates->behind > BEHIND_MOST)
-    return pause_ns / (candidates->behind - BEHIND_MOST);
-  if (candidates->behind > 0 || candidates->taken_ns == 0)
-    return pause_ns;
-  uint64_t pauses = mm_candidates_cost_ns(heap) / candidates->taken_ns + 1;
-  uint64_t left_ns = time_left_ns(heap, pauses * (most_ns + pause_ns));
-  uint64_t rest_ns = left_ns / pauses;
-  return rest_ns < 2 * pause_ns ? pause_ns : rest_ns - pause_ns;
 }
 
 uint64_t mm_sizing_candidates_bytes(const struct mm_heap *heap)
@@ -377,7 +202,7 @@ void mm_sizing_init(struct mm_heap *heap)
   if (heap->options.gc == MM_GC_EPSILON)
     sizing->limit_regions = sizing->max_regions;
   mm_cards_set_most(heap, UINT64_MAX);
-  sizing->mixed_ratio = RATIO_ONE;
+  mm_pauses_init(heap);
   sizing->updated_ns = mm_stat_now_ns();
   sizing->start_bytes = ((uint64_t)sizing->limit_regions << MM_REGION_LOG2) / 2;
   sizing->start_regions = sizing->limit_regions / 2;
@@ -509,7 +334,8 @@ static uint32_t start_regions_for(struct mm_heap *heap, uint32_t live)
 {
   struct mm_sizing *sizing = &heap->sizing;
   uint64_t now_ns = mm_stat_now_ns();
-  uint32_t old = old_regions(heap), left = old - garbage_regions(heap);
+  uint32_t old = mm_sizing_old_regions(heap),
+           left = old - mm_sizing_garbage_regions(heap);
   uint32_t grown = old > sizing->old_regions ? old - sizing->old_regions : 0;
   double rate = (double)grown / (double)(now_ns - sizing->updated_ns + 1);
   double need = CYCLE_MARGIN * rate * (double)mm_cycle_expected_ns(heap) +
@@ -529,16 +355,6 @@ static uint32_t start_regions_for(struct mm_heap *heap, uint32_t live)
                                                         : least + 1;
 }
 
-/* What is not walked yet costs more to scan, and of candidates the sparsest,
-   which come first, cost most for what they hold: so it will be learned, but
-   not before a pause has taken too long. */
-static void expect_candidates(struct mm_sizing *sizing)
-{
-  sizing->young_cost_ns *= UNWALKED_COST;
-  sizing->card_cost_ns *= UNWALKED_COST;
-  sizing->mixed_ratio *= SPARSEST_COST;
-}
-
 /* After a cycle, or a full collection in place of one. */
 static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
 {
@@ -554,34 +370,16 @@ static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
   sizing->was_short = false;
   sizing->start_regions = start_regions_for(heap, live);
   if (heap->candidates.count > 0)
-    expect_candidates(sizing);
+    mm_pauses_expect_candidates(heap);
   plan_young(heap);
-}
-
-/*
- * How often an object has to survive before it is old (Ungar and Jackson, "An
- * adaptive tenuring policy for generation scavengers", 1992): the more survive,
- * the sooner, for each time one survives it is copied, and the cards of old
- * objects that refer to it are scanned.
- */
-static enum mm_age tenure_age_for(const struct mm_heap *heap)
-{
-  uint64_t seen = seen_bytes(heap), copied = copied_bytes(heap);
-  if (seen < SEEN_LEAST)
-    return heap->tenure_age;
-  if (copied > seen / MUCH_SURVIVES)
-    return MM_AGE_SURVIVOR;
-  if (copied > seen / LITTLE_SURVIVES)
-    return MM_AGE_SURVIVOR + 1;
-  return MM_AGE_SURVIVOR + 2;
 }
 
 static void update_after_young(struct mm_heap *heap, bool was_short)
 {
   struct mm_sizing *sizing = &heap->sizing;
   if (!mm_is_stressed(heap) && heap->candidates.taken_bytes == 0)
-    heap->tenure_age = tenure_age_for(heap);
-  learn_cost(heap);
+    heap->tenure_age = mm_pauses_tenure_age(heap);
+  mm_pauses_learn(heap);
   sizing->survivor_regions = heap->young_count + heap->from_count;
   sizing->keep_regions = heap->regions.committed;
   if (soft_limit(heap) == sizing->limit_regions)
@@ -641,7 +439,7 @@ bool mm_sizing_wants_cycle(const struct mm_heap *heap)
     return false;
   if (never_copies(heap))
     return mm_sizing_claimed_bytes(heap) >= heap->sizing.start_bytes;
-  return old_regions(heap) >= heap->sizing.start_regions &&
+  return mm_sizing_old_regions(heap) >= heap->sizing.start_regions &&
          !mm_candidates_wait(heap);
 }
 

@@ -46,11 +46,11 @@
  * where old regions fill up from one full collection, which sets the limit, to
  * the next, which runs when there is no room for a useful number of young ones.
  * How many follows from --young, or from the pause goal and what young
- * collections were seen to cost, and else is all there is room for.  It may be
- * part of a region (eden_bytes): then the first part of one serves again and
- * again.  A pause goal bounds the cards that are logged until then as well
- * (cards.most), for a program that begins to store all over old objects makes
- * each young one cost many times what was learned.
+ * collections were seen to cost (pauses_internal.h), and else is all there is
+ * room for.  It may be part of a region (eden_bytes): then the first part of
+ * one serves again and again.  A pause goal bounds the cards that are logged
+ * until then as well (cards.most), for a program that begins to store all over
+ * old objects makes each young one cost many times what was learned.
  *
  * With gc=concurrent and regions no copy of everything has to find room, so
  * nothing is reserved but for some candidates.  A cycle starts when old regions
@@ -98,19 +98,14 @@ unsigned mm_sizing_workers(const struct mm_heap *heap);
    lock. */
 bool mm_sizing_wants_cycle(const struct mm_heap *heap);
 
-/* What moving so many bytes, referred to from so many cards, will cost. */
-uint64_t mm_sizing_copy_ns(const struct mm_heap *heap, uint64_t bytes,
-                           uint64_t cards);
-
-/* What a pause may spend on candidates; what is sure to be free for copies of
-   them, before any is taken.  World stopped. */
-uint64_t mm_sizing_candidates_ns(const struct mm_heap *heap);
+/* What is sure to be free for copies of candidates, before any is taken.  World
+   stopped. */
 uint64_t mm_sizing_candidates_bytes(const struct mm_heap *heap);
 
-/* Without generations: how long the program goes on after a pause for
-   candidates that took so long, before the next one.  World stopped, or by the
-   thread of the cycles. */
-uint64_t mm_sizing_rest_ns(const struct mm_heap *heap, uint64_t pause_ns);
+/* Regions that are not young, and what the candidates that were chosen will
+   give back of them. */
+uint32_t mm_sizing_old_regions(const struct mm_heap *heap);
+uint32_t mm_sizing_garbage_regions(const struct mm_heap *heap);
 
 /* May a young collection make room for an allocation? */
 bool mm_sizing_has_young_room(const struct mm_heap *heap);

@@ -39,7 +39,7 @@
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/evacuate_internal.h"
-#include "mm/gc/sizing_internal.h"
+#include "mm/gc/pauses_internal.h"
 #include "mm/space/object_internal.h"
 
 static void set_trace(struct mm_heap *heap, uint32_t index, enum mm_trace trace)
@@ -72,7 +72,7 @@ static void prepare(struct mm_heap *heap)
   mm_fixed_finish_sweep(heap); /* cards are scanned with all that is there */
   heap->candidates.taken_bytes = heap->candidates.taken_ns = 0;
   if (mm_candidates_wait(heap))
-    mm_candidates_take(heap, mm_sizing_candidates_ns(heap));
+    mm_candidates_take(heap, mm_pauses_candidates_ns(heap));
   heap->from_count = heap->young_count;
   for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
     heap->seen_bytes[age] = 0;

@@ -13,6 +13,7 @@
 #include "mm/gc/safepoint_internal.h"
 #include "tests/unit/jit_vm_fixture.h"
 #include "tests/unit/suite.h"
+#include "vm/core/threads.h"
 
 static void start(struct vm_options options, const char *text)
 {
@@ -172,6 +173,74 @@ START_TEST(a_thread_that_only_calls_compiled_methods_stops_when_it_is_to)
 }
 END_TEST
 
+/* --- The machine exits while a thread polls --- */
+
+/* Where the machine exits: in a loop or in a method that is called. */
+#define EXITING(body)                                                          \
+  CORE_PRELUDE                                                                 \
+  ".record Seen {\n i32 rounds <static>\n i32 handlers <static>\n}\n"          \
+  ".function i32 leaf() {\n ldstatic Seen.rounds\n addi 1\n"                   \
+  " ststatic Seen.rounds\n ldai 0\n return\n}\n"                               \
+  ".function i32 polls(i32 a0) {\nbegin:\n lda a0\n jeqz end\n"                \
+  " call Test.hook\n" body                                                     \
+  "end:\n ldai 0\n return\ncaught:\n ldai 1\n ststatic Seen.handlers\n"        \
+  " ldai 1\n return\n.catchall begin, end, caught\n}\n"                        \
+  ".function i32 middle(i32 a0) {\nbegin:\n call polls, a0\nend:\n return\n"   \
+  "caught:\n ldai 1\n ststatic Seen.handlers\n return\n"                       \
+  ".catchall begin, end, caught\n}\n"                                          \
+  ".function i32 main() {\n movi v0, 0\n call middle, v0\n call leaf\n"        \
+  " ldai 0\n ststatic Seen.rounds\n movi v0, 1\n call middle, v0\n"            \
+  " return\n}\n"
+
+static const char *const exiting[] = {
+    EXITING(" movi v0, 100\nagain:\n ldstatic Seen.rounds\n addi 1\n"
+            " ststatic Seen.rounds\n inci v0, -1\n lda v0\n jnez again\n"),
+    EXITING(" call leaf\n call leaf\n"),
+};
+
+static uint64_t *seen(const char *name)
+{
+  const struct vm_field *field = core_field("Seen", name);
+  return &field->owner->statics[field->offset].u64;
+}
+
+/* Another thread might. */
+static void exit_when_stopped(struct vm *vm)
+{
+  jit_tier.world_stopped(vm);
+  if (calls > 0)
+    vm_exit(vm, 42);
+}
+
+static const char *const between[] = {NULL, "polls", "middle"};
+enum { EXITS = 2 * 3 };
+
+/* With all frames compiled, or one of them interpreted. */
+START_TEST(a_machine_that_exits_while_a_thread_polls_runs_no_more_of_it)
+{
+  struct mm_error error = {{0}};
+  int status = -1;
+  const char *interpreted = between[_i % 3];
+  start(machine_options(), exiting[_i / 3]);
+  if (interpreted)
+    jit_vm_interpret(interpreted);
+  struct vm_tier tier = jit_tier;
+  tier.world_stopped = exit_when_stopped;
+  machine.vm->tier = &tier;
+  calls = 0;
+  core_hook(only_raise);
+  enum vm_outcome outcome =
+      vm_run(machine.vm, "_GLOBAL::main", 0, NULL, &status, &error);
+  ck_assert_int_eq(outcome, VM_EXITED);
+  ck_assert_int_eq(status, 42);
+  ck_assert_uint_eq(calls, 1);
+  ck_assert_uint_le(*seen("rounds"), 1);
+  ck_assert_uint_eq(*seen("handlers"), 0);
+  machine.vm->tier = &jit_tier;
+  jit_vm_close();
+}
+END_TEST
+
 /* --- The end of the stack --- */
 
 /* How deep a method with so many registers gets until the stack is full. */
@@ -296,6 +365,9 @@ int main(void)
   tcase_add_test(polls, a_method_passes_a_poll_that_did_not_lower_the_limit);
   tcase_add_test(polls,
                  a_thread_that_only_calls_compiled_methods_stops_when_it_is_to);
+  tcase_add_loop_test(
+      polls, a_machine_that_exits_while_a_thread_polls_runs_no_more_of_it, 0,
+      EXITS);
   TCase *stack = tcase_create("stack");
   tcase_add_test(stack,
                  a_full_stack_is_noticed_where_the_interpreter_notices_it);

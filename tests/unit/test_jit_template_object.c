@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mm/mm_inline.h"
 #include "tests/unit/jit_vm_fixture.h"
 #include "tests/unit/suite.h"
+#include "vm/core/core_internal.h"
 
 /* --- The methods --- */
 
@@ -185,6 +187,12 @@ static const char world[] = CORE_PRELUDE
     ".record panda.ArithmeticException <external>\n"
     ".record panda.ExceptionInInitializerError <external>\n"
     ".record panda.NoClassDefFoundError <external>\n"
+    ".record panda.VerifyError <external>\n"
+    ".record i32[][] <external>\n"
+    ".function void i32[][].ctor(i32[][] a0, i32 a1, i32 a2) <ctor, external>\n"
+    ".record i8[][][] <external>\n"
+    ".function void i8[][][].ctor(i8[][][] a0, i32 a1, i32 a2, i32 a3) <ctor, "
+    "external>\n"
     ".function void IO.printI64(i64 a0) <external>\n"
     ".record Error <extends=panda.Object> {}\n"
     ".record Cell {\n i8 b\n u8 ub\n i16 s\n u16 us\n i32 i\n u32 u\n i64 l\n"
@@ -234,12 +242,17 @@ static const char world[] = CORE_PRELUDE
     " lda.str \" \"\n sta.obj v0\n call.short IO.printString, v0\n"
     " return.void\n}\n";
 
-static const char *const errors[] = {
-    "NullPointerException",        "ArrayIndexOutOfBoundsException",
-    "ClassCastException",          "ArrayStoreException",
-    "NegativeArraySizeException",  "ArithmeticException",
-    "StackOverflowException",      "OutOfMemoryError",
-    "ExceptionInInitializerError", "NoClassDefFoundError"};
+static const char *const errors[] = {"NullPointerException",
+                                     "ArrayIndexOutOfBoundsException",
+                                     "ClassCastException",
+                                     "ArrayStoreException",
+                                     "NegativeArraySizeException",
+                                     "ArithmeticException",
+                                     "StackOverflowException",
+                                     "OutOfMemoryError",
+                                     "ExceptionInInitializerError",
+                                     "NoClassDefFoundError",
+                                     "VerifyError"};
 enum { ERRORS = sizeof errors / sizeof errors[0] };
 
 /* Answers what the body leaves in the accumulator, or which exception it was.
@@ -320,10 +333,160 @@ START_TEST(a_method_answers_the_same_interpreted_and_compiled)
 }
 END_TEST
 
+/* --- What the runtime throws for compiled code --- */
+
+/* Sizes of arrays of arrays: 3 arrays of a0, whichever that is. */
+#define LENGTHS                                                                \
+  " sta.obj v3\n ldai 2\n ldarr.obj v3\n sta.obj v3\n lenarr v3\n" RETURN_32
+
+static const struct {
+  const char *body;
+  const char *some[3]; /* answers that have to be among them */
+} refusals[] = {
+    /* Of what the verifier could not prove. */
+    {" ldobj a4, Cell.i\n" RETURN_32, {"-1010 ", "-1000 ", "0 "}},
+    {" movi v0, 9\n lda v0\n stobj a4, Cell.i\n ldobj a4, Cell.i\n" RETURN_32,
+     {"-1010 ", "-1000 ", "9 "}},
+    {" lenarr a4\n add2 a0\n" RETURN_32, {"-1010 ", "-1000 ", "2 "}},
+    {" ldai 1\n ldarr a4\n add2 a0\n" RETURN_32, {"-1010 ", "-1000 ", "-200 "}},
+    {" ldai 1\n ldarr.obj a4\n jnez.obj n\n ldai.64 1\n jmp end\nn:\n"
+     " ldai.64 2\n",
+     {"-1010 ", "-1000 ", "1 "}},
+    {" lda a0\n sta v0\n call.short Cell.plus, a4, v0\n" RETURN_32,
+     {"-1010 ", "-1000 ", "-199 "}},
+    /* Of sizes that are not to be had. */
+    {" movi v1, 3\n initobj.short i32[][].ctor, v1, a0\n" LENGTHS,
+     {"-1004 ", "-1007 ", "40000 "}},
+    {" movi v1, 300000\n initobj.short i32[][].ctor, a0, v1\n" LENGTHS,
+     {"-1004 ", "-1007 ", "300000 "}},
+    {LOW_HALF " mov v1, a0\n movi v2, 3\n"
+              " initobj.range i8[][][].ctor, v0\n" LENGTHS,
+     {"-1004 ", "-1007 ", "77 "}},
+};
+enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
+
+START_TEST(what_is_refused_is_refused_interpreted_and_compiled)
+{
+  char *text = write_program(refusals[_i].body);
+  char *wanted = run(text, VM_JIT_OFF);
+  char *got = run(text, VM_JIT_ALWAYS);
+  for (int i = 0; i < 3; i++)
+    ck_assert_msg(strstr(wanted, refusals[_i].some[i]), "no %s in %s",
+                  refusals[_i].some[i], wanted);
+  ck_assert_msg(strcmp(got, wanted) == 0, "%s\ngot    %s\nwanted %s",
+                refusals[_i].body, got, wanted);
+  free(text);
+  free(wanted);
+  free(got);
+}
+END_TEST
+
+/* --- Memory refused --- */
+
+/* Makes something in the accumulator.  1: OutOfMemoryError, 2: it is null. */
+#define TRYING(name, body)                                                     \
+  ".function i32 " name "() {\nbegin:\n" body                                  \
+  "end:\n jeqz.obj null\n ldai 0\n return\nnull:\n ldai 2\n return\n"          \
+  "caught:\n ldai 1\n return\n"                                                \
+  ".catch panda.OutOfMemoryError, begin, end, caught\n}\n"
+
+static const char wanting[] = CORE_PRELUDE
+    ".record Cell {}\n.array numbers i32 3 { 5 -6 7 }\n"
+    ".array words panda.String 2 { \"one\" \"two\" }\n"
+    ".record i32[][] <external>\n"
+    ".function void i32[][].ctor(i32[][] a0, i32 a1, i32 a2) <ctor, "
+    "external>\n" TRYING("literal", " lda.const v0, numbers\n lda.obj v0\n")
+        TRYING("strings", " lda.const v0, words\n lda.obj v0\n")
+            TRYING("type", " lda.type Cell\n")
+                TRYING("arrays", " movi v0, 2\n initobj.short i32[][].ctor, "
+                                 "v0, v0\n") ".function i32 main() {\n call "
+                                             "literal\n sta v0\n call strings\n"
+                                             " add2 v0\n sta v0\n call type\n "
+                                             "add2 v0\n sta v0\n call arrays\n"
+                                             " add2 v0\n sta v0\n call "
+                                             "Test.hook\n lda v0\n return\n}\n";
+
+enum { FILLERS = 20000 };
+
+/* So many numbers, or, 0, what a mirror is made of. */
+static struct mm_ref make(struct vm_thread *thread, uint32_t length)
+{
+  struct vm_class *array = vm_class_array_of_prim(thread->vm, VM_PRIM_I64);
+  struct mm_layout *mirror = &thread->vm->known.class_->layout;
+  return length > 0 ? mm_alloc_array(&thread->mutator, &array->layout, length)
+                    : mm_alloc_nonmoving(&thread->mutator, mirror, 0);
+}
+
+/* With arrays that get smaller and smaller, which `held` refers to. */
+static void fill_heap(struct vm_thread *thread, const struct mm_ref *held)
+{
+  uint32_t next = 0;
+  for (uint32_t length = 4096;; length /= 8) {
+    struct mm_ref object;
+    while (!mm_is_null(object = make(thread, length))) {
+      ck_assert_uint_lt(next, FILLERS);
+      vm_array_set_ref(thread, *held, next++, object);
+    }
+    if (length == 0)
+      return;
+  }
+}
+
+static int answer_of(struct vm_thread *thread, const char *name)
+{
+  union vm_slot result;
+  ck_assert(
+      machine.vm->engine.invoke(thread, jit_vm_method(name), NULL, &result));
+  jit_vm_code(name);
+  return result.i32;
+}
+
+/* Mirrors are made once: the class forgets the one that it has, before what
+   that took is filled as well. */
+static bool ask_with_a_full_heap(struct vm_thread *thread)
+{
+  static const char *const names[] = {"literal", "strings", "type", "arrays"};
+  struct mm_ref held[1];
+  struct mm_scope scope;
+  mm_scope_open(&thread->mutator, &scope, held, 1);
+  held[0] = vm_new_array(
+      thread, vm_class_array_of(thread->vm, thread->vm->known.object), FILLERS);
+  core_class("Cell")->mirror = MM_NULL;
+  fill_heap(thread, held);
+  for (int i = 0; i < 4; i++)
+    ck_assert_msg(answer_of(thread, names[i]) == 1, "%s", names[i]);
+  mm_scope_close(&thread->mutator, &scope);
+  for (int i = 0; i < 4; i++)
+    ck_assert_msg(answer_of(thread, names[i]) == 0, "%s", names[i]);
+  return true;
+}
+
+START_TEST(what_a_full_heap_has_no_room_for_is_an_error_of_compiled_code)
+{
+  struct vm_options options = machine_options();
+  options.mm.heap_max_bytes = 4 << 20;
+  options.mm.gc = MM_GC_STW;
+  options.mm.generational = MM_GENERATIONAL_OFF;
+  options.mm.verify = 0;
+  jit_vm_open(VM_JIT_ALWAYS, options);
+  core_load("t.pa", wanting);
+  ck_assert_int_eq(core_run(), 0); /* all is resolved */
+  core_hook(ask_with_a_full_heap);
+  ck_assert_int_eq(core_run(), 0);
+  jit_vm_close();
+}
+END_TEST
+
 int main(void)
 {
   TCase *same = tcase_create("same");
   tcase_add_loop_test(same, a_method_answers_the_same_interpreted_and_compiled,
                       0, BODIES);
-  return suite_main("jit_template_object", (TCase *[]){same, NULL});
+  TCase *refused = tcase_create("refused");
+  tcase_add_loop_test(refused,
+                      what_is_refused_is_refused_interpreted_and_compiled, 0,
+                      REFUSALS);
+  tcase_add_test(refused,
+                 what_a_full_heap_has_no_room_for_is_an_error_of_compiled_code);
+  return suite_main("jit_template_object", (TCase *[]){same, refused, NULL});
 }

@@ -11,6 +11,7 @@
 
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/gc/pauses_internal.h"
 #include "tests/unit/mm_fixture.h"
 
 enum {
@@ -153,10 +154,10 @@ START_TEST(mixed_pauses_are_spread_over_the_time_that_there_is)
   hold_candidates();
   struct mm_sizing *sizing = &f.heap->sizing;
   sizing->start_regions = UINT32_MAX / 2; /* there is room for long */
-  uint64_t rest_ns = mm_sizing_rest_ns(f.heap, PAUSE_NS);
+  uint64_t rest_ns = mm_pauses_rest_ns(f.heap, PAUSE_NS);
   ck_assert_uint_ge(rest_ns, 2 * PAUSE_NS);
   sizing->start_regions = 0;
-  ck_assert_uint_eq(mm_sizing_rest_ns(f.heap, PAUSE_NS), PAUSE_NS);
+  ck_assert_uint_eq(mm_pauses_rest_ns(f.heap, PAUSE_NS), PAUSE_NS);
   fixture_hold(&f, MM_CYCLE_IDLE);
 }
 END_TEST
@@ -168,11 +169,11 @@ START_TEST(candidates_get_a_part_of_the_goal)
   open_heap(_i * FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
   f.heap->options.pause_goal_ns = 1000;
   uint64_t share_ns = _i == 0 ? 250 : 500;
-  ck_assert_uint_eq(mm_sizing_candidates_ns(f.heap), share_ns);
+  ck_assert_uint_eq(mm_pauses_candidates_ns(f.heap), share_ns);
   f.heap->candidates.caught_ns = 100;
-  ck_assert_uint_eq(mm_sizing_candidates_ns(f.heap), share_ns - 100);
+  ck_assert_uint_eq(mm_pauses_candidates_ns(f.heap), share_ns - 100);
   f.heap->candidates.caught_ns = 1000;
-  ck_assert_uint_eq(mm_sizing_candidates_ns(f.heap), 0);
+  ck_assert_uint_eq(mm_pauses_candidates_ns(f.heap), 0);
 }
 END_TEST
 
@@ -196,12 +197,12 @@ START_TEST(pauses_that_cannot_catch_up_leave_the_program_ever_less_time)
   enum { PAUSE_NS = 1000000 };
   hold_candidates();
   f.heap->candidates.behind = 1;
-  ck_assert_uint_eq(mm_sizing_rest_ns(f.heap, PAUSE_NS), PAUSE_NS);
+  ck_assert_uint_eq(mm_pauses_rest_ns(f.heap, PAUSE_NS), PAUSE_NS);
   f.heap->candidates.behind = 30;
-  uint64_t rest_ns = mm_sizing_rest_ns(f.heap, PAUSE_NS);
+  uint64_t rest_ns = mm_pauses_rest_ns(f.heap, PAUSE_NS);
   ck_assert_uint_lt(rest_ns, PAUSE_NS / 2);
   f.heap->candidates.behind = 300;
-  ck_assert_uint_lt(mm_sizing_rest_ns(f.heap, PAUSE_NS), rest_ns / 2);
+  ck_assert_uint_lt(mm_pauses_rest_ns(f.heap, PAUSE_NS), rest_ns / 2);
   fixture_hold(&f, MM_CYCLE_IDLE);
 }
 END_TEST

@@ -62,6 +62,8 @@ static bool compiles_at_once(const struct vm_options *vm)
   return vm->jit.mode != VM_JIT_ON;
 }
 
+#define CLI_NEEDS_YOUNG "--generational=on or auto"
+
 static const struct {
   const char *option;
   bool (*is_idle)(const struct vm_options *vm);
@@ -72,8 +74,8 @@ static const struct {
     {"heap-min", never_collects, "gc", "--gc=stw"},
     {"heap-growth", never_collects, "gc", "--gc=stw"},
     {"gc-workers", never_collects, "gc", "--gc=stw"},
-    {"young", has_no_young, "generational", "--generational=on"},
-    {"pause-goal", has_no_goal, "generational", "--generational=on"},
+    {"young", has_no_young, "generational", CLI_NEEDS_YOUNG},
+    {"pause-goal", has_no_goal, "generational", CLI_NEEDS_YOUNG},
     {"jit-threshold", compiles_at_once, "jit", CLI_NEEDS_JIT},
     {"jit-sync", compiles_at_once, "jit", CLI_NEEDS_JIT},
     {"code-cache", compiles_nothing, "jit", CLI_NEEDS_JIT},
