@@ -15,7 +15,8 @@
 
 enum {
   FIRST_FRACTION = 2, /* of the limit, to judge by at first */
-  TRY_FRACTION = 16,  /* the same, for a try */
+  FIRST_MOST = 32 << 20,
+  TRY_FRACTION = 64, /* the same, for a try */
   TRY_LEAST = 1 << 20,
   MANY_STW = 50, /* percent of young objects live: too many */
   MANY_CONCURRENT = 87,
@@ -71,13 +72,18 @@ static void look(struct mm_heap *heap)
   generations->lived_bytes += lived_bytes(heap);
 }
 
+static uint64_t at_most(uint64_t value, uint64_t bound)
+{
+  return value < bound ? value : bound;
+}
+
 /* A program that sets to work makes what it will keep, so the first look is a
    long one. */
 static uint64_t window_bytes(const struct mm_heap *heap)
 {
   uint64_t limit_bytes = (uint64_t)heap->sizing.limit_regions << MM_REGION_LOG2;
   if (!heap->generations.has_left)
-    return limit_bytes / FIRST_FRACTION;
+    return at_most(limit_bytes / FIRST_FRACTION, FIRST_MOST);
   uint64_t bytes = limit_bytes / TRY_FRACTION;
   return bytes > TRY_LEAST ? bytes : TRY_LEAST;
 }

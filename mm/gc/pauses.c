@@ -191,7 +191,7 @@ uint64_t mm_pauses_candidates_ns(const struct mm_heap *heap)
   uint64_t goal = heap->options.pause_goal_ns;
   if (goal == 0)
     return UINT64_MAX;
-  uint64_t share_ns = mm_is_generational(heap) ? goal / 2 : goal / GOAL_SHARE;
+  uint64_t share_ns = goal / GOAL_SHARE;
   uint64_t spent_ns = heap->candidates.caught_ns;
   return share_ns > spent_ns ? share_ns - spent_ns : 0;
 }
