@@ -35,7 +35,7 @@ enum mm_growth_rule {
 };
 
 /* growth_price where nothing else is said. */
-enum { MM_GROWTH_PRICE = 4000 };
+enum { MM_GROWTH_PRICE = 2500 };
 
 /* How a space of objects that do not move finds room for one. */
 enum mm_fit {

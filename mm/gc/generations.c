@@ -11,6 +11,8 @@
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/sizing_internal.h"
+#include "mm/gc/stress_internal.h"
 #include "mm/gc/workers_internal.h"
 
 enum {
@@ -21,6 +23,8 @@ enum {
   MANY_STW = 50, /* percent of young objects live: too many */
   MANY_CONCURRENT = 87,
   WAIT_MOST = 16,
+  TRY_ROOM = 4, /* windows until the next cycle: survivors, and what is new */
+  PUT_OFF_MOST = 2,
 };
 
 static void set(struct mm_heap *heap, bool is_on)
@@ -185,9 +189,16 @@ bool mm_generations_should_return(struct mm_heap *heap)
   return is_free(heap) && !mm_is_generational(heap) && has_waited(heap);
 }
 
-bool mm_generations_may_return(const struct mm_heap *heap)
+bool mm_generations_may_return(struct mm_heap *heap)
 {
-  return !mm_is_generational(heap) && may_change(heap);
+  struct mm_generations *generations = &heap->generations;
+  if (mm_is_generational(heap) || !may_change(heap))
+    return false;
+  bool is_put_off =
+      !mm_is_stressed(heap) && generations->put_off < PUT_OFF_MOST &&
+      !mm_sizing_has_until_cycle(heap, TRY_ROOM * window_bytes(heap));
+  generations->put_off = is_put_off ? generations->put_off + 1 : 0;
+  return !is_put_off;
 }
 
 void mm_generations_return(struct mm_heap *heap)

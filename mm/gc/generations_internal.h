@@ -21,7 +21,8 @@
  * now and then they are tried, for a short while: at first after one cycle (a
  * full collection, with gc=stw), then after two, four and so on, up to
  * WAIT_MOST, as long as each try finds the same; one that finds fewer alive
- * makes the next wait short again.
+ * makes the next wait short again.  A try that a cycle would interrupt goes on
+ * until that is over, so when one is near the try is put off, twice at most.
  *
  * The heap changes over in a pause, after the collection, when nothing is
  * young, no cycle runs and no candidates wait.  Cards are clean then, and
@@ -49,7 +50,7 @@ void mm_generations_after_full(struct mm_heap *heap);
    next asks mm_generations_may_return, as a cycle could have begun since, and
    calls mm_generations_return before its young collection of nothing. */
 bool mm_generations_should_return(struct mm_heap *heap);
-bool mm_generations_may_return(const struct mm_heap *heap);
+bool mm_generations_may_return(struct mm_heap *heap);
 void mm_generations_return(struct mm_heap *heap);
 
 #endif

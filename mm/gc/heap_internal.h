@@ -198,6 +198,7 @@ struct mm_generations {
   bool returns;  /* the running collection ends with is_on */
   uint32_t wait; /* atomic; cycles or full collections until they are tried */
   uint32_t next_wait;   /* and after that */
+  uint32_t put_off;     /* tries in a row, as a cycle was near */
   uint64_t seen_bytes;  /* of young objects, in this window */
   uint64_t lived_bytes; /* of them */
 };

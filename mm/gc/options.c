@@ -9,7 +9,7 @@
  *              (with AddressSanitizer 1 GiB: its shadow leaves no more below
  *              2 GiB); at least 1 MiB; rounded up to regions of 128 KiB
  *   heap_min   default 64 MiB, or heap_max if that is less
- *   growth     default 400 percent; with MM_GROWTH_BALANCE 4000 millionths per
+ *   growth     default 400 percent; with MM_GROWTH_BALANCE 2500 millionths per
  *              MiB
  *   workers    default one per processor, at most 4; 1 if deterministic
  */

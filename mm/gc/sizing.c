@@ -443,6 +443,17 @@ bool mm_sizing_wants_cycle(const struct mm_heap *heap)
          !mm_candidates_wait(heap);
 }
 
+bool mm_sizing_has_until_cycle(const struct mm_heap *heap, uint64_t bytes)
+{
+  const struct mm_sizing *sizing = &heap->sizing;
+  if (!is_concurrent(heap))
+    return true;
+  if (never_copies(heap))
+    return mm_sizing_claimed_bytes(heap) + bytes < sizing->start_bytes;
+  return mm_sizing_old_regions(heap) + (bytes >> MM_REGION_LOG2) <
+         sizing->start_regions;
+}
+
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
 {
   const struct mm_sizing *sizing = &heap->sizing;

@@ -98,6 +98,9 @@ unsigned mm_sizing_workers(const struct mm_heap *heap);
    lock. */
 bool mm_sizing_wants_cycle(const struct mm_heap *heap);
 
+/* Will none be wanted before so much more is in use?  World stopped. */
+bool mm_sizing_has_until_cycle(const struct mm_heap *heap, uint64_t bytes);
+
 /* What is sure to be free for copies of candidates, before any is taken.  World
    stopped. */
 uint64_t mm_sizing_candidates_bytes(const struct mm_heap *heap);
