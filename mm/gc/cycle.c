@@ -289,9 +289,20 @@ static void rest_locked(struct mm_heap *heap, uint64_t ns)
   }
 }
 
+/* Beside the program, in whose pauses it stops. */
+static bool beside(struct mm_heap *heap, uint64_t cycle,
+                   bool (*part)(struct mm_heap *heap, uint64_t cycle))
+{
+  mm_marker_begin(heap);
+  bool is_done = mm_cycle_is(heap, cycle) && part(heap, cycle);
+  mm_marker_end(heap);
+  return is_done;
+}
+
 static void evacuate_all(struct mm_heap *heap, uint64_t cycle)
 {
   uint64_t rest_ns;
+  beside(heap, cycle, mm_marker_check); /* tests hold it here */
   while (evacuate_some(heap, cycle, &rest_ns)) {
     pthread_mutex_lock(&heap->lock);
     rest_locked(heap, rest_ns);
@@ -315,14 +326,9 @@ static bool sweep_fixed(struct mm_heap *heap, uint64_t cycle)
   return is_mine;
 }
 
-/* A part of the walk. */
-static bool walk(struct mm_heap *heap, uint64_t cycle,
-                 bool (*part)(struct mm_heap *heap, uint64_t cycle))
+static bool has_candidates(struct mm_heap *heap, uint64_t cycle)
 {
-  mm_marker_begin(heap);
-  bool is_done = mm_cycle_is(heap, cycle) && part(heap, cycle);
-  mm_marker_end(heap);
-  return is_done;
+  return mm_cycle_is(heap, cycle) && heap->candidates.count > 0;
 }
 
 static bool watch_new(struct mm_heap *heap, uint64_t cycle)
@@ -342,7 +348,7 @@ static bool walk_rounds(struct mm_heap *heap, uint64_t cycle)
   uint64_t before, unseen = UINT64_MAX;
   do {
     before = unseen;
-    if (!watch_new(heap, cycle) || !walk(heap, cycle, mm_candidates_walk_new))
+    if (!watch_new(heap, cycle) || !beside(heap, cycle, mm_candidates_walk_new))
       return false;
     unseen = heap->candidates.unseen_bytes;
   } while (unseen > LITTLE_BYTES && unseen < before / 2);
@@ -351,11 +357,12 @@ static bool walk_rounds(struct mm_heap *heap, uint64_t cycle)
 
 static bool walk_all(struct mm_heap *heap, uint64_t cycle)
 {
-  if (!walk(heap, cycle, mm_candidates_walk))
+  if (!beside(heap, cycle, mm_candidates_walk))
     return false;
-  if (!mm_is_generational(heap) && !walk_rounds(heap, cycle))
+  if (!mm_is_generational(heap) && beside(heap, cycle, has_candidates) &&
+      !walk_rounds(heap, cycle))
     return false;
-  if (!walk(heap, cycle, mm_candidates_complete))
+  if (!beside(heap, cycle, mm_candidates_complete))
     return false;
   learn_time(&heap->cycle.walk_ns, mm_stat_now_ns() - heap->cycle.marked_ns);
   return true;

@@ -231,8 +231,6 @@ bool mm_candidates_walk(struct mm_heap *heap, uint64_t cycle)
 void mm_candidates_watch_new(struct mm_heap *heap)
 {
   heap->candidates.unseen_bytes = 0;
-  if (heap->candidates.count == 0)
-    return;
   for (uint32_t i = 0; i < heap->target_count; i++) {
     struct mm_region *region = &heap->regions.table[heap->targets[i]];
     MM_ASSERT(region->kind == MM_REGION_SMALL && region->walk_top == 0);

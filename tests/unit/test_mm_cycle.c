@@ -322,7 +322,13 @@ END_TEST
 /* Candidates ----------------------------------------------------------------
  */
 
-enum { REGIONS_PLANS = 2, PAIRS = 30000, EACH = 16, NEW_PAIRS = 12000 };
+enum {
+  REGIONS_PLANS = 2,
+  PAIRS = 30000,
+  EACH = 16,
+  NEW_PAIRS = 12000,
+  PIECES = NEW_PAIRS * 24 / (16 * 1024), /* see PIECE_BYTES of walk.c */
+};
 
 /* Only regions have candidates: with and without generations. */
 static void open_regions(int variant)
@@ -469,19 +475,23 @@ START_TEST(without_generations_new_objects_are_not_watched)
 }
 END_TEST
 
+/* All pairs of a list, to candidates. */
+static void refer(size_t array, size_t list)
+{
+  struct mm_ref node = fixture_at(&f.main, list);
+  for (size_t i = 0; i < NEW_PAIRS; i++) {
+    fixture_set(node, FIXTURE_RIGHT,
+                fixture_element(fixture_at(&f.main, array), i * EACH % PAIRS));
+    node = fixture_get(node, FIXTURE_LEFT);
+  }
+}
+
 /* New objects that refer to candidates, and a log of old ones that do. */
 static size_t refer_to_candidates(size_t array, size_t old)
 {
   size_t fresh = fixture_push_list(&f.main, NEW_PAIRS);
-  for (size_t k = old; k <= fresh; k += fresh - old) {
-    struct mm_ref node = fixture_at(&f.main, k);
-    for (size_t i = 0; i < NEW_PAIRS; i++) {
-      fixture_set(
-          node, FIXTURE_RIGHT,
-          fixture_element(fixture_at(&f.main, array), i * EACH % PAIRS));
-      node = fixture_get(node, FIXTURE_LEFT);
-    }
-  }
+  refer(array, old);
+  refer(array, fresh);
   return fresh;
 }
 
@@ -496,14 +506,47 @@ static void check_referring(size_t array, size_t list)
   }
 }
 
-/* All of it was done by the first of them. */
-START_TEST(pauses_catch_up_in_small_pieces_before_they_evacuate)
+/* The thread has walked, and waits before the first pause that evacuates. */
+static void hold_evacuation(void)
 {
-  enum { PIECES = NEW_PAIRS * 24 / (16 * 1024) };
+  fixture_hold(&f, MM_CYCLE_EVACUATING);
+  while (mm_cycle_state(f.heap) != MM_CYCLE_EVACUATING)
+    mm_poll(&f.main.mutator);
+}
+
+/* Pauses did it all. */
+START_TEST(what_is_allocated_during_the_walk_is_walked_too)
+{
   open_regions(0);
   size_t array = push_sparse();
   size_t old = fixture_push_list(&f.main, NEW_PAIRS);
   hold_walk();
+  f.heap->options.pause_goal_ns = 1; /* as much as a pause has to do */
+  uint64_t pauses = fixture_pauses(&f, MM_COLLECTION_MIXED);
+  uint32_t candidates = f.heap->candidates.count;
+  size_t fresh = fixture_push_list(&f.main, NEW_PAIRS);
+  hold_evacuation();
+  ck_assert(is_watched(fixture_at(&f.main, fresh)));
+  refer(array, old);
+  refer(array, fresh);
+  fixture_hold(&f, MM_CYCLE_IDLE);
+  mm_cycle_wait(&f.main.mutator);
+  pauses = fixture_pauses(&f, MM_COLLECTION_MIXED) - pauses;
+  ck_assert_uint_lt(pauses, PIECES + candidates);
+  check_referring(array, old);
+  check_referring(array, fresh);
+  check_sparse(array);
+}
+END_TEST
+
+/* All of it was done by the first of them. */
+START_TEST(pauses_catch_up_in_small_pieces_before_they_evacuate)
+{
+  open_regions(0);
+  size_t array = push_sparse();
+  size_t old = fixture_push_list(&f.main, NEW_PAIRS);
+  hold_walk();
+  hold_evacuation();
   f.heap->options.pause_goal_ns = 1; /* a piece, or a log, in each */
   uint64_t pauses = fixture_pauses(&f, MM_COLLECTION_MIXED);
   uint32_t candidates = f.heap->candidates.count;
@@ -677,6 +720,7 @@ int main(void)
   ADD_REGIONS(nothing_is_watched_before_the_first_collection);
   ADD_REGIONS(a_region_in_which_nothing_lives_goes_free_at_once);
   tcase_add_test(tests, without_generations_new_objects_are_not_watched);
+  tcase_add_test(tests, what_is_allocated_during_the_walk_is_walked_too);
   tcase_add_test(tests, pauses_catch_up_in_small_pieces_before_they_evacuate);
   ADD_REGIONS(a_full_collection_forgets_the_candidates);
   tcase_add_test(tests, a_large_young_object_may_die_before_it_is_walked);

@@ -34,7 +34,8 @@ enum {
   CYCLE = 1 << 5, /* gc=concurrent, tenured=freelist */
   MIXED = 1 << 6, /* gc=concurrent with generations and regions */
   AUTO = 1 << 7,  /* generations as long as they pay, in a small heap */
-  LAST_WAY = AUTO,
+  WALK = 1 << 8,  /* gc=concurrent with regions, without generations */
+  LAST_WAY = WALK,
   WAYS = ALL | YOUNG | CYCLE,
 };
 
@@ -63,7 +64,7 @@ static void finish_cycle(void)
 
 static void collect(void)
 {
-  if (way & (CYCLE | MIXED)) {
+  if (way & (CYCLE | MIXED | WALK)) {
     start_cycle();
     finish_cycle();
     return;
@@ -357,6 +358,45 @@ static void sparse_regions(void)
                 fixture_element(fixture_at(&f.main, array), (size_t)i)) == i);
 }
 
+static void hold(enum mm_cycle_state state)
+{
+  fixture_hold(&f, state);
+  while (mm_cycle_state(f.heap) != state)
+    mm_poll(&f.main.mutator);
+}
+
+/* Pairs are made while a cycle walks, and get to refer to candidates when it
+   has seen them. */
+static void new_objects_that_refer_to_candidates(void)
+{
+  enum { PAIRS = 30000, EACH = 16, FRESH = 12000 }; /* some regions full */
+  size_t array =
+      fixture_push(&f.main, fixture_new(&f.main, FIXTURE_REFS, PAIRS));
+  for (int i = 0; i < PAIRS; i++) {
+    struct mm_ref pair = numbered(i);
+    if (i % EACH == 0)
+      fixture_set_element(fixture_at(&f.main, array), (size_t)i, pair);
+  }
+  start_cycle();
+  hold(MM_CYCLE_SWEEPING);
+  size_t list = fixture_push_list(&f.main, FRESH);
+  hold(MM_CYCLE_EVACUATING);
+  struct mm_ref node = fixture_at(&f.main, list);
+  for (int i = 0; i < FRESH; i++) {
+    fixture_set(
+        node, FIXTURE_RIGHT,
+        fixture_element(fixture_at(&f.main, array), (size_t)i * EACH % PAIRS));
+    node = fixture_get(node, FIXTURE_LEFT);
+  }
+  finish_cycle();
+  node = fixture_at(&f.main, list);
+  for (int i = 0; i < FRESH; i++) {
+    require(fixture_value(fixture_get(node, FIXTURE_RIGHT)) ==
+            i * EACH % PAIRS);
+    node = fixture_get(node, FIXTURE_LEFT);
+  }
+}
+
 /* Old pairs, every other one of them dead, whose LEFT was in regions that went
    free.  A store into a live one makes the card dirty in which both stand. */
 static void dead_objects_beside_live_ones(void)
@@ -445,6 +485,7 @@ static const struct scenario {
     [MM_FAULT_OLD_LOG] = {a_reference_that_is_overwritten, CYCLE,
                           "reachable and not marked"},
     [MM_FAULT_REMEMBER] = {sparse_regions, MIXED, "does not remember the card"},
+    [MM_FAULT_WATCH_NEW] = {new_objects_that_refer_to_candidates, WALK, NULL},
     [MM_FAULT_UNBURIED] = {dead_objects_beside_live_ones, MIXED, NULL},
     [MM_FAULT_BARRIER_AFTER] = {old_arrays_with_young_elements, YOUNG,
                                 "card is not dirty"},
@@ -469,7 +510,7 @@ START_TEST(one_scenario)
 {
   struct mm_options options = fixture_options();
   options.faults = faults;
-  if (way & (CYCLE | MIXED))
+  if (way & (CYCLE | MIXED | WALK))
     options.gc = MM_GC_CONCURRENT;
   fixture_choose_plan(&options, way == SLOTS            ? 1
                                 : way == CYCLE          ? 1
@@ -479,8 +520,8 @@ START_TEST(one_scenario)
                                                         : 0);
   if (way == AUTO)
     options.heap_min_bytes = 2 * FIXTURE_MIB;
-  if (way & (MOVING | YOUNG | MIXED |
-             AUTO)) /* what does not move has slots and gaps */
+  if (way & (MOVING | YOUNG | MIXED | AUTO |
+             WALK)) /* what does not move has slots and gaps */
     options.nonmoving_fit = MM_FIT_SLOTS;
   fixture_open(&f, &options);
   scenarios[which].run();
@@ -565,7 +606,8 @@ static bool has_sign(int chosen, const char *sign)
 #else
   if (!sign || strstr(report, sign))
     return true;
-  if (chosen & (CYCLE | MIXED) && strstr(report, "the cycle will not mark it"))
+  if (chosen & (CYCLE | MIXED | WALK) &&
+      strstr(report, "the cycle will not mark it"))
     return true;
   return chosen != EVACUATE && strstr(report, "reachable and not marked");
 #endif
