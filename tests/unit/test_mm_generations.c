@@ -8,6 +8,7 @@
 
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/gc/generations_internal.h"
 #include "tests/unit/mm_fixture.h"
 
 #include <time.h>
@@ -96,6 +97,27 @@ START_TEST(where_nearly_all_objects_live_they_are_born_old)
 }
 END_TEST
 
+/* Half of it was to be seen. */
+START_TEST(a_large_heap_is_judged_by_a_part_of_it)
+{
+  enum { LONG = 400000, LISTS = 8 };
+  struct mm_options options = fixture_options();
+  fixture_choose_plan(&options, FIXTURE_PLAN_AUTO + _i % KINDS);
+  options.gc = _i / KINDS ? MM_GC_CONCURRENT : MM_GC_STW;
+  options.heap_min_bytes = 256 * FIXTURE_MIB;
+  options.heap_max_bytes = 512 * FIXTURE_MIB;
+  options.verify = 0;
+  fixture_open(&f, &options);
+  f.heap->generations.next_wait = UINT32_MAX; /* no return */
+  for (int i = 0; i < LISTS && mm_is_generational(f.heap); i++) {
+    fixture_push_list(&f.main, LONG);
+    let_cycles_end();
+    collect_young();
+  }
+  ck_assert(!mm_is_generational(f.heap));
+}
+END_TEST
+
 START_TEST(where_they_die_they_stay_young)
 {
   open_heap(_i);
@@ -117,6 +139,24 @@ START_TEST(a_full_collection_or_a_cycle_later_they_are_tried_again)
     collect_all();
   ck_assert(mm_is_generational(f.heap));
   ck_assert_int_eq(age_of(fixture_pair(&f.main)), MM_AGE_EDEN);
+}
+END_TEST
+
+/* A try that it interrupted went on until the cycle's candidates were gone. */
+START_TEST(where_a_cycle_is_near_a_try_is_put_off_twice)
+{
+  open_heap(_i);
+  f.heap->generations.next_wait = UINT32_MAX; /* no other return */
+  let_all_live();
+  let_cycles_end();
+  struct mm_sizing *sizing = &f.heap->sizing;
+  sizing->start_bytes = sizing->start_regions = UINT32_MAX;
+  ck_assert(mm_generations_may_return(f.heap));
+  sizing->start_bytes = sizing->start_regions = 0;
+  for (int i = 0; i < 4; i++) {
+    bool is_due = !is_concurrent() || i == 2;
+    ck_assert(mm_generations_may_return(f.heap) == is_due);
+  }
 }
 END_TEST
 
@@ -182,8 +222,10 @@ int main(void)
   TCase *tests = tcase_create("generations");
   tcase_add_checked_fixture(tests, NULL, teardown);
   ADD(where_nearly_all_objects_live_they_are_born_old);
+  ADD(a_large_heap_is_judged_by_a_part_of_it);
   ADD(where_they_die_they_stay_young);
   ADD(a_full_collection_or_a_cycle_later_they_are_tried_again);
+  ADD(where_a_cycle_is_near_a_try_is_put_off_twice);
   ADD(each_try_that_finds_the_same_makes_the_next_wait_longer);
   ADD(nothing_is_lost_on_the_way);
   ADD(objects_that_are_born_old_cost_no_cards);
