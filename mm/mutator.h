@@ -32,6 +32,9 @@
 #include <stddef.h>
 
 struct mm_barrier_log;
+struct mm_frame;
+struct mm_handle_chunk;
+struct mm_handle_slot;
 struct mm_heap;
 
 /* References that C code holds across a possible collection; see mm_scope. */
@@ -39,6 +42,21 @@ struct mm_scope {
   struct mm_scope *outer;
   struct mm_ref *refs;
   size_t count;
+};
+
+/*
+ * Where the next local handle goes: mm/handle.h.  Opening a frame saves it,
+ * closing brings it back.
+ */
+struct mm_locals {
+  struct mm_handle_slot *next;   /* the next handle's */
+  struct mm_handle_slot *end;    /* not before it: the slow path */
+  struct mm_handle_chunk *chunk; /* that both point into, or to the end of;
+                                    null: none yet */
+  struct mm_frame *frame;        /* innermost; null: none */
+  uint32_t holes;  /* deleted in this frame: index of the last one, and 1 more;
+                      0: none.  Not 0: end is next */
+  uint32_t pushed; /* frames pushed since the innermost call's, itself counted */
 };
 
 enum mm_mutator_state {
@@ -85,6 +103,11 @@ struct mm_mutator {
   uintptr_t tlab_start;
   uintptr_t tlab_end;      /* the real end of the TLAB */
   struct mm_scope *scopes; /* innermost first */
+  struct mm_locals locals; /* local handles */
+  struct mm_handle_chunk ***handle_directory; /* see mm/handle_inline.h */
+  uint64_t locals_created;
+  const char *handle_tag; /* see mm_handle_tag */
+  struct mm_local_table *local_table; /* the rest of them; never null */
   struct mm_heap *heap;
   struct mm_mutator *next, *previous; /* all mutators of the heap */
   uint64_t allocated_bytes; /* in TLABs retired so far, and beyond TLABs */
