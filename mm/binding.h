@@ -20,7 +20,10 @@ enum mm_root_kind {
   MM_ROOT_MIRROR,   /* class mirror */
   MM_ROOT_CONSTANT, /* resolved constant (string literal) of a module */
   MM_ROOT_THREAD,   /* pending exception and the like */
-  MM_ROOT_GLOBAL,   /* global handle, preallocated object */
+  MM_ROOT_GLOBAL,   /* preallocated object */
+  MM_ROOT_HANDLE_LOCAL,  /* local handle (mm/handle.h) */
+  MM_ROOT_HANDLE_GLOBAL, /* global handle */
+  MM_ROOT_PIN,           /* pinned object */
   MM_ROOT_KIND_COUNT
 };
 
@@ -59,8 +62,8 @@ struct mm_stat_sink {
 struct mm_binding {
   /* Strong roots that belong to no thread. */
   void (*visit_global_roots)(void *host, struct mm_root_visitor *visitor);
-  /* Roots of a thread: its frames and its own slots.  Scopes are visited by
-     the memory manager itself. */
+  /* Roots of a thread: its frames and its own slots.  Scopes and
+     handles are visited by the memory manager itself. */
   void (*visit_mutator_roots)(void *host, struct mm_mutator *mutator,
                               struct mm_root_visitor *visitor);
   /* Weak tables (interned strings). */
@@ -76,7 +79,8 @@ struct mm_binding {
   void (*layout_name)(void *host, const struct mm_layout *layout, char *name,
                       size_t name_bytes);
   /* Writes where a stopped mutator is (method and line), for statistics, as
-     one short line; always zero-terminated.  May be null. */
+     one short line; always zero-terminated.  Also called by a running mutator
+     of itself, with options.handle_origins.  May be null. */
   void (*where)(void *host, struct mm_mutator *mutator, char *text,
                 size_t text_bytes);
   /* Writes what a report needs to find the place (frames of the mutator);

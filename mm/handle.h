@@ -227,7 +227,9 @@ enum mm_handle_status mm_weak_delete(struct mm_mutator *mutator,
  * Names the native whose handles are made from now on, for options.
  * handle_origins; returns the name before.  The text stays where it is while it
  * is set (it is copied where it is noted).  Null: none.  No cost without the
- * option but that of storing it.
+ * option but that of storing it.  The
+ * binding's `where' is then called by the mutator itself, running, where the
+ * handle is made and where it is deleted.
  */
 static inline const char *mm_handle_tag(struct mm_mutator *mutator,
                                         const char *tag)
@@ -253,14 +255,14 @@ void mm_handle_describe(struct mm_heap *heap, const struct mm_mutator *mutator,
 
 /* How many there are. */
 struct mm_handle_counts {
-  uint64_t live;    /* cleared weak ones and holes left out or in: see below */
+  uint64_t live;    /* not deleted; cleared weak ones are */
   uint64_t peak;    /* the most that were at once */
   uint64_t created; /* since the heap was made */
-  uint64_t cleared; /* weak: live ones whose object died */
+  uint64_t cleared; /* of the live ones, whose object died */
 };
 
-/* Live local handles are those below the top of each mutator, deleted ones left
-   out; their peak is that of one mutator.  Any thread, not in a pause. */
+/* Of local handles `peak' is that of the mutator that had most.  World stopped,
+   or single mutator, or none. */
 void mm_handle_counts(struct mm_heap *heap, enum mm_handle_kind kind,
                       struct mm_handle_counts *counts);
 

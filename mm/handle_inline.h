@@ -54,13 +54,15 @@ enum {
 struct mm_handle_notes;
 
 struct mm_handle_chunk {
-  uintptr_t owner;   /* atomic */
-  uint32_t number;   /* of all chunks of the heap */
-  uint32_t ordinal;  /* local: of those of the mutator; atomic */
-  struct mm_handle_chunk *next, *previous; /* of the owner */
-  uint32_t live;     /* global, weak: slots in use */
-  bool has_young;    /* global, weak: perhaps a reference to a young object */
-  struct mm_handle_notes *notes; /* options.handle_origins */
+  uintptr_t owner;  /* atomic */
+  uint32_t number;  /* of all chunks of the heap */
+  uint32_t ordinal; /* local: of those of the mutator */
+  uint32_t live;    /* global, weak: slots in use */
+  uint8_t kinds;    /* atomic; a bit per kind that it ever served */
+  bool has_young;   /* global, weak: on the list of those that may hold a young
+                       object */
+  struct mm_handle_chunk *next, *next_young; /* of the owner */
+  struct mm_handle_notes *notes; /* with options.handle_origins */
   struct mm_handle_slot slots[MM_HANDLE_CHUNK_SLOTS]
       __attribute__((aligned(8)));
 };
@@ -148,8 +150,9 @@ static inline bool mm_local_is_open(const struct mm_locals *locals,
                                     const struct mm_handle_chunk *chunk,
                                     const struct mm_handle_slot *slot)
 {
-  return chunk == locals->chunk ? slot < locals->next
-                                : chunk->ordinal < locals->chunk->ordinal;
+  return chunk == locals->chunk
+             ? slot < locals->next
+             : locals->chunk && chunk->ordinal < locals->chunk->ordinal;
 }
 
 /* See mm/handle.h. */
@@ -193,7 +196,7 @@ static inline enum mm_handle_status mm_local_new(struct mm_mutator *mutator,
     return mm_local_new_slow(mutator, ref, handle);
   struct mm_handle_chunk *chunk = locals->chunk;
   locals->next = slot + 1;
-  mutator->locals_created++;
+  mutator->local_table.created++;
   slot->ref = ref;
   slot->serial = mm_handle_next_serial(slot->serial);
   uint32_t index = (chunk->number << MM_HANDLE_SLOT_LOG2) +
@@ -202,11 +205,26 @@ static inline enum mm_handle_status mm_local_new(struct mm_mutator *mutator,
   return MM_HANDLE_OK;
 }
 
-/* The last one made is deleted by lowering the top. */
+/* The last one that was made is deleted by lowering the top. */
 static inline enum mm_handle_status mm_local_delete(struct mm_mutator *mutator,
                                                     struct mm_handle handle)
 {
-  return mm_local_delete_slow(mutator, handle);
+  struct mm_locals *locals = &mutator->locals;
+  if (__builtin_expect(!locals->end || !locals->frame ||
+                           locals->next == locals->chunk->slots ||
+                           locals->next == locals->frame->outer.next,
+                       0))
+    return mm_local_delete_slow(mutator, handle);
+  struct mm_handle_slot *slot = locals->next - 1;
+  uint32_t index = (locals->chunk->number << MM_HANDLE_SLOT_LOG2) +
+                   (uint32_t)(slot - locals->chunk->slots);
+  if (mm_handle_make(MM_HANDLE_LOCAL, index, slot->serial).bits != handle.bits)
+    return mm_local_delete_slow(mutator, handle);
+  if (mutator->local_table.peak < locals->next)
+    mutator->local_table.peak = locals->next;
+  slot->serial++;
+  locals->next = slot;
+  return MM_HANDLE_OK;
 }
 
 static inline void mm_frame_open(struct mm_mutator *mutator,
@@ -228,8 +246,11 @@ static inline void mm_frame_close(struct mm_mutator *mutator,
                            locals->chunk != frame->outer.chunk,
                        0))
     mm_frame_close_slow(mutator, frame);
-  else
+  else {
+    if (mutator->local_table.peak < locals->next)
+      mutator->local_table.peak = locals->next;
     *locals = frame->outer;
+  }
 }
 
 #endif

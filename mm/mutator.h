@@ -50,13 +50,27 @@ struct mm_scope {
  */
 struct mm_locals {
   struct mm_handle_slot *next;   /* the next handle's */
-  struct mm_handle_slot *end;    /* not before it: the slow path */
-  struct mm_handle_chunk *chunk; /* that both point into, or to the end of;
-                                    null: none yet */
+  struct mm_handle_slot *end;    /* at and beyond it: the slow path */
+  struct mm_handle_chunk *chunk; /* next points into it, or to its end; null:
+                                    none yet */
   struct mm_frame *frame;        /* innermost; null: none */
   uint32_t holes;  /* deleted in this frame: index of the last one, and 1 more;
-                      0: none.  Not 0: end is next */
-  uint32_t pushed; /* frames pushed since the innermost call's, itself counted */
+                      0: none.  Not 0: end is null */
+  uint32_t pushed; /* frames pushed since the innermost call's */
+};
+
+struct mm_pushed_frame;
+
+/* What local handles a mutator has, and had. */
+struct mm_local_table {
+  struct mm_handle_slot *peak;   /* of locals.chunk: all below it were used
+                                    since it became that */
+  struct mm_handle_chunk *first; /* in the order of their handles */
+  struct mm_handle_chunk *last;
+  uint32_t chunks;
+  uint32_t most; /* handles at once, while other chunks were the last */
+  uint64_t created;
+  struct mm_pushed_frame *spare; /* for frames to push */
 };
 
 enum mm_mutator_state {
@@ -103,11 +117,10 @@ struct mm_mutator {
   uintptr_t tlab_start;
   uintptr_t tlab_end;      /* the real end of the TLAB */
   struct mm_scope *scopes; /* innermost first */
-  struct mm_locals locals; /* local handles */
-  struct mm_handle_chunk ***handle_directory; /* see mm/handle_inline.h */
-  uint64_t locals_created;
+  struct mm_locals locals; /* local handles; mm/handle_inline.h */
+  struct mm_local_table local_table;
+  struct mm_handle_chunk ***handle_directory;
   const char *handle_tag; /* see mm_handle_tag */
-  struct mm_local_table *local_table; /* the rest of them; never null */
   struct mm_heap *heap;
   struct mm_mutator *next, *previous; /* all mutators of the heap */
   uint64_t allocated_bytes; /* in TLABs retired so far, and beyond TLABs */

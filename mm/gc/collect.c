@@ -242,6 +242,7 @@ static void check(const struct mm_heap *heap)
   mm_fixed_check(heap);
   mm_cards_check(heap);
   MM_ASSERT(mm_ids_check(&heap->ids));
+  MM_ASSERT(mm_handles_check(heap));
 #else
   (void)heap;
 #endif

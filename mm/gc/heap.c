@@ -202,6 +202,7 @@ static void init_plain(struct mm_heap *heap)
   pthread_cond_init(&heap->cycle.changed, NULL);
   mm_logs_init(heap);
   mm_ids_init(&heap->ids);
+  pthread_mutex_init(&heap->handles.lock, NULL);
   mm_code_space_init(&heap->code);
   mm_compiler_space_init(&heap->compiler);
   mm_schedule_init(heap);
@@ -243,7 +244,7 @@ static enum mm_status init_parts(struct mm_heap *heap, struct mm_error *error)
     return status;
   heap->mutator_ids = mm_native_alloc(
       MM_PURPOSE_HEAP, MUTATOR_ID_WORDS * sizeof(*heap->mutator_ids));
-  if (!heap->mutator_ids) {
+  if (!heap->mutator_ids || !mm_handles_init(heap)) {
     mm_error_set(error, "out of memory");
     return MM_NO_MEMORY;
   }
@@ -323,6 +324,7 @@ void mm_heap_destroy(struct mm_heap *heap)
   mm_compiler_space_destroy(&heap->compiler);
   mm_code_space_destroy(&heap->code);
   mm_metadata_destroy(heap);
+  mm_handles_destroy(heap);
   mm_ids_destroy(&heap->ids);
   mm_schedule_destroy(heap);
   pthread_cond_destroy(&heap->cycle.changed);

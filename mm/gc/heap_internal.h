@@ -22,6 +22,7 @@
  *   compiler.lock     the chunks of compilations
  *   workers.lock      goals of the worker threads
  *   ids.lock          ids of objects
+ *   handles.lock      chunks of handles, global handles, pins
  *   schedule.lock     whose turn it is (options.deterministic)
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
@@ -37,6 +38,7 @@
 #include "mm/gc/ids_internal.h"
 #include "mm/gc/schedule_internal.h"
 #include "mm/mm.h"
+#include "mm/refs/handles_internal.h"
 #include "mm/space/code_internal.h"
 #include "mm/space/compiler_internal.h"
 #include "mm/space/fixed_internal.h"
@@ -255,6 +257,7 @@ struct mm_heap {
   uint64_t stress_polls;       /* atomic */
   struct mm_workers *workers;
   struct mm_object_ids ids;
+  struct mm_handles handles;
   uint64_t fault_chances[MM_FAULT_COUNT]; /* atomic; see faults_internal.h */
   size_t trace_entries_max; /* a worker's stack never grows beyond; tests
                                lower it */

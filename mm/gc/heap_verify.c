@@ -36,7 +36,9 @@ static const char *root_name(enum mm_root_kind kind)
       [MM_ROOT_VREG] = "VReg",         [MM_ROOT_SCOPE] = "scope",
       [MM_ROOT_STATIC] = "static",     [MM_ROOT_MIRROR] = "mirror",
       [MM_ROOT_CONSTANT] = "constant", [MM_ROOT_THREAD] = "thread",
-      [MM_ROOT_GLOBAL] = "global",
+      [MM_ROOT_GLOBAL] = "global",     [MM_ROOT_HANDLE_LOCAL] = "local handle",
+      [MM_ROOT_HANDLE_GLOBAL] = "global handle",
+      [MM_ROOT_PIN] = "pin",
   };
   return kind < MM_ROOT_KIND_COUNT ? names[kind] : "unknown";
 }

@@ -48,6 +48,9 @@ enum {
   GROWTH_LEAST_PERCENT = 110,
   GROWTH_MOST_PERCENT = 10000,
   GROWTH_PRICE_MOST = 1000000,
+  LOCAL_HANDLES_DEFAULT = 1 << 20,
+  SHARED_HANDLES_DEFAULT = 1 << 26,
+  HANDLES_MOST = 1 << 29,
 };
 
 uint64_t mm_heap_max_possible_bytes(void)
@@ -151,6 +154,14 @@ static enum mm_status check_sizes(const struct mm_options *options,
                  (unsigned)(NONMOVING_MAX_LEAST / 1024));
     return MM_BAD_OPTION;
   }
+  if (options->local_handles_max > HANDLES_MOST ||
+      options->global_handles_max > HANDLES_MOST ||
+      options->weak_handles_max > HANDLES_MOST) {
+    mm_error_set(error, "--max-local-handles, --max-global-handles and "
+                        "--max-weak-handles must be at most %d",
+                 HANDLES_MOST);
+    return MM_BAD_OPTION;
+  }
   if (MM_FAULT_COUNT < 64 && options->faults >> MM_FAULT_COUNT != 0) {
     mm_error_set(error, "--break has no fault beyond %d", MM_FAULT_COUNT - 1);
     return MM_BAD_OPTION;
@@ -179,6 +190,16 @@ static void complete_sizes(struct mm_options *options)
   options->heap_min_bytes = round_to_regions(options->heap_min_bytes);
 }
 
+static void complete_handles(struct mm_options *options)
+{
+  if (options->local_handles_max == 0)
+    options->local_handles_max = LOCAL_HANDLES_DEFAULT;
+  if (options->global_handles_max == 0)
+    options->global_handles_max = SHARED_HANDLES_DEFAULT;
+  if (options->weak_handles_max == 0)
+    options->weak_handles_max = SHARED_HANDLES_DEFAULT;
+}
+
 enum mm_status mm_options_complete(struct mm_options *options,
                                    struct mm_error *error)
 {
@@ -199,6 +220,7 @@ enum mm_status mm_options_complete(struct mm_options *options,
     options->growth_percent = GROWTH_DEFAULT_PERCENT;
   if (options->growth_price == 0)
     options->growth_price = MM_GROWTH_PRICE;
+  complete_handles(options);
   if (options->workers == 0 && options->deterministic)
     options->workers = 1;
   if (options->workers == 0) {

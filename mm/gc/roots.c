@@ -19,7 +19,9 @@ static void visit_all(struct mm_heap *heap, struct mm_root_visitor *visitor)
   for (; mutator; mutator = mutator->next) {
     heap->binding.visit_mutator_roots(heap->host, mutator, visitor);
     mm_scopes_visit(mutator, visitor);
+    mm_locals_visit(mutator, visitor);
   }
+  mm_globals_visit(heap, visitor);
 }
 
 struct root_filter {
@@ -29,8 +31,8 @@ struct root_filter {
 };
 
 _Static_assert((int)MM_FAULT_ROOT_VREG == (int)MM_ROOT_VREG &&
-                   (int)MM_FAULT_ROOT_GLOBAL == (int)MM_ROOT_GLOBAL &&
-                   (int)MM_ROOT_GLOBAL + 1 == (int)MM_ROOT_KIND_COUNT,
+                   (int)MM_FAULT_ROOT_PIN == (int)MM_ROOT_PIN &&
+                   (int)MM_ROOT_PIN + 1 == (int)MM_ROOT_KIND_COUNT,
                "a fault for each kind of root, in the same order");
 
 static void visit_unless_broken(struct mm_root_visitor *visitor,
@@ -70,7 +72,9 @@ static bool keep_broken(struct mm_weak_visitor *visitor, struct mm_ref *slot)
 void mm_weak_visit(struct mm_heap *heap, struct mm_weak_visitor *visitor)
 {
   struct weak_filter filter = {{keep_broken}, heap, visitor};
-  heap->binding.visit_weak(heap->host,
-                           heap->options.faults ? &filter.visitor : visitor);
+  struct mm_weak_visitor *filtered =
+      heap->options.faults ? &filter.visitor : visitor;
+  heap->binding.visit_weak(heap->host, filtered);
+  mm_weaks_visit(heap, filtered);
   mm_ids_follow(&heap->ids, visitor);
 }

@@ -120,6 +120,7 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->id = id;
     mutator->hash_seed = mix(heap->options.seed + id);
     mutator->scopes = NULL;
+    mm_handles_attach(heap, mutator);
     mutator->cards = mm_cards_bias(heap);
     mutator->heeding = !heap->cards.is_calm;
     mutator->traces = mm_traces_bias(heap);
@@ -148,6 +149,7 @@ void mm_mutator_detach(struct mm_mutator *mutator)
   mm_tlab_retire(mutator);
   mm_fixed_retire_mutator(mutator);
   mm_fixed_detach(mutator);
+  mm_handles_detach(heap, mutator);
   mm_log_push(heap, &heap->cards.full, &mutator->card_log);
   mm_log_push(heap, &heap->cycle.full, &mutator->old_log);
   unlink_locked(heap, mutator);

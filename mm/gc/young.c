@@ -71,8 +71,10 @@ static void prepare(struct mm_heap *heap)
   MM_ASSERT(heap->target_count == 0);
   mm_fixed_finish_sweep(heap); /* cards are scanned with all that is there */
   heap->candidates.taken_bytes = heap->candidates.taken_ns = 0;
+  uint32_t young_count = heap->young_count;
   if (mm_candidates_wait(heap))
     mm_candidates_take(heap, mm_pauses_candidates_ns(heap));
+  mm_handles_begin_young(heap, heap->young_count == young_count);
   heap->from_count = heap->young_count;
   for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
     heap->seen_bytes[age] = 0;
@@ -204,6 +206,7 @@ bool mm_collect_young(struct mm_heap *heap, unsigned active)
   }
   mm_stat_phase_end(&heap->stat, MM_PHASE_EVACUATE);
   visit_weak(heap);
+  mm_handles_end_young(heap);
   mm_stat_phase_run(heap, MM_PHASE_RELEASE, release);
   return kept_objects(heap) == 0;
 }
