@@ -70,7 +70,7 @@ enum mm_handle_status {
   MM_HANDLE_WRONG_KIND, /* not of the kind that the function is for */
   MM_HANDLE_UNBALANCED, /* a frame closed, or an object unpinned, that was not
                            opened or pinned */
-  MM_HANDLE_LIMIT,      /* --max-local-handles and the like */
+  MM_HANDLE_LIMIT,      /* --local-handles-max and the like */
   MM_HANDLE_NO_MEMORY,
   MM_HANDLE_STATUS_COUNT
 };

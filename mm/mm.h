@@ -81,9 +81,9 @@ struct mm_options {
   uint64_t internal_max_bytes;  /* limit of the internal space */
   uint64_t compiler_max_bytes;  /* limit of the compiler's space */
   uint64_t code_max_bytes;      /* limit of the code space */
-  uint64_t local_handles_max;   /* of one mutator; see mm/handle.h */
-  uint64_t global_handles_max;
-  uint64_t weak_handles_max;
+  unsigned local_handles_max;     /* of one mutator; see mm/handle.h */
+  unsigned global_handles_max;
+  unsigned weak_handles_max;
   bool handle_origins; /* note who made and who deleted each handle */
   unsigned workers;             /* collector threads, the mutator's included */
   uint64_t stress_alloc;        /* collect at each N-th allocation; 0: off */

@@ -309,6 +309,84 @@ static bool check_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
   return true;
 }
 
+/* Calls `check' with each slot in use of the chunks that are `owner''s: found
+   by the directory, not by the lists that the collector goes by. */
+static void each_handle(struct mm_verifier *verifier, uintptr_t owner,
+                        const struct mm_locals *below,
+                        void (*check)(struct mm_verifier *verifier,
+                                      void *context,
+                                      struct mm_handle_chunk *chunk,
+                                      struct mm_handle_slot *slot),
+                        void *context)
+{
+  struct mm_handles *handles = &verifier->heap->handles;
+  for (uint32_t number = 0; number < handles->chunk_count; number++) {
+    struct mm_handle_chunk *chunk = mm_handle_chunk_of(
+        handles->directory, number << MM_HANDLE_SLOT_LOG2);
+    for (uint32_t i = 0; chunk->owner == owner && i < MM_HANDLE_CHUNK_SLOTS;
+         i++)
+      if (chunk->slots[i].serial % 2 == 1 &&
+          (!below || mm_local_is_open(below, chunk, &chunk->slots[i])))
+        check(verifier, context, chunk, &chunk->slots[i]);
+  }
+}
+
+static void check_local(struct mm_verifier *verifier, void *context,
+                        struct mm_handle_chunk *chunk,
+                        struct mm_handle_slot *slot)
+{
+  struct root_check *check = context;
+  (void)verifier;
+  (void)chunk;
+  check_root(&check->visitor, &slot->ref, MM_ROOT_HANDLE_LOCAL);
+}
+
+static void check_global(struct mm_verifier *verifier, void *context,
+                         struct mm_handle_chunk *chunk,
+                         struct mm_handle_slot *slot)
+{
+  struct root_check *check = context;
+  (void)verifier;
+  (void)chunk;
+  check_root(&check->visitor, &slot->ref, MM_ROOT_HANDLE_GLOBAL);
+}
+
+static void check_weak_handle(struct mm_verifier *verifier, void *context,
+                              struct mm_handle_chunk *chunk,
+                              struct mm_handle_slot *slot)
+{
+  struct mm_verify_edge edge = {
+      .root = "weak handle", .slot = &slot->ref, .value = slot->ref};
+  (void)context;
+  (void)chunk;
+  check_edge(verifier, &edge, false);
+}
+
+/* A handle of a young object is where young collections look. */
+static void check_young_handles(struct mm_verifier *verifier,
+                                enum mm_handle_kind kind, const char *name)
+{
+  const struct mm_heap *heap = verifier->heap;
+  const struct mm_handle_chunk *chunk = heap->handles.shared[kind].first;
+  for (; heap->has_cards && chunk; chunk = chunk->next)
+    for (uint32_t i = 0; !chunk->has_young && i < MM_HANDLE_CHUNK_SLOTS; i++) {
+      const struct mm_handle_slot *slot = &chunk->slots[i];
+      struct mm_verify_edge edge = {
+          .root = name, .slot = &slot->ref, .value = slot->ref};
+      if (slot->serial % 2 == 1 && !mm_is_null(slot->ref) &&
+          is_young(heap, slot->ref))
+        mm_verify_edge_fault(verifier, &edge,
+                             "its object is young, and young collections do "
+                             "not know");
+    }
+}
+
+static void trace_locals(struct root_check *check, struct mm_mutator *mutator)
+{
+  each_handle(check->verifier, (uintptr_t)mutator, &mutator->locals,
+              check_local, check);
+}
+
 static void trace_mutator(struct mm_verifier *verifier,
                           struct mm_mutator *mutator)
 {
@@ -318,6 +396,7 @@ static void trace_mutator(struct mm_verifier *verifier,
   for (struct mm_scope *scope = mutator->scopes; scope; scope = scope->outer)
     for (size_t i = 0; i < scope->count; i++)
       check_root(&check.visitor, &scope->refs[i], MM_ROOT_SCOPE);
+  trace_locals(&check, mutator);
   heap->binding.visit_mutator_roots(heap->host, mutator, &check.visitor);
   if (faults != verifier->faults && heap->binding.describe_mutator)
     heap->binding.describe_mutator(heap->host, mutator, verifier->out);
@@ -328,6 +407,7 @@ static void trace(struct mm_verifier *verifier)
   struct mm_heap *heap = verifier->heap;
   struct root_check globals = {{check_root}, verifier, NULL};
   heap->binding.visit_global_roots(heap->host, &globals.visitor);
+  each_handle(verifier, MM_HANDLES_GLOBAL, NULL, check_global, &globals);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     trace_mutator(verifier, m);
 }
@@ -338,6 +418,9 @@ static void check_weak_tables(struct mm_verifier *verifier)
   struct weak_check check = {{check_weak}, verifier};
   if (heap->binding.visit_weak)
     heap->binding.visit_weak(heap->host, &check.visitor);
+  each_handle(verifier, MM_HANDLES_WEAK, NULL, check_weak_handle, NULL);
+  check_young_handles(verifier, MM_HANDLE_GLOBAL, "global handle");
+  check_young_handles(verifier, MM_HANDLE_WEAK, "weak handle");
 }
 
 static uint64_t finish(struct mm_verifier *verifier)

@@ -155,19 +155,13 @@ void mm_handles_detach(struct mm_heap *heap, struct mm_mutator *mutator)
 /* Checking -----------------------------------------------------------------
  */
 
-static bool check_chunk(const struct mm_heap *heap,
-                        const struct mm_handle_chunk *chunk, uint64_t *live)
+static bool check_chunk(const struct mm_handle_chunk *chunk, uint64_t *live)
 {
   uint32_t used = 0;
-  bool has_young = false;
   for (uint32_t i = 0; i < MM_HANDLE_CHUNK_SLOTS; i++)
-    if (chunk->slots[i].serial & 1) {
-      used++;
-      has_young |= mm_handle_is_young(heap, chunk->slots[i].ref);
-    }
+    used += chunk->slots[i].serial & 1;
   *live += used;
-  return used == chunk->live &&
-         (!has_young || chunk->has_young || !heap->has_cards);
+  return used == chunk->live;
 }
 
 /* Each slot of the kind's chunks is in use or on the list. */
@@ -179,7 +173,7 @@ static bool check_shared(struct mm_heap *heap, enum mm_handle_kind kind)
   const struct mm_handle_chunk *chunk = shared->first;
   for (; chunk; chunk = chunk->next) {
     slots += MM_HANDLE_CHUNK_SLOTS;
-    if (!check_chunk(heap, chunk, &live))
+    if (!check_chunk(chunk, &live))
       return false;
   }
   for (uint32_t at = shared->free; at != 0 && free <= slots; free++) {

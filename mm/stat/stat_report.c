@@ -182,6 +182,30 @@ static void report_compiler(struct mm_report *report, struct mm_heap *heap)
   mm_report_group_end(report);
 }
 
+static void handles_row(struct mm_report *report, struct mm_heap *heap,
+                        enum mm_handle_kind kind, const char *key)
+{
+  struct mm_handle_counts counts;
+  mm_handle_counts(heap, kind, &counts);
+  mm_report_row(report, key, mm_handle_kind_text(kind));
+  mm_report_cell(report, "live", counts.live, MM_UNIT_NUMBER);
+  mm_report_cell(report, "peak", counts.peak, MM_UNIT_NUMBER);
+  mm_report_cell(report, "created", counts.created, MM_UNIT_NUMBER);
+  mm_report_cell(report, "cleared", counts.cleared, MM_UNIT_NUMBER);
+  mm_report_row_end(report);
+}
+
+static void report_handles(struct mm_report *report, struct mm_heap *heap)
+{
+  static const char *const columns[] = {"live", "peak", "created", "cleared",
+                                        NULL};
+  mm_report_group(report, "handles", "handles", columns);
+  handles_row(report, heap, MM_HANDLE_LOCAL, "local");
+  handles_row(report, heap, MM_HANDLE_GLOBAL, "global");
+  handles_row(report, heap, MM_HANDLE_WEAK, "weak");
+  mm_report_group_end(report);
+}
+
 static void report_code(struct mm_report *report, struct mm_heap *heap)
 {
   struct mm_code_space_stat stat = {0};
@@ -238,6 +262,7 @@ static void report_all(struct mm_heap *heap, FILE *out, bool json)
   report_regions(&report, &heap->regions);
   report_spaces(&report, heap);
   report_compiler(&report, heap);
+  report_handles(&report, heap);
   report_host(&report, heap);
   report_code(&report, heap);
   report_schedule(&report, heap);

@@ -18,6 +18,7 @@
 #include "mm/barrier_inline.h"
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/handle_inline.h"
 #include "mm/native.h"
 #include "tests/unit/mm_fixture.h"
 
@@ -108,6 +109,26 @@ static void roots_of_all_kinds(void)
   require(fixture_value(held[0]) == MM_ROOT_SCOPE);
   require(fixture_value(fixture_at(&f.main, vreg)) == MM_ROOT_VREG);
   mm_scope_close(&f.main.mutator, &scope);
+}
+
+static void handles(void)
+{
+  struct mm_mutator *mutator = &f.main.mutator;
+  struct mm_handle local, global, weak;
+  struct mm_ref ref;
+  make_garbage(100);
+  require(mm_local_new(mutator, numbered(1), &local) == MM_HANDLE_OK);
+  require(mm_global_new(mutator, numbered(2), &global) == MM_HANDLE_OK);
+  require(mm_handle_get(mutator, global, &ref) == MM_HANDLE_OK);
+  require(mm_weak_new(mutator, ref, &weak) == MM_HANDLE_OK);
+  collect();
+  collect();
+  require(mm_handle_get(mutator, local, &ref) == MM_HANDLE_OK &&
+          fixture_value(ref) == 1);
+  require(mm_handle_get(mutator, global, &ref) == MM_HANDLE_OK &&
+          fixture_value(ref) == 2);
+  require(mm_handle_get(mutator, weak, &ref) == MM_HANDLE_OK &&
+          fixture_value(ref) == 2);
 }
 
 static void weak_entries(void)
@@ -452,6 +473,10 @@ static const struct scenario {
     [MM_FAULT_ROOT_CONSTANT] = {roots_of_all_kinds, WAYS, "constant root"},
     [MM_FAULT_ROOT_THREAD] = {roots_of_all_kinds, WAYS, "thread root"},
     [MM_FAULT_ROOT_GLOBAL] = {roots_of_all_kinds, WAYS, "global root"},
+    [MM_FAULT_ROOT_HANDLE_LOCAL] = {handles, WAYS, "local handle root"},
+    [MM_FAULT_ROOT_HANDLE_GLOBAL] = {handles, WAYS, "global handle root"},
+    [MM_FAULT_HANDLE_YOUNG] = {handles, YOUNG,
+                               "young collections do not know"},
     [MM_FAULT_WEAK_KEPT] = {weak_entries, WAYS, "weak root"},
     [MM_FAULT_WEAK_STALE] = {weak_entries, MOVING | YOUNG, "weak root"},
     [MM_FAULT_CHUNK] = {large_arrays, WAYS, "Pair"},

@@ -16,6 +16,7 @@
 
 #include "interp/interp.h"
 #include "jit_stub/jit.h"
+#include "mm/handle.h"
 #include "mm/native.h"
 #include "vm/cli/crash.h"
 #include "vm/cli/show.h"
@@ -99,6 +100,13 @@ static void print_stats(struct session *session)
   fflush(session->stats);
 }
 
+/* Natives are to delete the handles that they make for good. */
+static void print_leaked_handles(const struct session *session)
+{
+  if (session->settings.vm.mm.handle_origins)
+    (void)mm_handles_report_leaks(session->vm->heap, stderr);
+}
+
 static int exit_status(enum vm_outcome outcome, int status,
                        const struct mm_error *error)
 {
@@ -130,6 +138,7 @@ static int run_loaded(struct session *session)
   bool written = vm_output_flush(session->vm);
   int status = exit_status(outcome, returned, &error);
   print_stats(session);
+  print_leaked_handles(session);
   return written || status ? status : CLI_FAILED;
 }
 
