@@ -71,7 +71,7 @@ enum mm_kind {
   MM_KIND_DATA_ARRAY, /* length word, then elements of 1 << elem_log2 bytes */
   MM_KIND_STRING,     /* length word is (units << 1) | wide; Latin-1 bytes or
                          16-bit units from MM_STRING_BASE on */
-  MM_KIND_REFERENCE,  /* plain, its first field a referent (weak, soft, ...) */
+  MM_KIND_REFERENCE,  /* plain, its first field a referent: mm/reference.h */
   MM_KIND_CUSTOM,     /* sized and scanned by its language */
   MM_KIND_FILLER,     /* a gap: base_bytes 8, or a length word in bytes */
 };
@@ -85,7 +85,8 @@ struct mm_layout {
   uint32_t base_bytes; /* plain: size of an instance, a multiple of 8;
                           arrays and strings: offset of the first element */
   uint8_t kind;        /* enum mm_kind */
-  uint8_t elem_log2;   /* arrays: log2 of the element width in bytes */
+  uint8_t elem_log2;   /* arrays: log2 of the element width in bytes;
+                          MM_KIND_REFERENCE: enum mm_strength */
   uint8_t language;    /* index of the language that owns the class */
   uint8_t flags;       /* MM_LAYOUT_* */
   uint64_t ref_map;    /* plain: bit i: a reference stands at offset 4 * i */

@@ -28,6 +28,7 @@
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/native.h"
+#include "mm/reference.h"
 #include "mm/gc/verifier_internal.h"
 
 static const char *root_name(enum mm_root_kind kind)
@@ -96,26 +97,30 @@ static void close_sets(struct mm_verifier *verifier)
   mm_verify_candidates_close(verifier);
   mm_native_free(MM_PURPOSE_VERIFY, verifier->stack,
                  verifier->capacity * sizeof *verifier->stack);
+  mm_native_free(MM_PURPOSE_VERIFY, verifier->ephemerons,
+                 verifier->ephemeron_capacity * sizeof *verifier->ephemerons);
 }
 
-static bool grow_stack(struct mm_verifier *verifier)
+/* Makes room for one more reference; false: no memory. */
+static bool make_room(struct mm_ref **refs, size_t *capacity, size_t count)
 {
-  size_t size = sizeof *verifier->stack;
-  size_t capacity = verifier->capacity ? verifier->capacity * 2 : 4096;
-  struct mm_ref *stack = mm_native_alloc(MM_PURPOSE_VERIFY, capacity * size);
-  if (!stack)
+  size_t size = sizeof **refs, wanted = *capacity ? *capacity * 2 : 4096;
+  if (count < *capacity)
+    return true;
+  struct mm_ref *more = mm_native_alloc(MM_PURPOSE_VERIFY, wanted * size);
+  if (!more)
     return false;
-  if (verifier->depth)
-    memcpy(stack, verifier->stack, verifier->depth * size);
-  mm_native_free(MM_PURPOSE_VERIFY, verifier->stack, verifier->capacity * size);
-  verifier->stack = stack;
-  verifier->capacity = capacity;
+  if (count)
+    memcpy(more, *refs, count * size);
+  mm_native_free(MM_PURPOSE_VERIFY, *refs, *capacity * size);
+  *refs = more;
+  *capacity = wanted;
   return true;
 }
 
 void mm_verify_push(struct mm_verifier *verifier, struct mm_ref ref)
 {
-  if (verifier->depth == verifier->capacity && !grow_stack(verifier))
+  if (!make_room(&verifier->stack, &verifier->capacity, verifier->depth))
     verifier->gave_up = true;
   else
     verifier->stack[verifier->depth++] = ref;
@@ -228,8 +233,8 @@ static const char *card_fault(const struct mm_verifier *verifier,
   return NULL;
 }
 
-static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
-                        uint64_t offset)
+static void check_slot(struct mm_verifier *verifier, struct mm_ref holder,
+                       uint64_t offset, bool follow)
 {
   const char *at = (const char *)mm_address(holder) + offset;
   struct mm_ref value = {*(const uint32_t *)at};
@@ -237,10 +242,16 @@ static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
     return;
   struct mm_verify_edge edge = {
       .holder = holder, .offset = offset, .value = value};
-  check_edge(verifier, &edge, true);
+  check_edge(verifier, &edge, follow);
   const char *fault = card_fault(verifier, &edge);
   if (fault)
     mm_verify_edge_fault(verifier, &edge, fault);
+}
+
+static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
+                        uint64_t offset)
+{
+  check_slot(verifier, holder, offset, true);
 }
 
 static void scan_plain(struct mm_verifier *verifier, struct mm_ref ref,
@@ -256,13 +267,32 @@ static void scan_plain(struct mm_verifier *verifier, struct mm_ref ref,
       check_field(verifier, ref, i * 4);
 }
 
+/* Referents are checked, and not followed; an ephemeron's value is when its key
+   was reached (follow_ephemerons). */
+static void scan_reference(struct mm_verifier *verifier, struct mm_ref ref,
+                           const struct mm_layout *layout)
+{
+  scan_plain(verifier, ref, layout);
+  check_slot(verifier, ref, MM_REFERENCE_REFERENT_OFFSET, false);
+  if (layout->elem_log2 != MM_STRENGTH_EPHEMERON)
+    return;
+  check_slot(verifier, ref, MM_REFERENCE_VALUE_OFFSET, false);
+  if (!make_room(&verifier->ephemerons, &verifier->ephemeron_capacity,
+                 verifier->ephemeron_count))
+    verifier->gave_up = true;
+  else
+    verifier->ephemerons[verifier->ephemeron_count++] = ref;
+}
+
 static void scan(struct mm_verifier *verifier, struct mm_ref ref)
 {
   const uint32_t *words = mm_address(ref);
   const struct mm_layout *layout =
       (const struct mm_layout *)(uintptr_t)words[0];
-  if (layout->kind == MM_KIND_PLAIN || layout->kind == MM_KIND_REFERENCE)
+  if (layout->kind == MM_KIND_PLAIN)
     scan_plain(verifier, ref, layout);
+  else if (layout->kind == MM_KIND_REFERENCE)
+    scan_reference(verifier, ref, layout);
   else if (layout->kind == MM_KIND_REF_ARRAY)
     for (uint64_t i = 0; i < words[2]; i++)
       check_field(verifier, ref, layout->base_bytes + 4 * i);
@@ -321,6 +351,58 @@ static void trace_mutator(struct mm_verifier *verifier,
     heap->binding.describe_mutator(heap->host, mutator, verifier->out);
 }
 
+/* The list goes through the references' links, and holds what finals refer to.
+   A link that leads astray is not followed. */
+static void trace_pending(struct mm_verifier *verifier)
+{
+  struct mm_ref at = verifier->heap->references.pending;
+  struct mm_ref *slot = &verifier->heap->references.pending;
+  while (at.bits > 1) {
+    struct mm_verify_edge edge = {.root = "pending", .slot = slot, .value = at};
+    check_edge(verifier, &edge, true);
+    drain(verifier);
+    if (edge_fault(verifier, (uintptr_t)mm_address(at)))
+      return;
+    char *object = mm_address(at);
+    slot = (struct mm_ref *)(object + MM_REFERENCE_LINK_OFFSET);
+    check_field(verifier, at, MM_REFERENCE_REFERENT_OFFSET);
+    drain(verifier);
+    at = *slot;
+  }
+}
+
+static bool was_reached(const struct mm_verifier *verifier, struct mm_ref ref)
+{
+  uintptr_t at = (uintptr_t)mm_address(ref);
+  return !edge_fault(verifier, at) &&
+         mm_verify_has(verifier->reached, mm_verify_granule(verifier, at));
+}
+
+/* Rounds over all that are left, until one finds nothing. */
+static void follow_ephemerons(struct mm_verifier *verifier)
+{
+  size_t followed = 1;
+  while (followed > 0) {
+    size_t count = verifier->ephemeron_count, left = 0;
+    followed = 0;
+    for (size_t i = 0; i < count; i++) {
+      struct mm_ref ref = verifier->ephemerons[i];
+      const uint32_t *words = mm_address(ref);
+      struct mm_ref key = {words[MM_REFERENCE_REFERENT_OFFSET / 4]};
+      if (mm_is_null(key))
+        continue;
+      if (!was_reached(verifier, key)) {
+        verifier->ephemerons[left++] = ref;
+        continue;
+      }
+      check_field(verifier, ref, MM_REFERENCE_VALUE_OFFSET);
+      followed++;
+    }
+    verifier->ephemeron_count = left;
+    drain(verifier); /* puts more of them behind these */
+  }
+}
+
 static void trace(struct mm_verifier *verifier)
 {
   struct mm_heap *heap = verifier->heap;
@@ -328,6 +410,8 @@ static void trace(struct mm_verifier *verifier)
   heap->binding.visit_global_roots(heap->host, &globals.visitor);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     trace_mutator(verifier, m);
+  trace_pending(verifier);
+  follow_ephemerons(verifier);
 }
 
 static void check_weak_tables(struct mm_verifier *verifier)

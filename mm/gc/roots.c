@@ -8,6 +8,7 @@
 #include "mm/gc/roots_internal.h"
 
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/refs/scope_internal.h"
 
 /* Strong roots ------------------------------------------------------------- */
@@ -20,6 +21,7 @@ static void visit_all(struct mm_heap *heap, struct mm_root_visitor *visitor)
     heap->binding.visit_mutator_roots(heap->host, mutator, visitor);
     mm_scopes_visit(mutator, visitor);
   }
+  mm_pending_visit(heap, visitor);
 }
 
 struct root_filter {

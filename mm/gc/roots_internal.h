@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All strong roots, once each: what the host has, and the scopes of the
- * mutators; and all weak tables: those of the host, and the ids of objects.
+ * All strong roots, once each: what the host has, the scopes of the mutators,
+ * and references that are pending (of which the visitor gets copies:
+ * pending.c); and all weak tables: those of the host, and the ids of objects.
  * World stopped.  Called by one thread.
  */
 #ifndef MM_ROOTS_INTERNAL_H

@@ -4,9 +4,12 @@
  * loop with the visitor known, so that a plain object costs a loop over the
  * set bits of its map and no call.
  *
- * Layouts of kind MM_KIND_REFERENCE and MM_KIND_CUSTOM belong to the reference
- * processor and to languages, which this version lacks; meeting one here is
- * an internal failure (the allocator refuses them first).
+ * Referent and value of MM_KIND_REFERENCE are no strong slots: who traces hands
+ * such an object to mm_reference_meet (references_internal.h), who updates
+ * visits them with the others (mm_scan_every).
+ *
+ * Layouts of kind MM_KIND_CUSTOM belong to languages, which this version lacks;
+ * meeting one here is an internal failure (the allocator refuses them first).
  *
  * Arrays are scanned MM_SCAN_CHUNK slots at a time, so that one large array
  * can be shared between workers and needs no room on a stack.
@@ -14,7 +17,7 @@
 #ifndef MM_SCAN_INTERNAL_H
 #define MM_SCAN_INTERNAL_H
 
-#include "mm/object.h"
+#include "mm/reference.h"
 
 #include <stddef.h>
 
@@ -34,6 +37,7 @@ static inline uint64_t mm_size_with(const void *at,
   uint32_t length;
   switch ((enum mm_kind)layout->kind) {
   case MM_KIND_PLAIN:
+  case MM_KIND_REFERENCE:
     return layout->base_bytes;
   case MM_KIND_REF_ARRAY:
   case MM_KIND_DATA_ARRAY:
@@ -46,7 +50,6 @@ static inline uint64_t mm_size_with(const void *at,
     if (layout->base_bytes == MM_OBJECT_ALIGN)
       return MM_OBJECT_ALIGN;
     return *(const uint32_t *)((const char *)at + MM_ARRAY_LENGTH_OFFSET);
-  case MM_KIND_REFERENCE:
   case MM_KIND_CUSTOM:
     break;
   }
@@ -94,7 +97,7 @@ static inline bool mm_has_slots(const struct mm_layout *layout)
 {
   if (layout->kind == MM_KIND_PLAIN)
     return layout->ref_map != 0 || (layout->flags & MM_LAYOUT_WIDE_MAP);
-  return layout->kind == MM_KIND_REF_ARRAY;
+  return layout->kind == MM_KIND_REF_ARRAY || layout->kind == MM_KIND_REFERENCE;
 }
 
 /* Slots [from, to) of a reference array. */
@@ -107,7 +110,17 @@ mm_scan_elements(void *at, uint32_t from, uint32_t to, mm_slot_visit *visit,
     visit(context, &slots[i]);
 }
 
-/* All reference slots of any object. */
+/* The slots of a reference that are not strong. */
+static inline __attribute__((always_inline)) void
+mm_scan_weak(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
+             void *context)
+{
+  visit(context, (struct mm_ref *)((char *)at + MM_REFERENCE_REFERENT_OFFSET));
+  if (mm_reference_strength(layout) == MM_STRENGTH_EPHEMERON)
+    visit(context, (struct mm_ref *)((char *)at + MM_REFERENCE_VALUE_OFFSET));
+}
+
+/* All strong reference slots of any object. */
 static inline __attribute__((always_inline)) void
 mm_scan_object(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
                void *context)
@@ -117,6 +130,24 @@ mm_scan_object(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
   else if (layout->kind == MM_KIND_REF_ARRAY)
     mm_scan_elements(at, 0, *(uint32_t *)((char *)at + MM_ARRAY_LENGTH_OFFSET),
                      visit, context);
+  else if (layout->kind == MM_KIND_REFERENCE)
+    mm_scan_plain(at, layout, visit, context);
+}
+
+/* The same, and those that are not strong. */
+static inline __attribute__((always_inline)) void
+mm_scan_every(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
+              void *context)
+{
+  if (layout->kind == MM_KIND_PLAIN)
+    mm_scan_plain(at, layout, visit, context);
+  else if (layout->kind == MM_KIND_REF_ARRAY)
+    mm_scan_elements(at, 0, *(uint32_t *)((char *)at + MM_ARRAY_LENGTH_OFFSET),
+                     visit, context);
+  else if (layout->kind == MM_KIND_REFERENCE) {
+    mm_scan_plain(at, layout, visit, context);
+    mm_scan_weak(at, layout, visit, context);
+  }
 }
 
 #endif
