@@ -260,6 +260,16 @@ static uint32_t now_ms(void)
   return (uint32_t)(mm_stat_now_ns() / NS_PER_MS);
 }
 
+static void set_clock(struct mm_heap *heap)
+{
+  __atomic_store_n(&heap->references.clock_ms, now_ms(), __ATOMIC_RELAXED);
+}
+
+void mm_references_init(struct mm_heap *heap)
+{
+  set_clock(heap);
+}
+
 /* As in HotSpot (LRUMaxHeapPolicy): the more room there is, the longer. */
 static uint64_t soft_life_ms(const struct mm_heap *heap)
 {
@@ -461,7 +471,7 @@ bool mm_references_process(struct mm_heap *heap, const struct mm_reach *reach,
 {
   bool is_done = true;
   if (reach->is_full)
-    __atomic_store_n(&heap->references.clock_ms, now_ms(), __ATOMIC_RELAXED);
+    set_clock(heap);
   if (mm_is_null(heap->references.pending) && !has_any(heap))
     return true;
   mm_stat_phase_begin(&heap->stat, MM_PHASE_REFERENCES);

@@ -87,6 +87,9 @@ static inline struct mm_ref *mm_value_slot(struct mm_ref reference)
                            MM_REFERENCE_VALUE_OFFSET);
 }
 
+/* Starts the clock of soft references. */
+void mm_references_init(struct mm_heap *heap);
+
 /*
  * Tracing met a reference, and has visited its strong slots: its referent is
  * kept, if it is reached already, or the reference is discovered.  A second
