@@ -37,6 +37,9 @@ enum mm_growth_rule {
 /* growth_price where nothing else is said. */
 enum { MM_GROWTH_PRICE = 2500 };
 
+/* soft_ms_per_mib where nothing else is said, as in HotSpot. */
+enum { MM_SOFT_MS_PER_MIB = 1000 };
+
 /* How a space of objects that do not move finds room for one. */
 enum mm_fit {
   MM_FIT_SLOTS,    /* runs of equal slots, and a freelist above 2 KiB */
@@ -73,6 +76,8 @@ struct mm_options {
                               millionths of the time */
   enum mm_fit object_fit;  /* with MM_TENURED_FREELIST */
   enum mm_fit nonmoving_fit;
+  unsigned soft_ms_per_mib; /* soft references live so long unused, for each MiB
+                               of the heap that is free; 0: not at all */
   const uint32_t *slot_bytes; /* sizes that get classes of their own, beside
                                  the usual ones; valid while the heap is */
   size_t slot_count;

@@ -89,7 +89,8 @@ struct mm_layout {
   uint32_t base_bytes; /* plain: size of an instance, a multiple of 8;
                           arrays and strings: offset of the first element */
   uint8_t kind;        /* enum mm_kind */
-  uint8_t elem_log2;   /* arrays: log2 of the element width in bytes */
+  uint8_t elem_log2;   /* arrays: log2 of the element width in bytes;
+                          MM_KIND_REFERENCE: enum mm_strength */
   uint8_t language;    /* index of the language that owns the class */
   uint8_t flags;       /* MM_LAYOUT_* */
   uint64_t ref_map;    /* plain: bit i: a reference stands at offset 4 * i */

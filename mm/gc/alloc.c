@@ -49,6 +49,7 @@ static inline bool measure(struct mm_request *request)
   uint32_t length = request->length;
   switch ((enum mm_kind)layout->kind) {
   case MM_KIND_PLAIN:
+  case MM_KIND_REFERENCE:
     request->bytes = layout->base_bytes;
     return true;
   case MM_KIND_REF_ARRAY:
@@ -63,7 +64,6 @@ static inline bool measure(struct mm_request *request)
     request->bytes = length;
     return length >= MM_CUSTOM_LEAST_BYTES && length % MM_OBJECT_ALIGN == 0;
   case MM_KIND_FILLER:
-  case MM_KIND_REFERENCE:
     break;
   }
   mm_size_unknown(layout);
@@ -184,7 +184,8 @@ static struct mm_ref write_object(const struct mm_request *request,
 {
   MM_ASSERT((at & (MM_OBJECT_ALIGN - 1)) == 0 && is_zero(at, request->bytes));
   mm_write_header(at, request->layout);
-  if (request->layout->kind != MM_KIND_PLAIN)
+  if (request->layout->kind != MM_KIND_PLAIN &&
+      request->layout->kind != MM_KIND_REFERENCE)
     *(uint32_t *)(at + MM_ARRAY_LENGTH_OFFSET) = request->length;
   return mm_ref_at((void *)at);
 }

@@ -13,9 +13,14 @@
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
 
+/* Called for a reference whose referent stands in the card (and so does an
+   ephemeron's value), instead of for these slots. */
+typedef void mm_card_meet(void *context, struct mm_ref reference);
+
 struct mm_card_range {
   uintptr_t start, end;
   void (*visit)(void *context, struct mm_ref *slot);
+  mm_card_meet *meet; /* null: they are slots like others */
   void *context;
 };
 
@@ -59,6 +64,15 @@ static inline bool mm_card_is_fresh(const struct mm_heap *heap, uintptr_t at)
   return heap->fresh[granule >> 6] >> (granule & 63) & 1;
 }
 
+/* The reference itself is noted, as an odd address. */
+static inline void mm_card_note_reference(void *context,
+                                          struct mm_ref reference)
+{
+  struct mm_card_slots *found = context;
+  uintptr_t at = (uintptr_t)mm_address(reference) | 1;
+  found->slots[found->count++] = (struct mm_ref *)at;
+}
+
 /* What lives in from-space is scanned when it has been copied. */
 static inline bool mm_card_is_moving(const struct mm_heap *heap, uint32_t index)
 {
@@ -84,6 +98,24 @@ static inline void mm_card_visit_special(struct mm_card_range *range,
 }
 
 static MM_ALWAYS_INLINE void
+mm_card_visit_referent(struct mm_card_range *range, uintptr_t at,
+                        const struct mm_layout *layout)
+{
+  uintptr_t referent = at + MM_REFERENCE_REFERENT_OFFSET;
+  if (referent < range->start || referent >= range->end)
+    return;
+  if (range->meet)
+    range->meet(range->context, mm_ref_at((void *)at));
+  else
+    mm_scan_weak((void *)at, layout, mm_card_visit_within, range);
+}
+
+_Static_assert(MM_REFERENCE_REFERENT_OFFSET % MM_OBJECT_ALIGN == 0 &&
+                   MM_REFERENCE_VALUE_OFFSET ==
+                       MM_REFERENCE_REFERENT_OFFSET + 4,
+               "referent and value are on one card");
+
+static MM_ALWAYS_INLINE void
 mm_card_visit_object(struct mm_card_range *range, uintptr_t at,
                      const struct mm_layout *layout)
 {
@@ -91,8 +123,10 @@ mm_card_visit_object(struct mm_card_range *range, uintptr_t at,
     mm_card_visit_special(range, at, layout);
   else if (layout->kind == MM_KIND_REF_ARRAY)
     mm_card_visit_elements(range, at);
-  else if (layout->kind == MM_KIND_PLAIN)
+  else if (layout->kind == MM_KIND_PLAIN || layout->kind == MM_KIND_REFERENCE)
     mm_scan_plain((void *)at, layout, mm_card_visit_within, range);
+  if (__builtin_expect(layout->kind == MM_KIND_REFERENCE, 0))
+    mm_card_visit_referent(range, at, layout);
 }
 
 /* In a region that a cycle has still to walk: without what is dead. */
@@ -136,6 +170,7 @@ static inline void mm_card_visit_gaps(struct mm_heap *heap,
   struct mm_ref *slots[MM_CARD_SLOTS];
   struct mm_card_slots found = {slots, 0};
   struct mm_card_range noting = {range->start, range->end, mm_card_note_slot,
+                                 range->meet ? mm_card_note_reference : NULL,
                                  &found};
   pthread_mutex_lock(&heap->space_lock);
   uintptr_t at = mm_card_first(heap, card);
@@ -147,7 +182,10 @@ static inline void mm_card_visit_gaps(struct mm_heap *heap,
   }
   pthread_mutex_unlock(&heap->space_lock);
   for (unsigned i = 0; i < found.count; i++)
-    range->visit(range->context, slots[i]);
+    if ((uintptr_t)slots[i] & 1)
+      range->meet(range->context, mm_ref_at(slots[i]));
+    else
+      range->visit(range->context, slots[i]);
 }
 
 /* Slots whose objects reach into the card. */
@@ -164,15 +202,18 @@ static MM_ALWAYS_INLINE void mm_card_visit_slots(struct mm_heap *heap,
 }
 
 /*
- * Calls `visit` for the reference slots that stand in a card.  Each slot is in
- * one card, so workers with different cards do not meet.
+ * Calls `visit` for the reference slots that stand in a card, and `meet' (null:
+ * `visit') for references.  Each slot is in one card, so workers with different
+ * cards do not meet.
  */
-static MM_ALWAYS_INLINE void
-mm_card_visit(struct mm_heap *heap, uint32_t card,
-              void (*visit)(void *context, struct mm_ref *slot), void *context)
+static MM_ALWAYS_INLINE void mm_card_visit(struct mm_heap *heap, uint32_t card,
+                                           void (*visit)(void *context,
+                                                         struct mm_ref *slot),
+                                           mm_card_meet *meet, void *context)
 {
   uintptr_t start = mm_card_start(heap, card);
-  struct mm_card_range range = {start, start + MM_CARD_BYTES, visit, context};
+  struct mm_card_range range = {start, start + MM_CARD_BYTES, visit, meet,
+                                context};
   uint32_t index = mm_region_index(&heap->regions, start);
   const struct mm_region *region = &heap->regions.table[index];
   switch ((enum mm_region_kind)region->kind) {
@@ -218,7 +259,8 @@ static inline void mm_card_seek(void *context, struct mm_ref *slot)
 static inline bool mm_card_has(struct mm_heap *heap, struct mm_ref *slot)
 {
   struct mm_card_sought sought = {slot, false};
-  mm_card_visit(heap, mm_card_of(heap, (uintptr_t)slot), mm_card_seek, &sought);
+  mm_card_visit(heap, mm_card_of(heap, (uintptr_t)slot), mm_card_seek, NULL,
+                &sought);
   return sought.is_found;
 }
 

@@ -31,6 +31,7 @@
 #include "mm/gc/heap_verify_internal.h"
 #include "mm/gc/marksweep_internal.h"
 #include "mm/gc/pauses_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/sizing_internal.h"
 #include "mm/gc/stress_internal.h"
@@ -287,7 +288,9 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
   if (!is_young(kind))
     mm_cycle_abandon(heap);
   mm_stat_collection_kind(&heap->stat, kind);
+  mm_references_clear_soft(heap, utmost);
   bool had_room = reclaim(heap, kind, utmost);
+  mm_references_clear_soft(heap, false);
   if (utmost)
     mm_compiler_space_trim(&heap->compiler);
   struct mm_stat_heap counted = {0};
@@ -405,6 +408,9 @@ void mm_pause_finish(struct mm_heap *heap)
   mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
   bool is_whole = mm_cycle_end_marking(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
+  if (is_whole)
+    is_whole =
+        mm_references_process(heap, &mm_reach_cycle, mm_sizing_workers(heap));
   struct mm_stat_heap counted = {0};
   if (is_whole)
     finish_whole(heap, &counted);

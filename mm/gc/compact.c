@@ -2,7 +2,7 @@
 /*
  * Slide-compaction in place.
  *
- *   mark     bits where live objects start
+ *   mark     bits where live objects start; references are processed
  *   plan     per block of 512 bytes: a bit per live granule, and the place
  *            where the first of them goes
  *   update   every slot: new place = target + live granules before it in its
@@ -39,6 +39,7 @@
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/mark_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
@@ -268,8 +269,7 @@ static MM_ALWAYS_INLINE void update_slot(void *context, struct mm_ref *slot)
 static __attribute__((noinline)) void update_special(struct updater updater,
                                                      struct mm_ref ref)
 {
-  mm_scan_special_whole(mm_address(ref), mm_layout_of(ref), update_slot,
-                        &updater);
+  mm_scan_every(mm_address(ref), mm_layout_of(ref), update_slot, &updater);
 }
 
 static MM_ALWAYS_INLINE void update_object(void *context, struct mm_ref ref)
@@ -281,7 +281,7 @@ static MM_ALWAYS_INLINE void update_object(void *context, struct mm_ref ref)
   else if (mm_is_special(layout))
     update_special(*updater, ref);
   else
-    mm_scan_object(mm_address(ref), layout, update_slot, context);
+    mm_scan_every(mm_address(ref), layout, update_slot, context);
 }
 
 struct root_visitor {
@@ -318,6 +318,7 @@ static void update_goal(struct mm_worker *worker)
     struct root_visitor visitor = {{.slot = update_root},
                                    updater_for(worker->heap)};
     mm_roots_visit(worker->heap, &visitor.visitor);
+    mm_pending_update(worker->heap, update_slot, &visitor.updater);
   }
   if (counts_bits())
     update_regions_counting(worker);
@@ -523,6 +524,7 @@ void mm_compact(struct mm_heap *heap, unsigned active)
   mm_workers_reset(heap->workers);
   mm_stat_phase_run(heap, MM_PHASE_PREPARE, prepare);
   mm_mark_phase(heap, active);
+  mm_references_process(heap, &mm_reach_marking, active);
   phase_on(heap, MM_PHASE_PLAN, active, plan_goal);
   mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak);
   phase_on(heap, MM_PHASE_UPDATE, active, update_goal);

@@ -16,6 +16,7 @@
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/generations_internal.h"
 #include "mm/gc/pauses_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/stress_internal.h"
 #include "mm/gc/trace_internal.h"
@@ -164,6 +165,7 @@ static void drop_logs(struct mm_heap *heap)
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     mm_log_push(heap, &heap->cycle.full, &m->old_log);
   mm_logs_drop(heap, &heap->cycle.full);
+  mm_references_drop_logs(heap);
 }
 
 /* No region is to be walked any more. */
@@ -241,6 +243,8 @@ bool mm_cycle_end_marking(struct mm_heap *heap)
              heap->cycle.marked_ns - heap->cycle.began_ns);
   mm_marker_finish(heap);
   bool is_whole = !marker->stack_overflowed && !heap->cycle.is_lost;
+  if (is_whole)
+    mm_references_take_logs(heap);
   drop_logs(heap);
   set_state(heap, MM_CYCLE_SWEEPING);
   return is_whole;
@@ -560,6 +564,7 @@ void mm_cycle_destroy(struct mm_heap *heap)
   if (heap->candidates.count > 0)
     mm_candidates_drop(heap);
   mm_logs_drop(heap, &heap->cycle.full);
+  mm_references_drop_logs(heap);
   if (!marker)
     return;
   mm_trace_stack_destroy(&marker->stack);

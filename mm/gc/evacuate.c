@@ -5,6 +5,7 @@
  *   prepare   all small regions become from-space; the marks of large and
  *             non-moving ones are cleared, for those objects stay
  *   evacuate  everything reachable is copied, kept or marked
+ *   references  see references_internal.h
  *   weak      the host drops what died
  *   release   from-space goes free, but for regions with kept objects
  *
@@ -28,6 +29,7 @@
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/header_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/workers_internal.h"
@@ -99,6 +101,83 @@ static void rescan_goal(struct mm_worker *worker)
   mm_evacuate_end_buffers(worker);
 }
 
+/* For the reference processor -----------------------------------------------
+ */
+
+static uint8_t trace_of(const struct mm_heap *heap, struct mm_ref ref)
+{
+  uint32_t index = mm_region_index(&heap->regions, (uintptr_t)mm_address(ref));
+  return __atomic_load_n(&heap->traces[index], __ATOMIC_RELAXED);
+}
+
+static bool is_large_reached(const struct mm_heap *heap, struct mm_ref ref)
+{
+  const struct mm_region *region =
+      mm_region_of(&heap->regions, (uintptr_t)mm_address(ref));
+  return __atomic_load_n(&region->flags, __ATOMIC_RELAXED) & MM_REGION_REACHED;
+}
+
+static bool lives(const struct mm_heap *heap, struct mm_ref ref, bool young)
+{
+  switch ((enum mm_trace)trace_of(heap, ref)) {
+  case MM_TRACE_MARK:
+    return young ? is_large_reached(heap, ref) : mm_is_marked(heap, ref);
+  case MM_TRACE_MOVE:
+    return mm_header_is_visited(mm_header_load(ref));
+  case MM_TRACE_NOTHING:
+  case MM_TRACE_YOUNG:
+  case MM_TRACE_CANDIDATE:
+    break;
+  }
+  return true;
+}
+
+static bool is_reached(const struct mm_heap *heap, struct mm_ref ref)
+{
+  return lives(heap, ref, false);
+}
+
+static bool is_reached_young(const struct mm_heap *heap, struct mm_ref ref)
+{
+  return lives(heap, ref, true);
+}
+
+static struct mm_ref place(const struct mm_heap *heap, struct mm_ref ref)
+{
+  if (trace_of(heap, ref) != MM_TRACE_MOVE)
+    return ref;
+  return mm_header_place(ref, mm_header_load(ref));
+}
+
+/* What is on a stack was copied or marked when it was put there. */
+static bool enter(struct mm_heap *heap, struct mm_worker *worker,
+                  uint64_t entry)
+{
+  (void)heap, (void)worker, (void)entry;
+  return true;
+}
+
+const struct mm_reach mm_reach_evacuating = {
+    .is_reached = is_reached,
+    .place = place,
+    .keep = mm_evacuate_keep,
+    .trace = mm_evacuate_trace,
+    .enter = enter,
+    .rescan = rescan_goal,
+    .has_moved = true,
+    .is_full = true,
+};
+
+const struct mm_reach mm_reach_young = {
+    .is_reached = is_reached_young,
+    .place = place,
+    .keep = mm_young_keep,
+    .trace = mm_young_trace,
+    .enter = enter,
+    .rescan = mm_young_rescan_goal,
+    .has_moved = true,
+};
+
 /* Begin and end ------------------------------------------------------------ */
 
 static void prepare_region(struct mm_heap *heap, uint32_t index)
@@ -139,30 +218,16 @@ struct weak_visitor {
   bool young; /* only young objects may have died */
 };
 
-static bool is_reached(const struct mm_heap *heap, struct mm_ref ref)
-{
-  return mm_region_of(&heap->regions, (uintptr_t)mm_address(ref))->flags &
-         MM_REGION_REACHED;
-}
-
 static bool keep_weak(struct mm_weak_visitor *visitor, struct mm_ref *slot)
 {
   const struct weak_visitor *self = (struct weak_visitor *)visitor;
-  struct mm_heap *heap = self->heap;
-  struct mm_ref ref = *slot;
-  bool lives = true;
-  uint8_t trace =
-      heap->traces[mm_region_index(&heap->regions, (uintptr_t)mm_address(ref))];
-  if (trace == MM_TRACE_MARK) {
-    lives = self->young ? is_reached(heap, ref) : mm_is_marked(heap, ref);
-  } else if (trace == MM_TRACE_MOVE) {
-    uint64_t header = mm_header_load(ref);
-    lives = mm_header_is_visited(header);
-    *slot = lives ? mm_header_place(ref, header) : MM_NULL;
+  if (lives(self->heap, *slot, self->young)) {
+    *slot = place(self->heap, *slot);
+    return true;
   }
-  if (!lives)
-    mm_stat_count(&heap->stat, MM_COUNT_WEAK_CLEARED, 1);
-  return lives;
+  *slot = MM_NULL;
+  mm_stat_count(&self->heap->stat, MM_COUNT_WEAK_CLEARED, 1);
+  return false;
 }
 
 void mm_evacuate_visit_weak(struct mm_heap *heap, bool young)
@@ -262,6 +327,7 @@ bool mm_evacuate(struct mm_heap *heap, unsigned active)
     mm_workers_run(workers, 1, rescan_goal);
   }
   mm_stat_phase_end(&heap->stat, MM_PHASE_EVACUATE);
+  mm_references_process(heap, &mm_reach_evacuating, active);
   mm_evacuate_visit_weak(heap, false);
   mm_owners_sweep(heap, false);
   release(heap);

@@ -27,6 +27,14 @@ void mm_young_goal(struct mm_worker *worker);
 void mm_evacuate_rescan(void *worker, struct mm_ref ref);
 void mm_young_rescan(void *worker, struct mm_ref ref);
 
+/* For the reference processor: reaches what a slot refers to, and brings the
+   slot up to date; traces what that leads to; after an overflow. */
+void mm_evacuate_keep(struct mm_worker *worker, struct mm_ref *slot);
+void mm_evacuate_trace(struct mm_worker *worker);
+void mm_young_keep(struct mm_worker *worker, struct mm_ref *slot);
+void mm_young_trace(struct mm_worker *worker);
+void mm_young_rescan_goal(struct mm_worker *worker);
+
 /* Gives back the rest of a worker's buffers. */
 void mm_evacuate_end_buffers(struct mm_worker *worker);
 

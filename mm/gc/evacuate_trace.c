@@ -40,6 +40,7 @@
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/header_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
@@ -488,6 +489,8 @@ static MM_ALWAYS_INLINE void scan_chunk(struct tracer *tracer, uint64_t entry)
   mm_scan_elements(mm_address(ref), from, to, visit_slot, tracer);
 }
 
+static void meet_alone(struct mm_worker *worker, struct mm_ref ref, bool young);
+
 /* What is special is scanned out of line by a tracer of its own, so that the
    address of the inner loop's does not escape. */
 static __attribute__((noinline)) void
@@ -509,6 +512,8 @@ scan_special(struct mm_worker *worker, uint64_t entry, bool young, bool is_old)
                            .skips_owner = young};
   mm_scan_special(at, layout, from, to, &how);
   tracer_end(&tracer);
+  if (layout->kind == MM_KIND_REFERENCE)
+    meet_alone(worker, mm_trace_ref(entry), young);
 }
 
 static MM_ALWAYS_INLINE void scan_apart(struct tracer *tracer, uint64_t entry)
@@ -516,6 +521,21 @@ static MM_ALWAYS_INLINE void scan_apart(struct tracer *tracer, uint64_t entry)
   tracer_end(tracer);
   scan_special(tracer->stack.worker, entry, tracer->young,
                tracer->holder_is_old);
+  mm_tracer_load(&tracer->stack);
+  tracer_load(tracer);
+}
+
+static void scan_reference(struct mm_worker *worker, struct mm_ref ref,
+                           bool young);
+
+/* Out of line: the worker has what the tracer had. */
+static MM_ALWAYS_INLINE void meet_reference(
+    struct tracer *tracer, struct mm_ref ref,
+    void (*meet)(struct mm_worker *worker, struct mm_ref ref, bool young))
+{
+  struct mm_worker *worker = tracer->stack.worker;
+  tracer_end(tracer);
+  meet(worker, ref, tracer->young);
   mm_tracer_load(&tracer->stack);
   tracer_load(tracer);
 }
@@ -533,8 +553,10 @@ static MM_ALWAYS_INLINE void scan_entry(struct tracer *tracer, uint64_t entry)
     scan_apart(tracer, entry);
   else if (layout->kind == MM_KIND_PLAIN)
     mm_scan_plain(mm_address(ref), layout, visit_slot, tracer);
-  else
+  else if (__builtin_expect(layout->kind == MM_KIND_REF_ARRAY, 1))
     scan_chunk(tracer, entry);
+  else
+    meet_reference(tracer, ref, scan_reference);
 }
 
 static MM_ALWAYS_INLINE void trace(struct mm_worker *worker, bool parallel,
@@ -597,6 +619,69 @@ static void visit_young_root_slot(void *worker, struct mm_ref *slot)
     visit_one(worker, slot, false, true);
 }
 
+/* A slot of an object, which a later collection may have to know of. */
+static MM_ALWAYS_INLINE void visit_held_by(struct mm_worker *worker,
+                                           struct mm_ref *slot, bool parallel)
+{
+  struct tracer tracer;
+  tracer_begin(&tracer, worker, parallel, true);
+  tracer.holder_is_old = trace_of(&tracer, mm_ref_at(slot)) != MM_TRACE_YOUNG;
+  visit_slot(&tracer, slot);
+  tracer_end(&tracer);
+}
+
+static void visit_held_slot(void *worker, struct mm_ref *slot)
+{
+  if (has_company(worker))
+    visit_held_by(worker, slot, true);
+  else
+    visit_held_by(worker, slot, false);
+}
+
+/* References --------------------------------------------------------------- */
+
+void mm_evacuate_keep(struct mm_worker *worker, struct mm_ref *slot)
+{
+  visit_root_slot(worker, slot);
+}
+
+void mm_young_keep(struct mm_worker *worker, struct mm_ref *slot)
+{
+  visit_held_slot(worker, slot);
+}
+
+void mm_evacuate_trace(struct mm_worker *worker)
+{
+  if (has_company(worker))
+    trace_parallel(worker);
+  else
+    trace_alone(worker);
+  mm_evacuate_end_buffers(worker);
+}
+
+void mm_young_trace(struct mm_worker *worker)
+{
+  if (has_company(worker))
+    trace_young_parallel(worker);
+  else
+    trace_young_alone(worker);
+  mm_evacuate_end_buffers(worker);
+}
+
+static void meet_alone(struct mm_worker *worker, struct mm_ref ref, bool young)
+{
+  mm_reference_meet(worker, ref,
+                    young ? &mm_reach_young : &mm_reach_evacuating);
+}
+
+static __attribute__((noinline)) void
+scan_reference(struct mm_worker *worker, struct mm_ref ref, bool young)
+{
+  mm_scan_plain(mm_address(ref), mm_layout_of(ref),
+                young ? visit_held_slot : visit_root_slot, worker);
+  meet_alone(worker, ref, young);
+}
+
 struct root_visitor {
   struct mm_root_visitor visitor; /* first: the host gets its address */
   struct mm_worker *worker;
@@ -623,15 +708,16 @@ void mm_evacuate_goal(struct mm_worker *worker)
     struct root_visitor visitor = {{.slot = visit_root}, worker};
     mm_roots_visit(worker->heap, &visitor.visitor);
   }
-  if (has_company(worker))
-    trace_parallel(worker);
-  else
-    trace_alone(worker);
-  mm_evacuate_end_buffers(worker);
+  mm_evacuate_trace(worker);
 }
 
 /* Cards ---------------------------------------------------------------------
  */
+
+static MM_ALWAYS_INLINE void meet_on_card(void *context, struct mm_ref ref)
+{
+  meet_reference(context, ref, meet_alone);
+}
 
 static MM_ALWAYS_INLINE void visit_card(struct tracer *tracer, uint32_t card)
 {
@@ -642,7 +728,7 @@ static MM_ALWAYS_INLINE void visit_card(struct tracer *tracer, uint32_t card)
   if (mm_card_is_one(was))
     mm_card_visit_one(heap, mm_card_slot(heap, card, was), visit_slot, tracer);
   else if (mm_card_is_dirty(was))
-    mm_card_visit(heap, card, visit_slot, tracer);
+    mm_card_visit(heap, card, visit_slot, meet_on_card, tracer);
 }
 
 static MM_ALWAYS_INLINE void visit_logs(struct mm_worker *worker, bool parallel)
@@ -713,11 +799,7 @@ void mm_young_goal(struct mm_worker *worker)
   if (worker->index == 0)
     visit_young_roots(worker);
   visit_cards(worker);
-  if (has_company(worker))
-    trace_young_parallel(worker);
-  else
-    trace_young_alone(worker);
-  mm_evacuate_end_buffers(worker);
+  mm_young_trace(worker);
 }
 
 static void visit_old_slot(void *worker, struct mm_ref *slot)
@@ -745,20 +827,26 @@ void mm_young_rescan(void *worker, struct mm_ref ref)
   struct mm_worker *self = worker;
   const struct mm_heap *heap = self->heap;
   uint32_t index = mm_region_index(&heap->regions, (uintptr_t)mm_address(ref));
+  const struct mm_layout *layout = mm_layout_of(ref);
   bool is_old = heap->traces[index] != MM_TRACE_YOUNG;
   mm_trace_stack_reset(&self->stack);
-  if (mm_is_special(mm_layout_of(ref)))
+  if (mm_is_special(layout))
     rescan_special(self, ref, is_old);
   else
-    mm_scan_object(mm_address(ref), mm_layout_of(ref),
+    mm_scan_object(mm_address(ref), layout,
                    is_old ? visit_old_slot : visit_young_root_slot, self);
+  if (layout->kind == MM_KIND_REFERENCE)
+    meet_alone(self, ref, true);
   trace_young_alone(self);
 }
 
 void mm_evacuate_rescan(void *worker, struct mm_ref ref)
 {
   struct mm_worker *self = worker;
+  const struct mm_layout *layout = mm_layout_of(ref);
   mm_trace_stack_reset(&self->stack);
-  mm_scan_object(mm_address(ref), mm_layout_of(ref), visit_root_slot, self);
+  mm_scan_object(mm_address(ref), layout, visit_root_slot, self);
+  if (layout->kind == MM_KIND_REFERENCE)
+    meet_alone(self, ref, false);
   trace_alone(self);
 }

@@ -25,6 +25,7 @@
 #include "mm/gc/generations_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/options_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/sizing_internal.h"
 #include "mm/gc/stress_internal.h"
 #include "mm/gc/workers_internal.h"
@@ -300,6 +301,7 @@ enum mm_status mm_heap_create(const struct mm_options *options,
     return status;
   }
   mm_schedule_settle(new);
+  mm_references_init(new);
   *heap = new;
   return MM_OK;
 }

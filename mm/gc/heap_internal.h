@@ -38,6 +38,7 @@
 #include "mm/gc/ids_internal.h"
 #include "mm/gc/schedule_internal.h"
 #include "mm/mm.h"
+#include "mm/reference.h"
 #include "mm/refs/handles_internal.h"
 #include "mm/space/code_internal.h"
 #include "mm/space/compiler_internal.h"
@@ -157,6 +158,15 @@ struct mm_cycle {
   uint64_t claimed_bytes; /* tenured=freelist: at the start */
 };
 
+/* See references_internal.h. */
+struct mm_references {
+  struct mm_ref pending;  /* atomic; the first one: null, or linked */
+  uint32_t clock_ms;      /* atomic; at the last collection of all objects */
+  bool clears_soft;       /* all of them: memory is about to be refused */
+  struct mm_barrier_log *log, *full; /* what a cycle's marker discovered */
+  struct mm_reference_job *job;      /* of the running goal */
+};
+
 /* Counts of --gc-stress; see stress_internal.h. */
 struct mm_stress {
   uint64_t barriers; /* atomic */
@@ -256,6 +266,7 @@ struct mm_heap {
   struct mm_sizing sizing;
   struct mm_cycle cycle;
   struct mm_candidates candidates;
+  struct mm_references references;
   struct mm_generations generations;
   struct mm_schedule schedule;
   struct mm_stress stress;

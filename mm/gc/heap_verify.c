@@ -29,15 +29,20 @@
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/languages_internal.h"
 #include "mm/native.h"
+#include "mm/reference.h"
 #include "mm/gc/verifier_internal.h"
 
 static const char *root_name(enum mm_root_kind kind)
 {
   static const char *const names[MM_ROOT_KIND_COUNT] = {
-      [MM_ROOT_VREG] = "VReg",         [MM_ROOT_SCOPE] = "scope",
-      [MM_ROOT_STATIC] = "static",     [MM_ROOT_MIRROR] = "mirror",
-      [MM_ROOT_CONSTANT] = "constant", [MM_ROOT_THREAD] = "thread",
-      [MM_ROOT_GLOBAL] = "global",     [MM_ROOT_HANDLE_LOCAL] = "local handle",
+      [MM_ROOT_VREG] = "VReg",
+      [MM_ROOT_SCOPE] = "scope",
+      [MM_ROOT_STATIC] = "static",
+      [MM_ROOT_MIRROR] = "mirror",
+      [MM_ROOT_CONSTANT] = "constant",
+      [MM_ROOT_THREAD] = "thread",
+      [MM_ROOT_GLOBAL] = "global",
+      [MM_ROOT_HANDLE_LOCAL] = "local handle",
       [MM_ROOT_HANDLE_GLOBAL] = "global handle",
       [MM_ROOT_PIN] = "pin",
   };
@@ -99,26 +104,30 @@ static void close_sets(struct mm_verifier *verifier)
   mm_verify_candidates_close(verifier);
   mm_native_free(MM_PURPOSE_VERIFY, verifier->stack,
                  verifier->capacity * sizeof *verifier->stack);
+  mm_native_free(MM_PURPOSE_VERIFY, verifier->ephemerons,
+                 verifier->ephemeron_capacity * sizeof *verifier->ephemerons);
 }
 
-static bool grow_stack(struct mm_verifier *verifier)
+/* Makes room for one more reference; false: no memory. */
+static bool make_room(struct mm_ref **refs, size_t *capacity, size_t count)
 {
-  size_t size = sizeof *verifier->stack;
-  size_t capacity = verifier->capacity ? verifier->capacity * 2 : 4096;
-  struct mm_ref *stack = mm_native_alloc(MM_PURPOSE_VERIFY, capacity * size);
-  if (!stack)
+  size_t size = sizeof **refs, wanted = *capacity ? *capacity * 2 : 4096;
+  if (count < *capacity)
+    return true;
+  struct mm_ref *more = mm_native_alloc(MM_PURPOSE_VERIFY, wanted * size);
+  if (!more)
     return false;
-  if (verifier->depth)
-    memcpy(stack, verifier->stack, verifier->depth * size);
-  mm_native_free(MM_PURPOSE_VERIFY, verifier->stack, verifier->capacity * size);
-  verifier->stack = stack;
-  verifier->capacity = capacity;
+  if (count)
+    memcpy(more, *refs, count * size);
+  mm_native_free(MM_PURPOSE_VERIFY, *refs, *capacity * size);
+  *refs = more;
+  *capacity = wanted;
   return true;
 }
 
 void mm_verify_push(struct mm_verifier *verifier, struct mm_ref ref)
 {
-  if (verifier->depth == verifier->capacity && !grow_stack(verifier))
+  if (!make_room(&verifier->stack, &verifier->capacity, verifier->depth))
     verifier->gave_up = true;
   else
     verifier->stack[verifier->depth++] = ref;
@@ -232,23 +241,30 @@ static const char *card_fault(const struct mm_verifier *verifier,
 }
 
 static void check_value(struct mm_verifier *verifier, struct mm_ref holder,
-                        uint64_t offset, struct mm_ref value)
+                        uint64_t offset, struct mm_ref value, bool follow)
 {
   if (mm_is_null(value)) /* most of what there is in large arrays */
     return;
   struct mm_verify_edge edge = {
       .holder = holder, .offset = offset, .value = value};
-  check_edge(verifier, &edge, true);
+  check_edge(verifier, &edge, follow);
   const char *fault = card_fault(verifier, &edge);
   if (fault)
     mm_verify_edge_fault(verifier, &edge, fault);
 }
 
+static void check_slot(struct mm_verifier *verifier, struct mm_ref holder,
+                       uint64_t offset, bool follow)
+{
+  const char *at = (const char *)mm_address(holder) + offset;
+  struct mm_ref value = {*(const uint32_t *)at};
+  check_value(verifier, holder, offset, value, follow);
+}
+
 static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
                         uint64_t offset)
 {
-  const char *at = (const char *)mm_address(holder) + offset;
-  check_value(verifier, holder, offset, (struct mm_ref){*(const uint32_t *)at});
+  check_slot(verifier, holder, offset, true);
 }
 
 /* A tagged slot: 64 bits, which are a reference or not. */
@@ -258,7 +274,8 @@ static void check_tagged(struct mm_verifier *verifier, struct mm_ref holder,
   const char *at = (const char *)mm_address(holder) + offset;
   uint64_t value = *(const uint64_t *)at;
   if ((value & tagging.mask) == tagging.pattern)
-    check_value(verifier, holder, offset, (struct mm_ref){(uint32_t)value});
+    check_value(verifier, holder, offset, (struct mm_ref){(uint32_t)value},
+                true);
 }
 
 /* What an object refers to without a field: a slot outside of the heap, or the
@@ -283,7 +300,7 @@ static void check_custom(struct custom_check *check, const void *slot,
 {
   uintptr_t offset = (uintptr_t)slot - (uintptr_t)mm_address(check->holder);
   if (offset < check->bytes)
-    check_value(check->verifier, check->holder, offset, value);
+    check_value(check->verifier, check->holder, offset, value, true);
   else
     check_outside(check->verifier, "outside", slot, value);
 }
@@ -348,6 +365,23 @@ static void scan_plain(struct mm_verifier *verifier, struct mm_ref ref,
       check_field(verifier, ref, i * 4);
 }
 
+/* Referents are checked, and not followed; an ephemeron's value is when its key
+   was reached (follow_ephemerons). */
+static void scan_reference(struct mm_verifier *verifier, struct mm_ref ref,
+                           const struct mm_layout *layout)
+{
+  scan_plain(verifier, ref, layout);
+  check_slot(verifier, ref, MM_REFERENCE_REFERENT_OFFSET, false);
+  if (layout->elem_log2 != MM_STRENGTH_EPHEMERON)
+    return;
+  check_slot(verifier, ref, MM_REFERENCE_VALUE_OFFSET, false);
+  if (!make_room(&verifier->ephemerons, &verifier->ephemeron_capacity,
+                 verifier->ephemeron_count))
+    verifier->gave_up = true;
+  else
+    verifier->ephemerons[verifier->ephemeron_count++] = ref;
+}
+
 static void scan(struct mm_verifier *verifier, struct mm_ref ref)
 {
   const uint32_t *words = mm_address(ref);
@@ -361,8 +395,10 @@ static void scan(struct mm_verifier *verifier, struct mm_ref ref)
     scan_tagged_array(verifier, ref, layout);
   else if (layout->kind == MM_KIND_PLAIN && layout->flags & MM_LAYOUT_TAGGED)
     scan_plain_tagged(verifier, ref, layout);
-  else if (layout->kind == MM_KIND_PLAIN || layout->kind == MM_KIND_REFERENCE)
+  else if (layout->kind == MM_KIND_PLAIN)
     scan_plain(verifier, ref, layout);
+  else if (layout->kind == MM_KIND_REFERENCE)
+    scan_reference(verifier, ref, layout);
   else if (layout->kind == MM_KIND_REF_ARRAY)
     for (uint64_t i = 0; i < words[2]; i++)
       check_field(verifier, ref, layout->base_bytes + 4 * i);
@@ -419,8 +455,8 @@ static void each_handle(struct mm_verifier *verifier, uintptr_t owner,
 {
   struct mm_handles *handles = &verifier->heap->handles;
   for (uint32_t number = 0; number < handles->chunk_count; number++) {
-    struct mm_handle_chunk *chunk = mm_handle_chunk_of(
-        handles->directory, number << MM_HANDLE_SLOT_LOG2);
+    struct mm_handle_chunk *chunk =
+        mm_handle_chunk_of(handles->directory, number << MM_HANDLE_SLOT_LOG2);
     for (uint32_t i = 0; chunk->owner == owner && i < MM_HANDLE_CHUNK_SLOTS;
          i++)
       if (chunk->slots[i].serial % 2 == 1 &&
@@ -500,6 +536,58 @@ static void trace_mutator(struct mm_verifier *verifier,
     heap->binding.describe_mutator(heap->host, mutator, verifier->out);
 }
 
+/* The list goes through the references' links, and holds what finals refer to.
+   A link that leads astray is not followed. */
+static void trace_pending(struct mm_verifier *verifier)
+{
+  struct mm_ref at = verifier->heap->references.pending;
+  struct mm_ref *slot = &verifier->heap->references.pending;
+  while (at.bits > 1) {
+    struct mm_verify_edge edge = {.root = "pending", .slot = slot, .value = at};
+    check_edge(verifier, &edge, true);
+    drain(verifier);
+    if (edge_fault(verifier, (uintptr_t)mm_address(at)))
+      return;
+    char *object = mm_address(at);
+    slot = (struct mm_ref *)(object + MM_REFERENCE_LINK_OFFSET);
+    check_field(verifier, at, MM_REFERENCE_REFERENT_OFFSET);
+    drain(verifier);
+    at = *slot;
+  }
+}
+
+static bool was_reached(const struct mm_verifier *verifier, struct mm_ref ref)
+{
+  uintptr_t at = (uintptr_t)mm_address(ref);
+  return !edge_fault(verifier, at) &&
+         mm_verify_has(verifier->reached, mm_verify_granule(verifier, at));
+}
+
+/* Rounds over all that are left, until one finds nothing. */
+static void follow_ephemerons(struct mm_verifier *verifier)
+{
+  size_t followed = 1;
+  while (followed > 0) {
+    size_t count = verifier->ephemeron_count, left = 0;
+    followed = 0;
+    for (size_t i = 0; i < count; i++) {
+      struct mm_ref ref = verifier->ephemerons[i];
+      const uint32_t *words = mm_address(ref);
+      struct mm_ref key = {words[MM_REFERENCE_REFERENT_OFFSET / 4]};
+      if (mm_is_null(key))
+        continue;
+      if (!was_reached(verifier, key)) {
+        verifier->ephemerons[left++] = ref;
+        continue;
+      }
+      check_field(verifier, ref, MM_REFERENCE_VALUE_OFFSET);
+      followed++;
+    }
+    verifier->ephemeron_count = left;
+    drain(verifier); /* puts more of them behind these */
+  }
+}
+
 static void trace(struct mm_verifier *verifier)
 {
   struct mm_heap *heap = verifier->heap;
@@ -508,6 +596,8 @@ static void trace(struct mm_verifier *verifier)
   each_handle(verifier, MM_HANDLES_GLOBAL, NULL, check_global, &globals);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     trace_mutator(verifier, m);
+  trace_pending(verifier);
+  follow_ephemerons(verifier);
 }
 
 static void check_weak_tables(struct mm_verifier *verifier)

@@ -21,6 +21,7 @@
 #include "mm/barrier_log.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/workers_internal.h"
 
@@ -38,9 +39,14 @@ static void find_white(void *context, struct mm_ref *slot)
   mm_verify_push(verifier, ref);
 }
 
+/* Whether the key of an ephemeron will be reached is not asked. */
 static void scan(struct mm_verifier *verifier, struct mm_ref ref)
 {
-  mm_scan_object(mm_address(ref), mm_layout_of(ref), find_white, verifier);
+  const struct mm_layout *layout = mm_layout_of(ref);
+  mm_scan_object(mm_address(ref), layout, find_white, verifier);
+  if (layout->kind == MM_KIND_REFERENCE &&
+      mm_reference_strength(layout) == MM_STRENGTH_EPHEMERON)
+    find_white(verifier, mm_value_slot(ref));
 }
 
 static void follow(struct mm_verifier *verifier)
@@ -75,6 +81,17 @@ static void take_logs(struct mm_verifier *verifier,
     }
 }
 
+/* Ephemerons that are marked, and whose values may have to be. */
+static void take_noted(struct mm_verifier *verifier,
+                       const struct mm_barrier_log *log)
+{
+  for (; log; log = log->next)
+    for (uint32_t i = 0; i < log->count; i++) {
+      scan(verifier, (struct mm_ref){log->entries[i]});
+      follow(verifier);
+    }
+}
+
 static void compare_word(struct mm_verifier *verifier, size_t word)
 {
   const struct mm_heap *heap = verifier->heap;
@@ -98,6 +115,8 @@ void mm_verify_cycle(struct mm_verifier *verifier)
   take_logs(verifier, heap->cycle.full);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     take_logs(verifier, m->old_log);
+  take_noted(verifier, heap->references.full);
+  take_noted(verifier, heap->references.log);
   if (!verifier->gave_up)
     mm_verify_each_word(verifier, compare_word);
 }

@@ -12,6 +12,7 @@
 #include "mm/gc/languages_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/verifier_internal.h"
+#include "mm/reference.h"
 
 /* The word that poison shows as, wherever it is read. */
 #define POISON_WORD (MM_POISON_BYTE * 0x01010101u)
@@ -20,8 +21,15 @@ static const char *shape_fault(const struct mm_layout *layout)
 {
   uint32_t base = layout->base_bytes;
   switch (layout->kind) {
-  case MM_KIND_PLAIN:
   case MM_KIND_REFERENCE:
+    if (base < MM_REFERENCE_LEAST_BYTES ||
+        layout->elem_log2 >= MM_STRENGTH_COUNT ||
+        layout->flags & MM_LAYOUT_TAGGED)
+      return "its class is no reference's";
+    if (layout->ref_map >> 2 & 7)
+      return "its class has a reference in place of the link";
+    /* fall through */
+  case MM_KIND_PLAIN:
     if (base < MM_HEADER_BYTES || base % MM_OBJECT_ALIGN != 0)
       return "its class has an impossible size";
     if (layout->flags & MM_LAYOUT_TAGGED && !mm_language_is_known(layout))

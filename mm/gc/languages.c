@@ -272,6 +272,7 @@ void mm_scan_special(void *at, const struct mm_layout *layout, uint32_t from,
     scan_owner(layout, how);
   switch ((enum mm_kind)layout->kind) {
   case MM_KIND_PLAIN:
+  case MM_KIND_REFERENCE:
     scan_plain(at, layout, how);
     return;
   case MM_KIND_REF_ARRAY:
@@ -287,7 +288,6 @@ void mm_scan_special(void *at, const struct mm_layout *layout, uint32_t from,
   case MM_KIND_DATA_ARRAY:
   case MM_KIND_STRING:
   case MM_KIND_FILLER:
-  case MM_KIND_REFERENCE:
     return;
   }
 }

@@ -26,6 +26,7 @@
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/header_internal.h"
 #include "mm/gc/heap_verify_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/trace_inline_internal.h"
@@ -81,6 +82,27 @@ static MM_ALWAYS_INLINE void scan_chunk(struct marker *marker, uint64_t entry)
       mm_tracer_push(&marker->stack, mm_trace_entry(ref, chunk + 1));
   }
   mm_scan_elements(mm_address(ref), from, to, push_slot, marker);
+}
+
+static void push_strong(void *context, struct mm_ref *slot)
+{
+  if (!mm_is_null(*slot))
+    mm_trace_push(context, mm_trace_entry(*slot, 0));
+}
+
+static __attribute__((noinline)) void meet(struct mm_worker *worker,
+                                           struct mm_ref ref)
+{
+  mm_scan_object(mm_address(ref), mm_layout_of(ref), push_strong, worker);
+  mm_reference_meet(worker, ref, &mm_reach_marking);
+}
+
+static MM_ALWAYS_INLINE void scan_reference(struct marker *marker,
+                                            struct mm_ref ref)
+{
+  mm_tracer_save(&marker->stack);
+  meet(marker->stack.worker, ref);
+  mm_tracer_load(&marker->stack);
 }
 
 static MM_ALWAYS_INLINE bool mark(struct marker *marker, struct mm_ref ref)
@@ -141,7 +163,9 @@ static MM_ALWAYS_INLINE void process(struct marker *marker, uint64_t entry)
       mm_scan_word(mm_address(ref), layout->ref_map, push_slot, marker);
       return;
     }
-    if (!mm_has_slots(layout))
+    if (layout->kind == MM_KIND_REFERENCE)
+      scan_reference(marker, ref);
+    if (layout->kind == MM_KIND_REFERENCE || !mm_has_slots(layout))
       return;
   } else {
     layout = mm_layout_of(ref);
@@ -226,7 +250,10 @@ static void push_unmarked(void *context, struct mm_ref *slot)
 
 static void rescan_object(void *context, struct mm_ref ref)
 {
-  mm_scan_object(mm_address(ref), mm_layout_of(ref), push_unmarked, context);
+  const struct mm_layout *layout = mm_layout_of(ref);
+  mm_scan_object(mm_address(ref), layout, push_unmarked, context);
+  if (layout->kind == MM_KIND_REFERENCE)
+    mm_reference_meet(context, ref, &mm_reach_marking);
   drain_alone(context);
 }
 
@@ -244,6 +271,48 @@ static void rescan_goal(struct mm_worker *worker)
       mm_region_each_marked(heap, i, rescan_object, worker);
   }
 }
+
+/* For the reference processor ---------------------------------------------- */
+
+static bool is_reached(const struct mm_heap *heap, struct mm_ref ref)
+{
+  return mm_is_marked(heap, ref);
+}
+
+static void keep(struct mm_worker *worker, struct mm_ref *slot)
+{
+  push_unmarked(worker, slot);
+}
+
+static void trace(struct mm_worker *worker)
+{
+  if (worker->workers->active > 1)
+    drain_parallel(worker);
+  else
+    drain_alone(worker);
+}
+
+static bool enter(struct mm_heap *heap, struct mm_worker *worker,
+                  uint64_t entry)
+{
+  struct mm_ref ref = mm_trace_ref(entry);
+  if (mm_trace_chunk(entry) > 0)
+    return true;
+  if (!mm_mark(heap, ref, false))
+    return false;
+  worker->live_objects++;
+  worker->live_bytes += mm_size_with(mm_address(ref), mm_layout_of(ref));
+  return true;
+}
+
+const struct mm_reach mm_reach_marking = {
+    .is_reached = is_reached,
+    .keep = keep,
+    .trace = trace,
+    .enter = enter,
+    .rescan = rescan_goal,
+    .is_full = true,
+};
 
 static void mark_heap(struct mm_heap *heap, unsigned active)
 {
@@ -269,6 +338,7 @@ void mm_mark_phase(struct mm_heap *heap, unsigned active)
 {
   mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
   mark_heap(heap, active);
+  mm_ephemerons_settle(heap, &mm_reach_marking, active);
   mm_fault_marked(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
   mm_mark_verify(heap, true);

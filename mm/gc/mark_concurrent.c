@@ -21,6 +21,7 @@
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/scan_internal.h"
@@ -91,6 +92,28 @@ static void count(struct mm_worker *marker, struct mm_ref ref, uint64_t bytes)
       (uint32_t)bytes;
 }
 
+static bool is_reached(const struct mm_heap *heap, struct mm_ref ref)
+{
+  return !mm_cycle_covers(heap, ref) || mm_is_marked(heap, ref);
+}
+
+/* What is young, or was made since, is reached: a mutator had it. */
+static void scan_reference(struct mm_worker *marker, struct mm_ref ref,
+                           const struct mm_layout *layout)
+{
+  struct mm_heap *heap = marker->heap;
+  const struct mm_ref *slot = mm_referent_slot(ref);
+  struct mm_ref referent = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
+  mm_scan_object(mm_address(ref), layout, push_slot, marker);
+  if (mm_is_null(referent))
+    return;
+  if (!is_reached(heap, referent)) {
+    if (!mm_reference_note(heap, ref))
+      __atomic_store_n(&heap->cycle.is_lost, true, __ATOMIC_RELAXED);
+  } else if (mm_reference_strength(layout) == MM_STRENGTH_EPHEMERON)
+    push_slot(marker, mm_value_slot(ref));
+}
+
 static void process(struct mm_worker *marker, uint64_t entry)
 {
   struct mm_ref ref = mm_trace_ref(entry);
@@ -104,7 +127,9 @@ static void process(struct mm_worker *marker, uint64_t entry)
       mm_scan_word(mm_address(ref), layout->ref_map, push_slot, marker);
       return;
     }
-    if (!mm_has_slots(layout))
+    if (layout->kind == MM_KIND_REFERENCE)
+      scan_reference(marker, ref, layout);
+    if (layout->kind == MM_KIND_REFERENCE || !mm_has_slots(layout))
       return;
   } else {
     layout = mm_layout_of(ref);
@@ -279,3 +304,41 @@ void mm_marker_finish(struct mm_heap *heap)
   while (work_a_while(marker) || take_log(marker))
     ;
 }
+
+/* For the reference processor ---------------------------------------------- */
+
+static void keep(struct mm_worker *worker, struct mm_ref *slot)
+{
+  struct mm_heap *heap = worker->heap;
+  if (!mm_is_null(*slot) && !is_reached(heap, *slot))
+    mm_trace_push(heap->cycle.marker, mm_trace_entry(*slot, 0));
+}
+
+static void trace(struct mm_worker *worker)
+{
+  struct mm_heap *heap = worker->heap;
+  while (work_a_while(heap->cycle.marker))
+    ;
+  mm_references_take_logs(heap);
+}
+
+static bool enter(struct mm_heap *heap, struct mm_worker *marker,
+                  uint64_t entry)
+{
+  struct mm_ref ref = mm_trace_ref(entry);
+  if (mm_trace_chunk(entry) > 0)
+    return true;
+  if (!mm_mark(heap, ref, true))
+    return false;
+  count(marker, ref, mm_size_with(mm_address(ref), mm_layout_of(ref)));
+  return true;
+}
+
+const struct mm_reach mm_reach_cycle = {
+    .is_reached = is_reached,
+    .keep = keep,
+    .trace = trace,
+    .enter = enter,
+    .is_lone = true,
+    .is_full = true,
+};

@@ -5,6 +5,7 @@
  *
  *   prepare   mark bits are cleared
  *   mark      all that the roots reach, in parallel
+ *   references  see references_internal.h
  *   weak      the host drops what died
  *   sweep     large objects; runs and regions that are wholly dead
  *
@@ -19,6 +20,7 @@
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/mark_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
@@ -72,6 +74,7 @@ void mm_mark_sweep(struct mm_heap *heap, unsigned active)
   mm_workers_reset(heap->workers);
   mm_stat_phase_run(heap, MM_PHASE_PREPARE, prepare);
   mm_mark_phase(heap, active);
+  mm_references_process(heap, &mm_reach_marking, active);
   mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep);
   mm_metadata_collected(heap);

@@ -9,6 +9,7 @@
 
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/refs/scope_internal.h"
 
 /* Strong roots ------------------------------------------------------------- */
@@ -23,6 +24,7 @@ static void visit_all(struct mm_heap *heap, struct mm_root_visitor *visitor)
     mm_locals_visit(mutator, visitor);
   }
   mm_globals_visit(heap, visitor);
+  mm_pending_visit(heap, visitor);
 }
 
 struct root_filter {

@@ -8,9 +8,9 @@
  * scanned out of line, in languages.c.  A plain object is told from it by one
  * test (mm_is_simple).
  *
- * Layouts of kind MM_KIND_REFERENCE belong to the reference processor, which
- * this version lacks; meeting one here is an internal failure (the allocator
- * refuses them first).
+ * Referent and value of MM_KIND_REFERENCE are no strong slots: who traces hands
+ * such an object to mm_reference_meet (references_internal.h), who updates
+ * visits them with the others (mm_scan_every).
  *
  * Arrays are scanned MM_SCAN_CHUNK slots at a time, so that one large array
  * can be shared between workers and needs no room on a stack.
@@ -18,7 +18,7 @@
 #ifndef MM_SCAN_INTERNAL_H
 #define MM_SCAN_INTERNAL_H
 
-#include "mm/object.h"
+#include "mm/reference.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -56,6 +56,7 @@ static inline uint64_t mm_size_with(const void *at,
   uint32_t length;
   switch ((enum mm_kind)layout->kind) {
   case MM_KIND_PLAIN:
+  case MM_KIND_REFERENCE:
     return layout->base_bytes;
   case MM_KIND_REF_ARRAY:
   case MM_KIND_DATA_ARRAY:
@@ -71,8 +72,6 @@ static inline uint64_t mm_size_with(const void *at,
     return *(const uint32_t *)((const char *)at + MM_ARRAY_LENGTH_OFFSET);
   case MM_KIND_CUSTOM:
     return mm_size_custom(at, layout);
-  case MM_KIND_REFERENCE:
-    break;
   }
   return mm_size_unknown(layout);
 }
@@ -119,7 +118,8 @@ static inline bool mm_has_slots(const struct mm_layout *layout)
   if (layout->kind == MM_KIND_PLAIN)
     return layout->ref_map != 0 ||
            (layout->flags & (MM_LAYOUT_WIDE_MAP | MM_LAYOUT_OWNED));
-  return layout->kind == MM_KIND_REF_ARRAY || layout->kind >= MM_KIND_CUSTOM ||
+  return layout->kind == MM_KIND_REF_ARRAY ||
+         layout->kind >= MM_KIND_REFERENCE ||
          (layout->flags & MM_LAYOUT_OWNED);
 }
 
@@ -151,8 +151,8 @@ struct mm_special {
   uintptr_t start, end; /* slots that are wanted; end 0: all */
 };
 
-/* The slots of an object; of an array, those of the elements [from, to), and
-   the owner if there is the first among them or none. */
+/* The strong slots of an object; of an array, those of the elements [from, to),
+   and the owner if there is the first among them or none. */
 void mm_scan_special(void *at, const struct mm_layout *layout, uint32_t from,
                      uint32_t to, const struct mm_special *how);
 
@@ -187,7 +187,17 @@ mm_scan_elements(void *at, uint32_t from, uint32_t to, mm_slot_visit *visit,
     visit(context, &slots[i]);
 }
 
-/* All reference slots of any object.  World stopped. */
+/* The slots of a reference that are not strong. */
+static inline __attribute__((always_inline)) void
+mm_scan_weak(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
+             void *context)
+{
+  visit(context, (struct mm_ref *)((char *)at + MM_REFERENCE_REFERENT_OFFSET));
+  if (mm_reference_strength(layout) == MM_STRENGTH_EPHEMERON)
+    visit(context, (struct mm_ref *)((char *)at + MM_REFERENCE_VALUE_OFFSET));
+}
+
+/* All strong reference slots of any object.  World stopped. */
 static inline __attribute__((always_inline)) void
 mm_scan_object(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
                void *context)
@@ -199,6 +209,18 @@ mm_scan_object(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
   else if (layout->kind == MM_KIND_REF_ARRAY)
     mm_scan_elements(at, 0, *(uint32_t *)((char *)at + MM_ARRAY_LENGTH_OFFSET),
                      visit, context);
+  else if (layout->kind == MM_KIND_REFERENCE)
+    mm_scan_plain(at, layout, visit, context);
+}
+
+/* The same, and those that are not strong. */
+static inline __attribute__((always_inline)) void
+mm_scan_every(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
+              void *context)
+{
+  mm_scan_object(at, layout, visit, context);
+  if (layout->kind == MM_KIND_REFERENCE)
+    mm_scan_weak(at, layout, visit, context);
 }
 
 #endif

@@ -23,6 +23,8 @@ struct mm_verifier {
   size_t pair_places;
   struct mm_ref *stack;
   size_t depth, capacity;
+  struct mm_ref *ephemerons; /* that were met and not followed yet */
+  size_t ephemeron_count, ephemeron_capacity;
   bool is_exact; /* of marks: all that are set have to be reachable */
   bool gave_up;  /* no memory for the sets or the stack: no verdict */
 };

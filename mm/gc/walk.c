@@ -107,6 +107,8 @@ static void scan_special(struct mm_heap *heap, void *at,
                            .context = heap,
                            .skips_owner = true};
   mm_scan_special(at, layout, from, to, &how);
+  if (layout->kind == MM_KIND_REFERENCE)
+    mm_scan_weak(at, layout, visit_slot, heap);
 }
 
 static bool walk_special(struct walk *walk, struct mm_ref ref)
@@ -148,6 +150,8 @@ static bool walk_object(struct walk *walk, struct mm_ref ref)
     mm_scan_plain(mm_address(ref), layout, visit_slot, walk->heap);
   else if (layout->kind == MM_KIND_REF_ARRAY)
     return walk_array(walk, ref);
+  else
+    mm_scan_every(mm_address(ref), layout, visit_slot, walk->heap);
   return may_go_on(walk);
 }
 
@@ -345,7 +349,7 @@ static void see_piece(struct mm_heap *heap, uint32_t index)
     if (mm_is_special(layout))
       scan_special(heap, (void *)at, layout, 0, UINT32_MAX);
     else
-      mm_scan_object((void *)at, layout, visit_slot, heap);
+      mm_scan_every((void *)at, layout, visit_slot, heap);
     at = end;
   }
   mm_cards_reveal(heap, start, at);
@@ -389,7 +393,7 @@ static void scan_card(struct mm_heap *heap, uint32_t card)
   if (mm_card_is_one(was))
     mm_card_visit_one(heap, mm_card_slot(heap, card, was), visit_slot, heap);
   else if (mm_card_is_dirty(was))
-    mm_card_visit(heap, card, visit_slot, heap);
+    mm_card_visit(heap, card, visit_slot, NULL, heap);
 }
 
 static void scan_log(struct mm_heap *heap, const struct mm_barrier_log *log)

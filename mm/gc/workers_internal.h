@@ -16,6 +16,24 @@
 #include "mm/gc/deque_internal.h"
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/trace_internal.h"
+#include "mm/reference.h"
+
+/* What a worker discovered, by strength (references_internal.h); and where
+   ephemerons wait between rounds. */
+enum {
+  MM_ROW_WAITING = MM_STRENGTH_COUNT,
+  MM_ROW_WAITING_TOO,
+  MM_ROWS,
+  MM_ROW_LISTS = 8,
+};
+
+struct mm_worker_references {
+  struct mm_ref lists[MM_ROWS][MM_ROW_LISTS];
+  unsigned turn;                             /* of the lists of a row */
+  struct mm_ref first_pending, last_pending; /* by this collection */
+  uint64_t found[MM_STRENGTH_COUNT], cleared[MM_STRENGTH_COUNT];
+  uint64_t kept; /* values in this round */
+};
 
 struct mm_worker {
   struct mm_heap *heap;
@@ -37,6 +55,7 @@ struct mm_worker {
   uint64_t cards;       /* dirty ones that it looked at */
   size_t refused_bytes; /* so many found no room in this evacuation */
   bool stack_overflowed;
+  struct mm_worker_references references;
 };
 
 typedef void mm_goal(struct mm_worker *worker);

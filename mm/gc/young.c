@@ -10,6 +10,7 @@
  *               the old ones if it has the age
  *               a large object is old from now on, where it is
  *               an old one that refers to a young one: its card is remembered
+ *   references  see references_internal.h; what is old is reached
  *   weak      the host drops what died
  *   release   from-space and unreached large objects go free
  *
@@ -40,6 +41,7 @@
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/evacuate_internal.h"
 #include "mm/gc/pauses_internal.h"
+#include "mm/gc/references_internal.h"
 #include "mm/space/object_internal.h"
 
 static void set_trace(struct mm_heap *heap, uint32_t index, enum mm_trace trace)
@@ -102,7 +104,7 @@ static void rescan_from(struct mm_worker *worker, uint32_t index)
 }
 
 /* Both lists may grow on the way. */
-static void rescan_goal(struct mm_worker *worker)
+void mm_young_rescan_goal(struct mm_worker *worker)
 {
   struct mm_heap *heap = worker->heap;
   for (uint32_t i = 0; i < heap->from_count; i++)
@@ -202,9 +204,11 @@ bool mm_collect_young(struct mm_heap *heap, unsigned active)
   mm_workers_run(workers, heap->searches_cards ? 1 : active, mm_young_goal);
   while (mm_trace_take_overflow(workers)) {
     mm_stat_count(&heap->stat, MM_COUNT_MARK_OVERFLOWS, 1);
-    mm_workers_run(workers, 1, rescan_goal);
+    mm_workers_run(workers, 1, mm_young_rescan_goal);
   }
   mm_stat_phase_end(&heap->stat, MM_PHASE_EVACUATE);
+  mm_references_process(heap, &mm_reach_young,
+                        heap->searches_cards ? 1 : active);
   visit_weak(heap);
   mm_handles_end_young(heap);
   mm_stat_phase_run(heap, MM_PHASE_RELEASE, release);

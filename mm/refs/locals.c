@@ -441,7 +441,7 @@ static void count_slot(struct mm_root_visitor *visitor, struct mm_ref *slot,
 
 uint32_t mm_locals_live(const struct mm_mutator *mutator)
 {
-  struct counter counter = {{count_slot}, 0};
+  struct counter counter = {{.slot = count_slot}, 0};
   mm_locals_visit((struct mm_mutator *)(uintptr_t)mutator, &counter.visitor);
   return counter.count;
 }

@@ -83,12 +83,18 @@ struct mm_options fixture_options(void)
   return options;
 }
 
+#define REFERENCE_LAYOUT(STRENGTH)                                             \
+  {                                                                            \
+    .base_bytes = MM_REFERENCE_LEAST_BYTES, .kind = MM_KIND_REFERENCE,         \
+    .elem_log2 = (STRENGTH), .ref_map = 1 << FIXTURE_EXTRA / 4                 \
+  }
+
 static void fill_class(struct fixture_class *class, enum fixture_kind kind)
 {
   static const struct {
     const char *name;
     struct mm_layout layout;
-  } shapes[FIXTURE_KIND_COUNT] = {
+  } shapes[FIXTURE_CLASS_COUNT] = {
       [FIXTURE_PAIR] = {"Pair", {.base_bytes = 24, .ref_map = 1 << 2 | 1 << 3}},
       [FIXTURE_LEAF] = {"Leaf", {.base_bytes = 8}},
       [FIXTURE_WIDE] = {"Wide",
@@ -108,6 +114,12 @@ static void fill_class(struct fixture_class *class, enum fixture_kind kind)
       [FIXTURE_STRING] = {"String",
                           {.base_bytes = MM_STRING_BASE,
                            .kind = MM_KIND_STRING}},
+      [FIXTURE_SOFT] = {"Soft", REFERENCE_LAYOUT(MM_STRENGTH_SOFT)},
+      [FIXTURE_WEAK_REFERENCE] = {"Weak", REFERENCE_LAYOUT(MM_STRENGTH_WEAK)},
+      [FIXTURE_FINAL] = {"Final", REFERENCE_LAYOUT(MM_STRENGTH_FINAL)},
+      [FIXTURE_EPHEMERON] = {"Ephemeron",
+                             REFERENCE_LAYOUT(MM_STRENGTH_EPHEMERON)},
+      [FIXTURE_PHANTOM] = {"Phantom", REFERENCE_LAYOUT(MM_STRENGTH_PHANTOM)},
   };
   class->name = shapes[kind].name;
   class->layout = shapes[kind].layout;
@@ -166,7 +178,7 @@ void fixture_open(struct fixture *f, const struct mm_options *options)
   enum mm_status status =
       mm_heap_create(options, &fixture_binding, f, &f->heap, &error);
   ck_assert_msg(status == MM_OK, "status %d: %s", status, error.text);
-  for (int kind = 0; kind < FIXTURE_KIND_COUNT; kind++) {
+  for (int kind = 0; kind < FIXTURE_CLASS_COUNT; kind++) {
     f->classes[kind] = mm_metadata_alloc(f->heap, sizeof *f->classes[kind]);
     ck_assert_ptr_nonnull(f->classes[kind]);
     fill_class(f->classes[kind], kind);

@@ -45,6 +45,7 @@ enum {
   FIXTURE_LEFT = 8,
   FIXTURE_RIGHT = 12,
   FIXTURE_VALUE = 16, /* 8 bytes of data */
+  FIXTURE_EXTRA = 20, /* the field of a reference */
 };
 
 enum fixture_kind {
@@ -55,7 +56,14 @@ enum fixture_kind {
   FIXTURE_BYTES, /* array of bytes */
   FIXTURE_LONGS, /* array of 64-bit numbers */
   FIXTURE_STRING,
-  FIXTURE_KIND_COUNT
+  FIXTURE_KIND_COUNT,
+  /* References (mm/reference.h), with a field of their own. */
+  FIXTURE_SOFT = FIXTURE_KIND_COUNT,
+  FIXTURE_WEAK_REFERENCE,
+  FIXTURE_FINAL,
+  FIXTURE_EPHEMERON,
+  FIXTURE_PHANTOM,
+  FIXTURE_CLASS_COUNT
 };
 
 /* The layout stands first, as the memory manager demands. */
@@ -74,7 +82,7 @@ struct fixture_thread {
 
 struct fixture {
   struct mm_heap *heap;
-  struct fixture_class *classes[FIXTURE_KIND_COUNT];
+  struct fixture_class *classes[FIXTURE_CLASS_COUNT];
   struct fixture_thread main;
   struct mm_ref globals[FIXTURE_GLOBALS];
   struct mm_ref weak[FIXTURE_WEAK]; /* dead entries become null */
