@@ -35,6 +35,10 @@ void mm_young_keep(struct mm_worker *worker, struct mm_ref *slot);
 void mm_young_trace(struct mm_worker *worker);
 void mm_young_rescan_goal(struct mm_worker *worker);
 
+/* From-space is known: pinned objects stay.  World stopped, before any worker
+   begins. */
+void mm_evacuate_keep_pinned(struct mm_heap *heap);
+
 /* Gives back the rest of a worker's buffers. */
 void mm_evacuate_end_buffers(struct mm_worker *worker);
 
@@ -45,6 +49,9 @@ void mm_evacuate_rescan_region(struct mm_worker *worker, uint32_t index,
 
 /* The host's weak tables, with what is forwarded, kept or marked alive. */
 void mm_evacuate_visit_weak(struct mm_heap *heap, bool young);
+
+/* Dead objects become a filler, poisoned under stress. */
+void mm_bury(struct mm_heap *heap, uintptr_t at, uintptr_t end);
 
 /* Makes a region with kept objects an ordinary one again. */
 void mm_evacuate_restore_kept(struct mm_heap *heap, uint32_t index);

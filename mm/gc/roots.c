@@ -25,6 +25,7 @@ static void visit_all(struct mm_heap *heap, struct mm_root_visitor *visitor)
   }
   mm_globals_visit(heap, visitor);
   mm_pending_visit(heap, visitor);
+  mm_pins_visit(&heap->pins, visitor);
 }
 
 struct root_filter {
