@@ -94,8 +94,10 @@ struct mm_layout {
 };
 
 enum {
-  MM_LAYOUT_WIDE_MAP = 1 << 0, /* more than 256 bytes: use wide_ref_map, of
-                                  (base_bytes / 4 + 63) / 64 words */
+  MM_LAYOUT_WIDE_MAP = 1 << 0,  /* more than 256 bytes: use wide_ref_map, of
+                                   (base_bytes / 4 + 63) / 64 words */
+  MM_LAYOUT_ASKS_WHOM = 1 << 1, /* references: becomes pending only if there is
+                                   somebody to tell, see mm/reference.h */
 };
 
 /*
