@@ -21,7 +21,6 @@ static void visit_all(struct mm_heap *heap, struct mm_root_visitor *visitor)
     heap->binding.visit_mutator_roots(heap->host, mutator, visitor);
     mm_scopes_visit(mutator, visitor);
   }
-  mm_pending_visit(heap, visitor);
 }
 
 struct root_filter {
@@ -43,10 +42,16 @@ static void visit_unless_broken(struct mm_root_visitor *visitor,
     filter->inner->slot(filter->inner, slot, kind);
 }
 
-void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
+void mm_roots_update(struct mm_heap *heap, struct mm_root_visitor *visitor)
 {
   struct root_filter filter = {{visit_unless_broken}, heap, visitor};
   visit_all(heap, heap->options.faults ? &filter.visitor : visitor);
+}
+
+void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
+{
+  mm_roots_update(heap, visitor);
+  mm_pending_visit(heap, visitor);
 }
 
 /* Weak tables -------------------------------------------------------------- */
