@@ -61,8 +61,9 @@ static bool encode_string(struct vm_module *module, const struct vm_insn *insn,
 
 static bool is_plain(const struct vm *vm, const struct vm_class *class)
 {
-  return class->layout.kind == MM_KIND_PLAIN && class->has_instances &&
-         class != vm->known.class_;
+  return (class->layout.kind == MM_KIND_PLAIN ||
+          class->layout.kind == MM_KIND_REFERENCE) &&
+         class->has_instances && class != vm->known.class_;
 }
 
 static bool encode_newobj(struct vm *vm, struct vm_class *class,

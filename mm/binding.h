@@ -86,6 +86,9 @@ struct mm_binding {
   /* The world has just been stopped, and no object has moved: the host may
      change mark words that no lock needs any more.  May be null. */
   void (*world_stopped)(void *host);
+  /* There are more references to be taken (mm/reference.h): the host may wake
+     a thread that does, once the world goes on.  May be null. */
+  void (*references_pending)(void *host);
   /* Numbers of the host for a summary, under the heading `host_title'.  Not
      with the world stopped.  Both may be null. */
   void (*report)(void *host, struct mm_stat_sink *sink);

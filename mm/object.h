@@ -99,14 +99,16 @@ struct mm_layout {
 };
 
 enum {
-  MM_LAYOUT_WIDE_MAP = 1 << 0, /* more than 256 bytes: use wide_ref_map, of
-                                  (base_bytes / 4 + 63) / 64 words */
-  MM_LAYOUT_TAGGED = 1 << 1,   /* plain: bit i of the map, i even: a tagged
-                                  slot stands at offset 4 * i */
-  MM_LAYOUT_OWNED = 1 << 2,    /* an instance keeps `owner' alive, which is an
-                                  object that never moves (mm_alloc_nonmoving):
-                                  see Note [Owners of classes] in
-                                  mm/language.h */
+  MM_LAYOUT_WIDE_MAP = 1 << 0,  /* more than 256 bytes: use wide_ref_map, of
+                                   (base_bytes / 4 + 63) / 64 words */
+  MM_LAYOUT_TAGGED = 1 << 1,    /* plain: bit i of the map, i even: a tagged
+                                   slot stands at offset 4 * i */
+  MM_LAYOUT_OWNED = 1 << 2,     /* an instance keeps `owner' alive, which is an
+                                   object that never moves (mm_alloc_nonmoving):
+                                   see Note [Owners of classes] in
+                                   mm/language.h */
+  MM_LAYOUT_ASKS_WHOM = 1 << 3, /* references: becomes pending only if there is
+                                   somebody to tell, see mm/reference.h */
 };
 
 /*

@@ -8,7 +8,9 @@
  *              +12  an ephemeron's value; when a soft one was last used
  *              +16  link: the collector's, between collections 0 unless the
  *                   reference is pending
- *              +20  the host's own fields, references as in ref_map
+ *              +20  the host's own fields, references as in ref_map; with
+ *                   MM_LAYOUT_ASKS_WHOM the first one is a reference, and if
+ *                   it is null, nobody wants to know that the referent died
  *
  * The layout is of kind MM_KIND_REFERENCE; what stands for the width of
  * elements in others (elem_log2) says how strong it is.  Referent, value and

@@ -330,7 +330,7 @@ static void update_goal(struct mm_worker *worker)
   if (worker->index == 0) {
     struct root_visitor visitor = {{.slot = update_root},
                                    updater_for(worker->heap)};
-    mm_roots_visit(worker->heap, &visitor.visitor);
+    mm_roots_update(worker->heap, &visitor.visitor);
     mm_pending_update(worker->heap, update_slot, &visitor.updater);
   }
   if (counts_bits())

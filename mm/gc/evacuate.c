@@ -233,7 +233,7 @@ static void keep_pinned(struct mm_root_visitor *visitor, struct mm_ref *slot,
 /* See Note [Pinned objects]. */
 void mm_evacuate_keep_pinned(struct mm_heap *heap)
 {
-  struct pin_keeper keeper = {{keep_pinned}, heap};
+  struct pin_keeper keeper = {{.slot = keep_pinned}, heap};
   mm_pins_visit(&heap->pins, &keeper.visitor);
 }
 

@@ -370,8 +370,10 @@ static void scan_plain(struct mm_verifier *verifier, struct mm_ref ref,
 static void scan_reference(struct mm_verifier *verifier, struct mm_ref ref,
                            const struct mm_layout *layout)
 {
+  const uint32_t *words = mm_address(ref);
   scan_plain(verifier, ref, layout);
   check_slot(verifier, ref, MM_REFERENCE_REFERENT_OFFSET, false);
+  verifier->linked += words[MM_REFERENCE_LINK_OFFSET / 4] != 0;
   if (layout->elem_log2 != MM_STRENGTH_EPHEMERON)
     return;
   check_slot(verifier, ref, MM_REFERENCE_VALUE_OFFSET, false);
@@ -552,8 +554,21 @@ static void trace_pending(struct mm_verifier *verifier)
     slot = (struct mm_ref *)(object + MM_REFERENCE_LINK_OFFSET);
     check_field(verifier, at, MM_REFERENCE_REFERENT_OFFSET);
     drain(verifier);
+    verifier->pending++;
     at = *slot;
   }
+}
+
+/* What has a link and is not pending would never be discovered. */
+static void check_links(struct mm_verifier *verifier)
+{
+  if (verifier->linked == verifier->pending || verifier->gave_up)
+    return;
+  verifier->faults++;
+  fprintf(verifier->out,
+          "heap verifier: %" PRIu64 " references have links, and %" PRIu64
+          " are pending\n",
+          verifier->linked, verifier->pending);
 }
 
 static bool was_reached(const struct mm_verifier *verifier, struct mm_ref ref)
@@ -648,6 +663,7 @@ uint64_t mm_verify_heap(struct mm_heap *heap, const char *when, FILE *out)
   if (open_sets(&verifier)) {
     mm_verify_walk(&verifier);
     trace(&verifier);
+    check_links(&verifier);
     check_weak_tables(&verifier);
     mm_verify_cycle(&verifier);
   }

@@ -223,6 +223,14 @@ static void pend(struct mm_worker *worker, struct mm_ref reference)
   references->first_pending = reference;
 }
 
+static bool is_told(struct mm_ref reference)
+{
+  const char *whom =
+      (const char *)mm_address(reference) + MM_REFERENCE_FIELDS_OFFSET;
+  return !(mm_layout_of(reference)->flags & MM_LAYOUT_ASKS_WHOM) ||
+         *(const uint32_t *)whom != 0;
+}
+
 static void clear(struct mm_worker *worker, struct mm_ref reference,
                   enum mm_strength strength)
 {
@@ -232,7 +240,8 @@ static void clear(struct mm_worker *worker, struct mm_ref reference,
   if (strength == MM_STRENGTH_EPHEMERON)
     *mm_value_slot(reference) = MM_NULL;
   worker->references.cleared[strength]++;
-  pend(worker, reference);
+  if (is_told(reference))
+    pend(worker, reference);
 }
 
 static void clear_dead(struct mm_worker *worker, struct mm_ref reference)
@@ -418,8 +427,11 @@ static void settle(struct mm_heap *heap)
     }
     count_worker(heap, worker);
   }
+  bool has_more = !mm_same(first, heap->references.pending);
   __atomic_store_n(&heap->references.pending.bits, first.bits,
                    __ATOMIC_RELAXED);
+  if (has_more && heap->binding.references_pending)
+    heap->binding.references_pending(heap->host);
 }
 
 void mm_reference_count(const struct mm_heap *heap,

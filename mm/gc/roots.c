@@ -24,7 +24,6 @@ static void visit_all(struct mm_heap *heap, struct mm_root_visitor *visitor)
     mm_locals_visit(mutator, visitor);
   }
   mm_globals_visit(heap, visitor);
-  mm_pending_visit(heap, visitor);
   mm_pins_visit(&heap->pins, visitor);
 }
 
@@ -47,11 +46,17 @@ static void visit_unless_broken(struct mm_root_visitor *visitor,
     filter->inner->slot(filter->inner, slot, kind);
 }
 
-void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
+void mm_roots_update(struct mm_heap *heap, struct mm_root_visitor *visitor)
 {
   struct root_filter filter = {
       {visit_unless_broken, visitor->keeps_old}, heap, visitor};
   visit_all(heap, heap->options.faults ? &filter.visitor : visitor);
+}
+
+void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
+{
+  mm_roots_update(heap, visitor);
+  mm_pending_visit(heap, visitor);
 }
 
 /* Owners of classes -------------------------------------------------------- */

@@ -13,6 +13,9 @@
 
 void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor);
 
+/* The same but for pending references: to bring slots up to date. */
+void mm_roots_update(struct mm_heap *heap, struct mm_root_visitor *visitor);
+
 /* Once everything that the strong roots reach has been found. */
 void mm_weak_visit(struct mm_heap *heap, struct mm_weak_visitor *visitor);
 

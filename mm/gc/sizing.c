@@ -477,15 +477,17 @@ static enum mm_collection_kind young_kind(const struct mm_heap *heap)
   return mm_candidates_wait(heap) ? MM_COLLECTION_MIXED : MM_COLLECTION_YOUNG;
 }
 
-/* Under stress all kinds take turns. */
-static enum mm_collection_kind kind_in_turn(const struct mm_heap *heap)
+/* Under stress all kinds take turns; `full': those that collect all. */
+static enum mm_collection_kind kind_in_turn(const struct mm_heap *heap,
+                                            bool full)
 {
   static const enum mm_collection_kind kinds[] = {
       MM_COLLECTION_EVACUATE, MM_COLLECTION_COMPACT, MM_COLLECTION_YOUNG,
       MM_COLLECTION_YOUNG,    MM_COLLECTION_YOUNG,
   };
   enum mm_collection_kind kind =
-      kinds[heap->stat.current.number % (mm_is_generational(heap) ? 5 : 2)];
+      kinds[heap->stat.current.number %
+            (mm_is_generational(heap) && !full ? 5 : 2)];
   return kind == MM_COLLECTION_YOUNG ? young_kind(heap) : kind;
 }
 
@@ -510,7 +512,7 @@ enum mm_collection_kind mm_sizing_kind(const struct mm_heap *heap, bool full,
   if (utmost)
     return MM_COLLECTION_COMPACT;
   if (mm_is_stressed(heap))
-    return kind_in_turn(heap);
+    return kind_in_turn(heap, full);
   if (mm_is_generational(heap) && !full && !sizing->was_short &&
       mm_sizing_has_young_room(heap))
     return young_kind(heap);

@@ -25,6 +25,7 @@ struct mm_verifier {
   size_t depth, capacity;
   struct mm_ref *ephemerons; /* that were met and not followed yet */
   size_t ephemeron_count, ephemeron_capacity;
+  uint64_t linked, pending; /* references */
   bool is_exact; /* of marks: all that are set have to be reachable */
   bool gave_up;  /* no memory for the sets or the stack: no verdict */
 };

@@ -20,6 +20,7 @@
 #include "mm/gc/cycle_internal.h"
 #include "mm/handle_inline.h"
 #include "mm/native.h"
+#include "mm/reference.h"
 #include "tests/unit/language_fixture.h"
 
 /* Plans and kinds of collection. */
@@ -169,6 +170,96 @@ static void weak_entries(void)
   require(f.weak_died == 5);
   for (int i = 1; i < 10; i += 2)
     require(mm_same(f.weak[i], fixture_at(&f.main, (size_t)i / 2)));
+}
+
+/* What is pushed last is met first. */
+static size_t push_reference(enum fixture_kind kind, size_t referent)
+{
+  size_t at = fixture_push(&f.main, fixture_new(&f.main, kind, 0));
+  mm_reference_init(&f.main.mutator, fixture_at(&f.main, at),
+                    fixture_at(&f.main, referent));
+  return at;
+}
+
+static struct mm_ref referent_of(size_t reference)
+{
+  return mm_reference_get(&f.main.mutator, fixture_at(&f.main, reference));
+}
+
+static void references_to_the_dead(void)
+{
+  make_garbage(100);
+  size_t pair = fixture_push(&f.main, numbered(1));
+  size_t weak = push_reference(FIXTURE_WEAK_REFERENCE, pair);
+  fixture_put(&f.main, pair, MM_NULL);
+  collect();
+  require(mm_is_null(referent_of(weak)));
+  require(mm_references_are_pending(f.heap));
+}
+
+static void references_to_the_living(void)
+{
+  make_garbage(100);
+  size_t pair = fixture_push(&f.main, numbered(1));
+  size_t weak = push_reference(FIXTURE_WEAK_REFERENCE, pair);
+  collect();
+  collect();
+  require(mm_same(referent_of(weak), fixture_at(&f.main, pair)));
+}
+
+static void soft_references(void)
+{
+  make_garbage(100);
+  size_t pair = fixture_push(&f.main, numbered(7));
+  size_t soft = push_reference(FIXTURE_SOFT, pair);
+  fixture_put(&f.main, pair, MM_NULL);
+  collect();
+  require(!mm_is_null(referent_of(soft)) &&
+          fixture_value(referent_of(soft)) == 7);
+}
+
+static void finalizable_objects(void)
+{
+  struct mm_ref referent;
+  make_garbage(100);
+  size_t pair = fixture_push(&f.main, numbered(7));
+  push_reference(FIXTURE_FINAL, pair);
+  fixture_put(&f.main, pair, MM_NULL);
+  collect();
+  require(!mm_is_null(mm_references_take_pending(&f.main.mutator, &referent)));
+  require(fixture_value(referent) == 7);
+}
+
+/* The key is far from the roots, so the ephemeron is met first. */
+static void ephemerons(void)
+{
+  size_t head = fixture_push_list(&f.main, 500);
+  struct mm_ref tail = fixture_at(&f.main, head);
+  while (!mm_is_null(fixture_get(tail, FIXTURE_LEFT)))
+    tail = fixture_get(tail, FIXTURE_LEFT);
+  size_t key = fixture_push(&f.main, tail);
+  size_t ephemeron = push_reference(FIXTURE_EPHEMERON, key);
+  struct mm_ref value = numbered(7);
+  mm_ephemeron_set_value(&f.main.mutator, fixture_at(&f.main, ephemeron),
+                         value);
+  fixture_put(&f.main, key, MM_NULL);
+  collect();
+  value = mm_ephemeron_value(&f.main.mutator, fixture_at(&f.main, ephemeron));
+  require(!mm_is_null(value) && fixture_value(value) == 7);
+}
+
+static void pending_references(void)
+{
+  struct mm_ref referent;
+  references_to_the_dead();
+  fixture_pop(&f.main, f.main.top);
+  make_garbage(100);
+  collect();
+  make_garbage(1000);
+  struct mm_ref reference =
+      mm_references_take_pending(&f.main.mutator, &referent);
+  require(mm_layout_of(reference) ==
+          &f.classes[FIXTURE_WEAK_REFERENCE]->layout);
 }
 
 static void large_arrays(void)
@@ -616,6 +707,14 @@ static const struct scenario {
     [MM_FAULT_REMEMBER] = {sparse_regions, MIXED, "does not remember the card"},
     [MM_FAULT_WATCH_NEW] = {new_objects_that_refer_to_candidates, WALK, NULL},
     [MM_FAULT_UNBURIED] = {dead_objects_beside_live_ones, MIXED, NULL},
+    [MM_FAULT_REFERENCE_KEPT] = {references_to_the_dead, WAYS, NULL},
+    [MM_FAULT_REFERENCE_EARLY] = {references_to_the_living, MOVING | YOUNG,
+                                  NULL},
+    [MM_FAULT_SOFT_EARLY] = {soft_references, WAYS, NULL},
+    [MM_FAULT_FINAL] = {finalizable_objects, WAYS, NULL},
+    [MM_FAULT_EPHEMERON] = {ephemerons, WAYS, NULL},
+    [MM_FAULT_PENDING] = {pending_references, WAYS, NULL},
+    [MM_FAULT_REFERENCE_LOG] = {references_to_the_dead, CYCLE, NULL},
     [MM_FAULT_BARRIER_AFTER] = {old_arrays_with_young_elements, YOUNG,
                                 "card is not dirty"},
     [MM_FAULT_BARRIER_CALM] = {objects_that_are_young_again, AUTO,

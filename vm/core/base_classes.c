@@ -14,6 +14,7 @@
 
 #include "vm/core/core_internal.h"
 #include "vm/core/define.h"
+#include "vm/core/references.h"
 #include "vm/core/threads.h"
 
 #include <string.h>
@@ -86,6 +87,23 @@ static void know_thread_class(struct vm *vm)
   vm_core_of(vm)->run_index = class->methods[run].vtable_index;
 }
 
+/* As mm/reference.h and vm/core/references.h have them. */
+static void know_reference_class(struct vm *vm)
+{
+  const struct vm_field *fields = vm->known.reference->fields;
+  const struct vm_field *own = vm->known.cleanable->fields;
+  VM_ASSERT(fields[0].offset == MM_REFERENCE_REFERENT_OFFSET);
+  VM_ASSERT(fields[1].offset == MM_REFERENCE_VALUE_OFFSET);
+  VM_ASSERT(fields[2].offset == MM_REFERENCE_LINK_OFFSET);
+  VM_ASSERT(fields[3].offset == VM_REFERENCE_QUEUE_OFFSET);
+  VM_ASSERT(fields[4].offset == VM_REFERENCE_NEXT_OFFSET);
+  VM_ASSERT(fields[5].offset == VM_REFERENCE_STATE_OFFSET);
+  VM_ASSERT(own[0].offset == VM_REGISTERED_PREVIOUS_OFFSET);
+  VM_ASSERT(own[1].offset == VM_REGISTERED_TARGET_OFFSET);
+  VM_ASSERT(vm->known.final->fields[0].offset == own[0].offset);
+  (void)fields, (void)own;
+}
+
 bool vm_find_known_classes(struct vm *vm)
 {
   bool found = true;
@@ -98,5 +116,7 @@ bool vm_find_known_classes(struct vm *vm)
 #undef FIND
   if (found)
     know_thread_class(vm);
+  if (found)
+    know_reference_class(vm);
   return found;
 }

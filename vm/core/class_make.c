@@ -51,6 +51,13 @@ static uint32_t inherited_flags(const struct vm *vm,
   return flags;
 }
 
+void vm_class_make_reference(struct vm_class *class, uint8_t strength)
+{
+  class->layout.kind = MM_KIND_REFERENCE;
+  class->layout.elem_log2 = strength;
+  class->layout.flags |= MM_LAYOUT_ASKS_WHOM;
+}
+
 struct vm_class *vm_class_make(struct vm *vm, const char *name,
                                struct vm_class *base, uint32_t flags)
 {
@@ -63,6 +70,8 @@ struct vm_class *vm_class_make(struct vm *vm, const char *name,
   class->has_instances = true;
   class->layout.kind = MM_KIND_PLAIN;
   class->layout.base_bytes = MM_HEADER_BYTES;
+  if (base && base->layout.kind == MM_KIND_REFERENCE)
+    vm_class_make_reference(class, base->layout.elem_log2);
   return make_display(vm, class) ? class : NULL;
 }
 

@@ -43,6 +43,12 @@ struct core {
     pthread_cond_t finish;           /* `running' has become less */
   } threads;
   uint32_t run_index; /* of panda.Thread.run in tables of virtual methods */
+  struct {            /* see references.c; lock SYNC; the objects are roots */
+    struct mm_ref registered;          /* finals and cleanables */
+    struct mm_ref first_job, last_job; /* of them, for the finalizer */
+    struct mm_ref finalizer;           /* its thread's object; null: none yet */
+    bool is_busy;
+  } references;
   struct mm_ref refusal_texts[MM_REFUSAL_COUNT],
       stack_overflow_text; /* roots */
 };
@@ -73,6 +79,10 @@ static inline struct thread_private *vm_thread_private(struct vm_thread *thread)
 /* A class with base, flags and display, in no table yet. */
 struct vm_class *vm_class_make(struct vm *vm, const char *name,
                                struct vm_class *base, uint32_t flags);
+
+/* Instances are references of this strength (mm/reference.h); so are those of
+   records that extend it.  Before it is laid out. */
+void vm_class_make_reference(struct vm_class *class, uint8_t strength);
 
 /* Room for fields and methods, zeroed and counted. */
 bool vm_class_make_members(struct vm *vm, struct vm_class *class,

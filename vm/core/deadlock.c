@@ -80,6 +80,12 @@ static void print_wait(struct vm_thread *thread, FILE *out)
   case VM_WAIT_OTHERS:
     fputs("the end of all others", out);
     break;
+  case VM_WAIT_QUEUE:
+    fputs("a reference that is cleared", out);
+    break;
+  case VM_WAIT_IDLE:
+    fputs("finalizers and cleaners to end", out);
+    break;
   case VM_WAIT_SLEEP:
   case VM_WAIT_NONE:
     fputs("nothing", out); /* not in a deadlock */

@@ -195,10 +195,13 @@ bool vm_define_class(struct vm *vm, const struct vm_library_class *def)
 {
   struct vm_class *base =
       def->base ? vm_class_find(vm, def->base) : vm->known.object;
-  uint32_t flags = def->flags | (def->is_throwable ? VM_CLASS_THROWABLE : 0);
+  uint32_t flags = def->flags | (def->is_throwable ? VM_CLASS_THROWABLE : 0) |
+                   (def->is_made_here ? VM_CLASS_NOT_INSTANTIABLE : 0);
   size_t fields = def->field_count + (def->is_throwable ? THROWABLE_FIELDS : 0);
   VM_ASSERT(base || !def->base);
   struct vm_class *class = vm_class_make(vm, def->name, base, flags);
+  if (class && def->is_reference)
+    vm_class_make_reference(class, def->strength);
   if (!class ||
       !vm_class_make_members(vm, class, (uint32_t)fields,
                              (uint32_t)def->method_count) ||

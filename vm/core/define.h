@@ -45,6 +45,9 @@ struct vm_library_class {
   const char *base;  /* null: panda.Object; else defined before */
   uint32_t flags;    /* VM_FLAG_FINAL */
   bool is_throwable; /* gets the fields of exceptions (vm/core/object.h) */
+  bool is_made_here; /* not by newobj */
+  bool is_reference; /* of the strength below (mm/reference.h) */
+  uint8_t strength;
   const struct vm_native_field *fields;
   size_t field_count;
   const struct vm_native_def *methods;

@@ -126,7 +126,8 @@ static size_t map_words(const struct mm_layout *layout)
 static void map_references(const struct vm_class *class, uint64_t *map)
 {
   const struct mm_layout *base = class->base ? &class->base->layout : NULL;
-  if (base && base->kind == MM_KIND_PLAIN) {
+  if (base &&
+      (base->kind == MM_KIND_PLAIN || base->kind == MM_KIND_REFERENCE)) {
     bool wide = (base->flags & MM_LAYOUT_WIDE_MAP) != 0;
     const uint64_t *from = wide ? base->wide_ref_map : &base->ref_map;
     memcpy(map, from, map_words(base) * sizeof *map);

@@ -6,7 +6,8 @@
  *                 exception
  *   of all        static fields, mirrors, resolved string constants,
  *                 preallocated exceptions, the objects of threads (one that
- *                 is being started is no mutator yet)
+ *                 is being started is no mutator yet), references that are
+ *                 registered, and what the finalizer is to do
  *   weak          interned strings, monitors
  *
  * The world is stopped; nothing here allocates in the heap.  The lists that
@@ -20,6 +21,7 @@
 
 #include "vm/core/intern.h"
 #include "vm/core/monitor.h"
+#include "vm/core/references.h"
 
 /* --- Of a thread --- */
 
@@ -109,6 +111,10 @@ static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
   for (int why = 0; why < MM_REFUSAL_COUNT; why++)
     visitor->slot(visitor, &core->refusal_texts[why], MM_ROOT_GLOBAL);
   visitor->slot(visitor, &core->stack_overflow_text, MM_ROOT_GLOBAL);
+  visitor->slot(visitor, &core->references.registered, MM_ROOT_GLOBAL);
+  visitor->slot(visitor, &core->references.first_job, MM_ROOT_GLOBAL);
+  visitor->slot(visitor, &core->references.last_job, MM_ROOT_GLOBAL);
+  visitor->slot(visitor, &core->references.finalizer, MM_ROOT_GLOBAL);
 }
 
 static void visit_weak(void *host, struct mm_weak_visitor *visitor)
@@ -125,6 +131,12 @@ static void world_stopped(void *host)
     vm_monitor_deflate_idle(vm);
   if (vm->tier)
     vm->tier->world_stopped(vm);
+}
+
+/* The collector may take a lock: see Note [No lock over a safepoint]. */
+static void references_pending(void *host)
+{
+  vm_references_wake(host);
 }
 
 /* --- For reports --- */
@@ -163,6 +175,7 @@ const struct mm_binding vm_binding = {
     .visit_mutator_roots = visit_mutator_roots,
     .visit_weak = visit_weak,
     .world_stopped = world_stopped,
+    .references_pending = references_pending,
     .report = report,
     .host_title = "compiled methods",
     .layout_name = layout_name,

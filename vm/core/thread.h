@@ -25,6 +25,8 @@ enum vm_wait_kind {
   VM_WAIT_JOIN,   /* the end of a thread */
   VM_WAIT_CLASS,  /* a class that another thread initialises */
   VM_WAIT_OTHERS, /* the main thread: the end of the others */
+  VM_WAIT_QUEUE,  /* a reference in a queue, or work for the finalizer */
+  VM_WAIT_IDLE,   /* the finalizer: to have nothing to do */
   VM_WAIT_SLEEP,
 };
 

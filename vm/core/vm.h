@@ -22,6 +22,11 @@
   X(string_array, "panda.String[]")                                            \
   X(trace, "i64[]") /* what stack traces are kept in */                        \
   X(thread, "panda.Thread")                                                    \
+  X(reference, "panda.Reference")                                              \
+  X(final, "panda.FinalReference")                                             \
+  X(cleanable, "panda.Cleanable")                                              \
+  X(ephemeron, "panda.Ephemeron")                                              \
+  X(finalizer, "panda.FinalizerThread")                                        \
   X(global, "_GLOBAL")
 
 /* Exceptions that instructions and the machine throw. */

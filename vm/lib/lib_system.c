@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "vm/core/lock.h"
+#include "vm/core/references.h"
 #include "vm/core/string_internal.h"
 #include "vm/core/threads.h"
 #include "vm/lib/library_internal.h"
@@ -154,8 +155,25 @@ static bool get_coroutine_worker_id(struct vm_thread *thread,
   return vm_lib_return_i32(result, 0);
 }
 
+static bool collect(struct vm_thread *thread, union vm_slot *args,
+                    union vm_slot *result)
+{
+  (void)args;
+  mm_collect(&thread->mutator, MM_CAUSE_EXPLICIT);
+  return vm_lib_return_void(result);
+}
+
+static bool run_finalization(struct vm_thread *thread, union vm_slot *args,
+                             union vm_slot *result)
+{
+  (void)args;
+  return vm_finalizer_drain(thread) && vm_lib_return_void(result);
+}
+
 static const struct vm_native_def methods[] = {
     {"void System.exit(i32)", system_exit, 0},
+    {"void System.gc()", collect, 0},
+    {"void System.runFinalization()", run_finalization, 0},
     {"i64 System.nanoTime()", nano_time, 0},
     {"void System.assert(u1)", assert_true, 0},
     {"void System.assertPrint(u1, panda.String)", assert_print, 0},

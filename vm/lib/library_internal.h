@@ -31,6 +31,18 @@ extern const struct vm_library_class vm_lib_debug_utils;
 extern const struct vm_library_class vm_lib_object;
 extern const struct vm_library_class vm_lib_thread;
 extern const struct vm_library_class vm_lib_atomic;
+extern const struct vm_library_class vm_lib_reference;
+extern const struct vm_library_class vm_lib_soft_reference;
+extern const struct vm_library_class vm_lib_weak_reference;
+extern const struct vm_library_class vm_lib_phantom_reference;
+extern const struct vm_library_class vm_lib_reference_queue;
+extern const struct vm_library_class vm_lib_final_reference;
+extern const struct vm_library_class vm_lib_cleanable;
+extern const struct vm_library_class vm_lib_finalizer_thread;
+extern const struct vm_library_class vm_lib_finalizer;
+extern const struct vm_library_class vm_lib_cleaner;
+extern const struct vm_library_class vm_lib_ephemeron;
+extern const struct vm_library_class vm_lib_ephemeron_table;
 
 /* Defines the records of errors.def. False: no memory. */
 bool vm_lib_define_exceptions(struct vm *vm);

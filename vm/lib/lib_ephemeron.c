@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * panda.EphemeronTable: values for objects, by identity.  An entry holds its
+ * value as long as its key is reached in another way than through the value
+ * (Hayes, "Ephemerons: a new finalization mechanism", 1997).
+ *
+ *   chains[hash mod length] -> ephemeron -> ephemeron      next, through the
+ *                              key, value                  field of queues
+ *
+ * Identity hashes stay with their objects, so nothing has to be hashed anew
+ * when the collector moves keys.  Entries whose keys are gone are unlinked by
+ * who comes across them, and all before the table would grow.
+ *
+ * For one thread at a time, as other collections of objects are: a race loses
+ * entries, and harms nothing else.
+ */
+#include "config.h"
+
+#include "mm/mm_inline.h"
+#include "vm/core/monitor.h"
+#include "vm/core/object.h"
+#include "vm/core/references.h"
+#include "vm/lib/library_internal.h"
+
+enum {
+  CHAINS_OFFSET = 8,
+  COUNT_OFFSET = 12,
+  HASH_OFFSET = 32, /* of an ephemeron */
+  FIRST_LENGTH = 8,
+  LENGTH_MOST = 1 << 30,
+};
+
+static bool check(struct vm_thread *thread, const union vm_slot *args,
+                  bool with_key)
+{
+  if (!mm_is_null(args[0].ref) && (!with_key || !mm_is_null(args[1].ref)))
+    return true;
+  return vm_throw_null(thread);
+}
+
+static uint32_t *count_of(struct mm_ref table)
+{
+  return vm_object_at(table, COUNT_OFFSET);
+}
+
+static uint32_t load_count(struct mm_ref table)
+{
+  return __atomic_load_n(count_of(table), __ATOMIC_RELAXED);
+}
+
+static void add_count(struct mm_ref table, uint32_t by)
+{
+  __atomic_store_n(count_of(table), load_count(table) + by, __ATOMIC_RELAXED);
+}
+
+static struct mm_ref chains_of(struct mm_ref table)
+{
+  return vm_object_ref(table, CHAINS_OFFSET);
+}
+
+static uint32_t hash_of(struct mm_ref ephemeron)
+{
+  const uint32_t *hash = vm_object_at(ephemeron, HASH_OFFSET);
+  return __atomic_load_n(hash, __ATOMIC_RELAXED);
+}
+
+static struct mm_ref next_of(struct mm_ref ephemeron)
+{
+  return vm_object_ref(ephemeron, VM_REFERENCE_NEXT_OFFSET);
+}
+
+static uint32_t place_of(struct mm_ref chains, uint32_t hash)
+{
+  return hash & (mm_length_word(chains) - 1);
+}
+
+/* Takes an entry out of a chain; `before' is null for the first one. */
+static void unlink_entry(struct vm_thread *thread, struct mm_ref table,
+                         uint32_t place, struct mm_ref before,
+                         struct mm_ref entry)
+{
+  struct mm_ref next = next_of(entry);
+  if (mm_is_null(before))
+    vm_array_set_ref(thread, chains_of(table), place, next);
+  else
+    vm_object_set_ref(thread, before, VM_REFERENCE_NEXT_OFFSET, next);
+  add_count(table, (uint32_t)-1);
+}
+
+/* The entry of a key, and what stands before it; dead ones are dropped on the
+   way. */
+static struct mm_ref find(struct vm_thread *thread, struct mm_ref table,
+                          struct mm_ref key, uint32_t hash,
+                          struct mm_ref *before)
+{
+  struct mm_ref chains = chains_of(table);
+  *before = MM_NULL;
+  if (mm_is_null(chains))
+    return MM_NULL;
+  uint32_t place = place_of(chains, hash);
+  struct mm_ref at = vm_array_ref(chains, place);
+  while (!mm_is_null(at) && !mm_reference_refers_to(at, key)) {
+    if (mm_reference_refers_to(at, MM_NULL))
+      unlink_entry(thread, table, place, *before, at);
+    else
+      *before = at;
+    at = next_of(at);
+  }
+  return at;
+}
+
+static void drop_dead(struct vm_thread *thread, struct mm_ref table)
+{
+  struct mm_ref chains = chains_of(table);
+  uint32_t length = mm_is_null(chains) ? 0 : mm_length_word(chains);
+  for (uint32_t place = 0; place < length; place++) {
+    struct mm_ref before = MM_NULL, at = vm_array_ref(chains, place);
+    for (; !mm_is_null(at); at = next_of(at))
+      if (mm_reference_refers_to(at, MM_NULL))
+        unlink_entry(thread, table, place, before, at);
+      else
+        before = at;
+  }
+}
+
+/* --- Growing --- */
+
+static void link_entry(struct vm_thread *thread, struct mm_ref chains,
+                       struct mm_ref entry)
+{
+  uint32_t place = place_of(chains, hash_of(entry));
+  vm_object_set_ref(thread, entry, VM_REFERENCE_NEXT_OFFSET,
+                    vm_array_ref(chains, place));
+  vm_array_set_ref(thread, chains, place, entry);
+}
+
+static void move_entries(struct vm_thread *thread, struct mm_ref from,
+                         struct mm_ref to)
+{
+  for (uint32_t i = 0; i < mm_length_word(from); i++) {
+    struct mm_ref at = vm_array_ref(from, i), next;
+    for (; !mm_is_null(at); at = next) {
+      next = next_of(at);
+      link_entry(thread, to, at);
+    }
+  }
+}
+
+static bool grow(struct vm_thread *thread, const union vm_slot *args,
+                 uint32_t length)
+{
+  struct vm *vm = thread->vm;
+  struct vm_class *class = vm_class_array_of(vm, vm->known.object);
+  if (!class)
+    return vm_throw_out_of_memory(thread);
+  struct mm_ref to = vm_new_array(thread, class, (int32_t)length);
+  if (mm_is_null(to))
+    return false;
+  struct mm_ref from = chains_of(args[0].ref);
+  if (!mm_is_null(from))
+    move_entries(thread, from, to);
+  vm_object_set_ref(thread, args[0].ref, CHAINS_OFFSET, to);
+  return true;
+}
+
+/* For one more entry. */
+static bool make_room(struct vm_thread *thread, const union vm_slot *args)
+{
+  struct mm_ref chains = chains_of(args[0].ref);
+  uint32_t length = mm_is_null(chains) ? 0 : mm_length_word(chains);
+  if (load_count(args[0].ref) < length)
+    return true;
+  drop_dead(thread, args[0].ref);
+  if (load_count(args[0].ref) < length - length / 4 || length == LENGTH_MOST)
+    return true;
+  return grow(thread, args, length ? 2 * length : FIRST_LENGTH);
+}
+
+/* --- Natives --- */
+
+static bool construct(struct vm_thread *thread, union vm_slot *args,
+                      union vm_slot *result)
+{
+  return check(thread, args, false) && vm_lib_return_void(result);
+}
+
+static bool add(struct vm_thread *thread, union vm_slot *args, uint32_t hash)
+{
+  if (!make_room(thread, args))
+    return false;
+  struct mm_ref entry =
+      mm_alloc_plain(&thread->mutator, &thread->vm->known.ephemeron->layout);
+  if (mm_is_null(entry))
+    return vm_throw_refused(thread);
+  vm_object_made();
+  *(uint32_t *)vm_object_at(entry, HASH_OFFSET) = hash;
+  mm_reference_init(&thread->mutator, entry, args[1].ref);
+  mm_ephemeron_set_value(&thread->mutator, entry, args[2].ref);
+  link_entry(thread, chains_of(args[0].ref), entry);
+  add_count(args[0].ref, 1);
+  return true;
+}
+
+static bool put(struct vm_thread *thread, union vm_slot *args,
+                union vm_slot *result)
+{
+  if (!check(thread, args, true))
+    return false;
+  uint32_t hash = vm_object_hash(thread, args[1].ref);
+  if (hash == 0)
+    return false;
+  struct mm_ref before;
+  struct mm_ref entry = find(thread, args[0].ref, args[1].ref, hash, &before);
+  if (mm_is_null(entry)) {
+    if (!add(thread, args, hash))
+      return false;
+  } else
+    mm_ephemeron_set_value(&thread->mutator, entry, args[2].ref);
+  return vm_lib_return_void(result);
+}
+
+static bool get(struct vm_thread *thread, union vm_slot *args,
+                union vm_slot *result)
+{
+  if (!check(thread, args, true))
+    return false;
+  uint32_t hash = vm_object_hash(thread, args[1].ref);
+  if (hash == 0)
+    return false;
+  struct mm_ref before;
+  struct mm_ref entry = find(thread, args[0].ref, args[1].ref, hash, &before);
+  return vm_lib_return_ref(
+      result, mm_is_null(entry) ? MM_NULL
+                                : mm_ephemeron_value(&thread->mutator, entry));
+}
+
+static bool remove_entry(struct vm_thread *thread, union vm_slot *args,
+                         union vm_slot *result)
+{
+  if (!check(thread, args, true))
+    return false;
+  uint32_t hash = vm_object_hash(thread, args[1].ref);
+  if (hash == 0)
+    return false;
+  struct mm_ref before, value = MM_NULL;
+  struct mm_ref entry = find(thread, args[0].ref, args[1].ref, hash, &before);
+  if (!mm_is_null(entry)) {
+    value = mm_ephemeron_value(&thread->mutator, entry);
+    unlink_entry(thread, args[0].ref, place_of(chains_of(args[0].ref), hash),
+                 before, entry);
+    mm_reference_clear(&thread->mutator, entry);
+  }
+  return vm_lib_return_ref(result, value);
+}
+
+static bool size(struct vm_thread *thread, union vm_slot *args,
+                 union vm_slot *result)
+{
+  if (!check(thread, args, false))
+    return false;
+  drop_dead(thread, args[0].ref);
+  return vm_lib_return_u32(result, load_count(args[0].ref));
+}
+
+static const struct vm_native_field table_fields[] = {
+    {"panda.Object", "table chains", 0},
+    {"u32", "table count", 0},
+};
+
+static const struct vm_native_def table_methods[] = {
+    {"void @.ctor(@)", construct, VM_FLAG_CTOR},
+    {"void @.put(@, panda.Object, panda.Object)", put, 0},
+    {"panda.Object @.get(@, panda.Object)", get, 0},
+    {"panda.Object @.remove(@, panda.Object)", remove_entry, 0},
+    {"i32 @.size(@)", size, 0},
+};
+
+const struct vm_library_class vm_lib_ephemeron_table = {
+    .name = "panda.EphemeronTable",
+    .fields = table_fields,
+    .field_count = sizeof table_fields / sizeof table_fields[0],
+    .methods = table_methods,
+    .method_count = sizeof table_methods / sizeof table_methods[0],
+};
+
+static const struct vm_native_field ephemeron_fields[] = {
+    {"u32", "ephemeron hash", 0},
+};
+
+const struct vm_library_class vm_lib_ephemeron = {
+    .name = "panda.Ephemeron",
+    .base = "panda.Reference",
+    .flags = VM_FLAG_FINAL,
+    .is_made_here = true,
+    .is_reference = true,
+    .strength = MM_STRENGTH_EPHEMERON,
+    .fields = ephemeron_fields,
+    .field_count = 1,
+};
