@@ -45,41 +45,41 @@
 
 #define PROGRAM                                                                \
   CORE_PRELUDE                                                                 \
-      ".record F {\npanda.Object f_object\n"                                   \
-      "panda.Object s_object <static>\npanda.String text\n"                    \
-      "i32 v <volatile>\n" SAMPLES(                                            \
-          FIELDS) "}\n"                                                        \
-                  ".record G <extends=F> {\ni32 more\n}\n"                     \
-                  ".record H {\ni32 set <static>\n}\n" SAMPLES(                \
-                      METHODS) ".function void F.ctor(F a0, i32 a1) <ctor> "   \
-                               "{\n"                                           \
-                               "lda a1\nstobj a0, F.f_i32\nreturn.void\n}\n"   \
-                               ".function panda.Object F.same_object(F a0, "   \
-                               "panda.Object a1) "                             \
-                               "{\nlda.obj a1\nreturn.obj\n}\n"                \
-                               ".function panda.Object "                       \
-                               "F.static_object(panda.Object a0) "             \
-                               "<static> {\nlda.obj a0\nreturn.obj\n}\n"       \
-                               ".function void F.nothing(F a0) {\nldai 1\n"    \
-                               "ststatic H.set\nreturn.void\n}\n"              \
-                               ".function void F.static_nothing() <static> "   \
-                               "{\nldai 2\n"                                   \
-                               "ststatic H.set\nreturn.void\n}\n"              \
-                               ".function i32 F.who(F a0) {\nldai "            \
-                               "1\nreturn\n}\n"                                \
-                               ".function i32 G.who(G a0) {\nldai "            \
-                               "2\nreturn\n}\n"                                \
-                               ".function i32 F.take(F a0, panda.String a1) "  \
-                               "{\n"                                           \
-                               "ldai 3\nreturn\n}\n"                           \
-                               ".function i32 over(i32 a0) {\nldai "           \
-                               "1\nreturn\n}\n"                                \
-                               ".function i32 over(i64 a0) {\nldai "           \
-                               "2\nreturn\n}\n"                                \
-                               ".function void throws() {\n"                   \
-                               "newobj v0, panda.RuntimeException\nthrow "     \
-                               "v0\n}\n"                                       \
-                               ".function i32 main() {\nldai 0\nreturn\n}\n"
+  ".record F {\npanda.Object f_object\n"                                       \
+  "panda.Object s_object <static>\npanda.String text\n"                        \
+  "i32 v <volatile>\n" SAMPLES(                                                \
+      FIELDS) "}\n"                                                            \
+              ".record G <extends=F> {\ni32 more\n}\n"                         \
+              ".record H {\ni32 set <static>\n}\n" SAMPLES(                    \
+                  METHODS) ".function void F.ctor(F a0, i32 a1) <ctor> "       \
+                           "{\n"                                               \
+                           "lda a1\nstobj a0, F.f_i32\nreturn.void\n}\n"       \
+                           ".function panda.Object F.same_object(F a0, "       \
+                           "panda.Object a1) "                                 \
+                           "{\nlda.obj a1\nreturn.obj\n}\n"                    \
+                           ".function panda.Object "                           \
+                           "F.static_object(panda.Object a0) "                 \
+                           "<static> {\nlda.obj a0\nreturn.obj\n}\n"           \
+                           ".function void F.nothing(F a0) {\nldai 1\n"        \
+                           "ststatic H.set\nreturn.void\n}\n"                  \
+                           ".function void F.static_nothing() <static> "       \
+                           "{\nldai 2\n"                                       \
+                           "ststatic H.set\nreturn.void\n}\n"                  \
+                           ".function i32 F.who(F a0) {\nldai "                \
+                           "1\nreturn\n}\n"                                    \
+                           ".function i32 G.who(G a0) {\nldai "                \
+                           "2\nreturn\n}\n"                                    \
+                           ".function i32 F.take(F a0, panda.String a1) "      \
+                           "{\n"                                               \
+                           "ldai 3\nreturn\n}\n"                               \
+                           ".function i32 over(i32 a0) {\nldai "               \
+                           "1\nreturn\n}\n"                                    \
+                           ".function i32 over(i64 a0) {\nldai "               \
+                           "2\nreturn\n}\n"                                    \
+                           ".function void throws() {\n"                       \
+                           "newobj v0, panda.RuntimeException\nthrow "         \
+                           "v0\n}\n"                                           \
+                           ".function i32 main() {\nldai 0\nreturn\n}\n"
 
 static void setup(void)
 {
