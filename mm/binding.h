@@ -21,9 +21,11 @@ enum mm_root_kind {
   MM_ROOT_CONSTANT, /* resolved constant (string literal) of a module */
   MM_ROOT_THREAD,   /* pending exception and the like */
   MM_ROOT_GLOBAL,   /* preallocated object */
-  MM_ROOT_HANDLE_LOCAL,  /* local handle (mm/handle.h) */
-  MM_ROOT_HANDLE_GLOBAL, /* global handle */
-  MM_ROOT_PIN,           /* pinned object */
+  /* The memory manager's own: not for hosts. */
+  MM_ROOT_HOST_KIND_COUNT,
+  MM_ROOT_HANDLE_LOCAL = MM_ROOT_HOST_KIND_COUNT, /* local handle */
+  MM_ROOT_HANDLE_GLOBAL,                          /* global handle */
+  MM_ROOT_PIN,                                    /* pinned object */
   MM_ROOT_KIND_COUNT
 };
 

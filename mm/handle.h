@@ -289,7 +289,7 @@ void mm_handles_dump(struct mm_heap *heap, FILE *out);
  * the object: its address may be used, also in native, until then.  Any
  * mutator; who pins and who unpins need not be the same, nor the handle.
  * Statuses of mm_handle_get (*ref is null for NULL and CLEARED, and nothing is
- * pinned); NO_MEMORY.
+ * pinned); NO_MEMORY; LIMIT, after 2^32 - 1 times without unpinning.
  */
 enum mm_handle_status mm_pin(struct mm_mutator *mutator,
                              struct mm_handle handle, struct mm_ref *ref);

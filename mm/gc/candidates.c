@@ -63,6 +63,7 @@ static bool is_open(const struct mm_heap *heap, uint32_t index)
 static bool is_sparse(const struct mm_heap *heap, uint32_t index)
 {
   return is_old(heap, index) && !is_open(heap, index) &&
+         heap->regions.table[index].pins == 0 &&
          live_bytes(heap, index) < SPARSE_BYTES;
 }
 
@@ -276,6 +277,13 @@ bool mm_candidates_are_due(struct mm_heap *heap)
   return !candidates->put_off;
 }
 
+/* Since it became a candidate. */
+static bool is_pinned(const struct mm_heap *heap,
+                      const struct mm_candidate *candidate)
+{
+  return heap->regions.table[candidate->region].pins > 0;
+}
+
 void mm_candidates_take(struct mm_heap *heap, uint64_t most_ns)
 {
   struct mm_candidates *candidates = &heap->candidates;
@@ -283,7 +291,7 @@ void mm_candidates_take(struct mm_heap *heap, uint64_t most_ns)
   uint64_t taken_ns = 0, most_bytes = mm_sizing_candidates_bytes(heap);
   for (; candidates->next < candidates->count; candidates->next++) {
     struct mm_candidate *next = &candidates->each[candidates->next];
-    if (next->is_lost) {
+    if (next->is_lost || is_pinned(heap, next)) {
       make_ordinary(heap, next);
       continue;
     }

@@ -37,6 +37,7 @@
 #include "mm/assert_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/evacuate_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/mark_internal.h"
 #include "mm/gc/roots_internal.h"
@@ -57,16 +58,28 @@ static bool is_small(const struct mm_heap *heap, uint32_t index)
   return heap->regions.table[index].kind == MM_REGION_SMALL;
 }
 
+/* Do objects slide out of and into it?  See Note [Pinned objects]. */
+static bool is_sliding(struct mm_heap *heap, uint32_t index)
+{
+  return is_small(heap, index) && (heap->regions.table[index].pins == 0 ||
+                                   mm_breaks(heap, MM_FAULT_PIN_SLID));
+}
+
+static bool is_pinned(struct mm_heap *heap, uint32_t index)
+{
+  return is_small(heap, index) && !is_sliding(heap, index);
+}
+
 /* Rows --------------------------------------------------------------------- */
 
 /* The regions [*from, *to) that this worker slides within: as many small ones
    as the others have. */
 static void row_of(const struct mm_worker *worker, uint32_t *from, uint32_t *to)
 {
-  const struct mm_heap *heap = worker->heap;
+  struct mm_heap *heap = worker->heap;
   uint64_t small = 0, seen = 0, active = worker->workers->active;
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
-    small += is_small(heap, i);
+    small += is_sliding(heap, i);
   uint64_t first = small * worker->index / active;
   uint64_t last = small * (worker->index + 1) / active;
   *from = *to = 0;
@@ -74,7 +87,7 @@ static void row_of(const struct mm_worker *worker, uint32_t *from, uint32_t *to)
   if (first == last)
     return;
   for (uint32_t i = 0; seen < last; i++) {
-    if (!is_small(heap, i))
+    if (!is_sliding(heap, i))
       continue;
     if (seen++ == first)
       *from = i;
@@ -155,7 +168,7 @@ static void target_next(struct target *target)
 {
   target_leave(target);
   uint32_t next = target->region + 1;
-  while (!is_small(target->heap, next))
+  while (!is_sliding(target->heap, next))
     next++;
   MM_ASSERT(next < target->heap->regions.fresh_from);
   target_enter(target, next);
@@ -197,11 +210,11 @@ static void plan_goal(struct mm_worker *worker)
     return;
   target_enter(&target, from);
   for (uint32_t i = from; i < to; i++)
-    if (is_small(heap, i))
+    if (is_sliding(heap, i))
       plan_region(&target, i);
   target_leave(&target);
   for (uint32_t i = target.region + 1; i < to; i++)
-    if (is_small(heap, i))
+    if (is_sliding(heap, i))
       heap->regions.table[i].top = mm_region_start(&heap->regions, i);
 }
 
@@ -355,7 +368,7 @@ static MM_ALWAYS_INLINE void move_row(struct mm_worker *worker)
   uint32_t from, to;
   row_of(worker, &from, &to);
   for (uint32_t i = from; i < to; i++)
-    if (is_small(heap, i))
+    if (is_sliding(heap, i))
       mm_region_each_marked(heap, i, move_object, &run);
   move_run(&run);
 }
@@ -383,7 +396,7 @@ static void prepare(struct mm_heap *heap)
     if (region->kind == MM_REGION_FREE || region->kind == MM_REGION_LARGE_TAIL)
       continue;
     mm_region_clear_marks(heap, i);
-    heap->traces[i] = is_small(heap, i) ? MM_TRACE_MOVE : MM_TRACE_MARK;
+    heap->traces[i] = is_sliding(heap, i) ? MM_TRACE_MOVE : MM_TRACE_MARK;
     region->flags = MM_REGION_COMMITTED;
     region->age = (uint8_t)heap->full_age;
   }
@@ -452,8 +465,29 @@ static void make_all_old(struct mm_heap *heap)
   mm_objects_make_all_old(heap);
 }
 
+/* The dead of a region that did not take part. */
+static void bury_dead(struct mm_heap *heap, uint32_t index)
+{
+  struct mm_region *region = &heap->regions.table[index];
+  uintptr_t at = mm_region_start(&heap->regions, index), gap = at;
+  while (at < region->top) {
+    struct mm_ref ref = mm_ref_at((void *)at);
+    uintptr_t end = at + mm_size_with(mm_address(ref), mm_layout_of(ref));
+    if (mm_is_marked(heap, ref)) {
+      mm_bury(heap, gap, at);
+      gap = end;
+    }
+    at = end;
+  }
+  MM_ASSERT(at == region->top);
+  region->top = region->scan_top = gap;
+}
+
 static void release(struct mm_heap *heap)
 {
+  for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
+    if (is_pinned(heap, i))
+      bury_dead(heap, i);
   release_small(heap);
   make_all_old(heap);
 }
@@ -483,12 +517,12 @@ static void add_low_targets(struct mm_heap *heap)
   struct mm_regions *regions = &heap->regions;
   uint32_t wanted = 0;
   for (uint32_t i = 0; i < regions->fresh_from; i++)
-    wanted += is_small(heap, i);
+    wanted += is_sliding(heap, i);
   for (uint32_t i = 0; i < regions->fresh_from && wanted > 0; i++) {
     if (regions->table[i].kind == MM_REGION_FREE)
       wanted -= mm_region_take_at(regions, MM_REGION_SMALL, i) == MM_OK;
     else
-      wanted -= is_small(heap, i);
+      wanted -= is_sliding(heap, i);
   }
 }
 

@@ -124,10 +124,44 @@ static void prepare_region(struct mm_heap *heap, uint32_t index)
   }
 }
 
+struct pin_keeper {
+  struct mm_root_visitor visitor; /* first */
+  struct mm_heap *heap;
+};
+
+static void keep_pinned(struct mm_root_visitor *visitor, struct mm_ref *slot,
+                        enum mm_root_kind kind)
+{
+  struct mm_heap *heap = ((struct pin_keeper *)visitor)->heap;
+  uint32_t index =
+      mm_region_index(&heap->regions, (uintptr_t)mm_address(*slot));
+  struct mm_region *region = &heap->regions.table[index];
+  struct mm_worker *worker = &heap->workers->each[0];
+  (void)kind;
+  if (heap->traces[index] != MM_TRACE_MOVE ||
+      mm_breaks(heap, MM_FAULT_PIN_MOVED))
+    return;
+  uint64_t header = mm_header_load(*slot);
+  MM_ASSERT(region->flags & MM_REGION_FROM && region->pins > 0);
+  worker->live_objects++;
+  worker->live_bytes +=
+      mm_size_with(mm_address(*slot), mm_header_layout(header));
+  *mm_header_at(*slot) = mm_header_keeping(header);
+  region->flags |= MM_REGION_KEPT;
+}
+
+/* See Note [Pinned objects]. */
+void mm_evacuate_keep_pinned(struct mm_heap *heap)
+{
+  struct pin_keeper keeper = {{keep_pinned}, heap};
+  mm_pins_visit(&heap->pins, &keeper.visitor);
+}
+
 static void prepare(struct mm_heap *heap)
 {
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
     prepare_region(heap, i);
+  mm_evacuate_keep_pinned(heap);
   mm_object_spaces_reset(heap);
 }
 
@@ -171,7 +205,7 @@ void mm_evacuate_visit_weak(struct mm_heap *heap, bool young)
   mm_stat_phase_end(&heap->stat, MM_PHASE_WEAK);
 }
 
-static void bury(struct mm_heap *heap, uintptr_t at, uintptr_t end)
+void mm_bury(struct mm_heap *heap, uintptr_t at, uintptr_t end)
 {
   if (mm_is_stressed(heap))
     memset((void *)at, MM_POISON_BYTE, end - at);
@@ -189,7 +223,7 @@ void mm_evacuate_restore_kept(struct mm_heap *heap, uint32_t index)
     uintptr_t end = at + from_bytes(ref, header);
     if (mm_header_is_visited(header) && !mm_header_is_forwarded(header)) {
       *mm_header_at(ref) = mm_header_unkept(header);
-      bury(heap, gap, at);
+      mm_bury(heap, gap, at);
       gap = end;
     }
     at = end;

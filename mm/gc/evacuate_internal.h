@@ -27,6 +27,10 @@ void mm_young_goal(struct mm_worker *worker);
 void mm_evacuate_rescan(void *worker, struct mm_ref ref);
 void mm_young_rescan(void *worker, struct mm_ref ref);
 
+/* From-space is known: pinned objects stay.  World stopped, before any worker
+   begins. */
+void mm_evacuate_keep_pinned(struct mm_heap *heap);
+
 /* Gives back the rest of a worker's buffers. */
 void mm_evacuate_end_buffers(struct mm_worker *worker);
 
@@ -37,6 +41,9 @@ void mm_evacuate_rescan_region(struct mm_worker *worker, uint32_t index,
 
 /* The host's weak tables, with what is forwarded, kept or marked alive. */
 void mm_evacuate_visit_weak(struct mm_heap *heap, bool young);
+
+/* Dead objects become a filler, poisoned under stress. */
+void mm_bury(struct mm_heap *heap, uintptr_t at, uintptr_t end);
 
 /* Makes a region with kept objects an ordinary one again. */
 void mm_evacuate_restore_kept(struct mm_heap *heap, uint32_t index);

@@ -561,6 +561,32 @@ static void visit_young_root_slot(void *worker, struct mm_ref *slot)
     visit_one(worker, slot, false, true);
 }
 
+/* One that stays in from-space was kept before all began, and nobody has pushed
+   it.  See Note [Pinned objects]. */
+static MM_ALWAYS_INLINE void visit_pinned(struct mm_worker *worker,
+                                          struct mm_ref *slot, bool parallel,
+                                          bool young)
+{
+  struct tracer tracer;
+  tracer_begin(&tracer, worker, parallel, young);
+  uint64_t header = load_header(*slot, parallel);
+  if (trace_of(&tracer, *slot) == MM_TRACE_MOVE &&
+      mm_header_is_visited(header) && !mm_header_is_forwarded(header))
+    push_object(&tracer, *slot, mm_header_layout(header));
+  else
+    visit_slot(&tracer, slot);
+  tracer_end(&tracer);
+}
+
+static void visit_pinned_root(struct mm_worker *worker, struct mm_ref *slot,
+                              bool young)
+{
+  if (has_company(worker))
+    visit_pinned(worker, slot, true, young);
+  else
+    visit_pinned(worker, slot, false, young);
+}
+
 struct root_visitor {
   struct mm_root_visitor visitor; /* first: the host gets its address */
   struct mm_worker *worker;
@@ -569,15 +595,21 @@ struct root_visitor {
 static void visit_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
                        enum mm_root_kind kind)
 {
-  (void)kind;
-  visit_root_slot(((struct root_visitor *)visitor)->worker, slot);
+  struct mm_worker *worker = ((struct root_visitor *)visitor)->worker;
+  if (__builtin_expect(kind == MM_ROOT_PIN, 0))
+    visit_pinned_root(worker, slot, false);
+  else
+    visit_root_slot(worker, slot);
 }
 
 static void visit_young_root(struct mm_root_visitor *visitor,
                              struct mm_ref *slot, enum mm_root_kind kind)
 {
-  (void)kind;
-  visit_young_root_slot(((struct root_visitor *)visitor)->worker, slot);
+  struct mm_worker *worker = ((struct root_visitor *)visitor)->worker;
+  if (__builtin_expect(kind == MM_ROOT_PIN, 0))
+    visit_pinned_root(worker, slot, true);
+  else
+    visit_young_root_slot(worker, slot);
 }
 
 void mm_evacuate_goal(struct mm_worker *worker)

@@ -324,6 +324,7 @@ void mm_heap_destroy(struct mm_heap *heap)
   mm_compiler_space_destroy(&heap->compiler);
   mm_code_space_destroy(&heap->code);
   mm_metadata_destroy(heap);
+  mm_pins_destroy(&heap->pins);
   mm_handles_destroy(heap);
   mm_ids_destroy(&heap->ids);
   mm_schedule_destroy(heap);

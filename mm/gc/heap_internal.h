@@ -39,6 +39,7 @@
 #include "mm/gc/schedule_internal.h"
 #include "mm/mm.h"
 #include "mm/refs/handles_internal.h"
+#include "mm/refs/pins_internal.h"
 #include "mm/space/code_internal.h"
 #include "mm/space/compiler_internal.h"
 #include "mm/space/fixed_internal.h"
@@ -258,6 +259,7 @@ struct mm_heap {
   struct mm_workers *workers;
   struct mm_object_ids ids;
   struct mm_handles handles;
+  struct mm_pins pins;
   uint64_t fault_chances[MM_FAULT_COUNT]; /* atomic; see faults_internal.h */
   size_t trace_entries_max; /* a worker's stack never grows beyond; tests
                                lower it */

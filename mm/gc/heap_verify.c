@@ -402,12 +402,29 @@ static void trace_mutator(struct mm_verifier *verifier,
     heap->binding.describe_mutator(heap->host, mutator, verifier->out);
 }
 
+/* A pinned object stands where it stood when it was pinned. */
+static void trace_pins(struct mm_verifier *verifier, struct root_check *check)
+{
+  struct mm_pins *pins = &verifier->heap->pins;
+  for (uint32_t i = 0; i < pins->capacity; i++) {
+    struct mm_pin_entry *entry = &pins->entries[i];
+    struct mm_verify_edge edge = {
+        .root = "pin", .slot = &entry->ref, .value = entry->ref};
+    if (mm_is_null(entry->ref))
+      continue;
+    if (mm_pins_find(pins, entry->ref) != entry)
+      mm_verify_edge_fault(verifier, &edge, "a pinned object has moved");
+    check_root(&check->visitor, &entry->ref, MM_ROOT_PIN);
+  }
+}
+
 static void trace(struct mm_verifier *verifier)
 {
   struct mm_heap *heap = verifier->heap;
   struct root_check globals = {{check_root}, verifier, NULL};
   heap->binding.visit_global_roots(heap->host, &globals.visitor);
   each_handle(verifier, MM_HANDLES_GLOBAL, NULL, check_global, &globals);
+  trace_pins(verifier, &globals);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     trace_mutator(verifier, m);
 }

@@ -22,6 +22,7 @@ static void visit_all(struct mm_heap *heap, struct mm_root_visitor *visitor)
     mm_locals_visit(mutator, visitor);
   }
   mm_globals_visit(heap, visitor);
+  mm_pins_visit(&heap->pins, visitor);
 }
 
 struct root_filter {

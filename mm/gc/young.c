@@ -80,6 +80,7 @@ static void prepare(struct mm_heap *heap)
     heap->seen_bytes[age] = 0;
   for (uint32_t i = 0; i < heap->young_count; i++)
     prepare_region(heap, heap->young[i]);
+  mm_evacuate_keep_pinned(heap);
   for (enum mm_age age = 0; age < MM_AGE_TENURED; age++)
     mm_object_space_reset(heap, age);
   mm_cards_gather(heap);

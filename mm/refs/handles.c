@@ -165,7 +165,7 @@ static bool check_chunk(const struct mm_handle_chunk *chunk, uint64_t *live)
 }
 
 /* Each slot of the kind's chunks is in use or on the list. */
-static bool check_shared(struct mm_heap *heap, enum mm_handle_kind kind)
+static bool check_shared(const struct mm_heap *heap, enum mm_handle_kind kind)
 {
   const struct mm_handles *handles = &heap->handles;
   const struct mm_shared_handles *shared = &handles->shared[kind];
@@ -186,7 +186,7 @@ static bool check_shared(struct mm_heap *heap, enum mm_handle_kind kind)
   return live == shared->live && live + free == slots;
 }
 
-bool mm_handles_check(struct mm_heap *heap)
+bool mm_handles_check(const struct mm_heap *heap)
 {
   return check_shared(heap, MM_HANDLE_GLOBAL) &&
          check_shared(heap, MM_HANDLE_WEAK);

@@ -80,7 +80,7 @@ void mm_handles_begin_young(struct mm_heap *heap, bool young_only);
 void mm_handles_end_young(struct mm_heap *heap);
 
 /* Do lists, counts and slots agree?  World stopped. */
-bool mm_handles_check(struct mm_heap *heap);
+bool mm_handles_check(const struct mm_heap *heap);
 
 /* Is it in a region of young objects?  False for null. */
 bool mm_handle_is_young(const struct mm_heap *heap, struct mm_ref ref);

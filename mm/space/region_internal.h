@@ -68,6 +68,7 @@ struct mm_region {
   uintptr_t walk_top;      /* a cycle's walk ends here; 0: it leaves it out */
   uint32_t live_bytes;     /* marked by the cycle */
   uint32_t candidate;      /* its number + 1 among the candidates; or 0 */
+  uint32_t pins;           /* pinned objects that start in it */
   uint32_t next, previous; /* of the free list or the list of partial ones */
   uint32_t span;           /* LARGE: regions of the run; LARGE_TAIL: distance
                               to its head */

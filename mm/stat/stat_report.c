@@ -203,6 +203,12 @@ static void report_handles(struct mm_report *report, struct mm_heap *heap)
   handles_row(report, heap, MM_HANDLE_LOCAL, "local");
   handles_row(report, heap, MM_HANDLE_GLOBAL, "global");
   handles_row(report, heap, MM_HANDLE_WEAK, "weak");
+  mm_report_row(report, "pins", "pinned objects");
+  mm_report_cell(report, "live", heap->pins.count, MM_UNIT_NUMBER);
+  mm_report_cell(report, "peak", heap->pins.peak, MM_UNIT_NUMBER);
+  mm_report_cell(report, "created", heap->pins.created, MM_UNIT_NUMBER);
+  mm_report_cell(report, "cleared", 0, MM_UNIT_NUMBER);
+  mm_report_row_end(report);
   mm_report_group_end(report);
 }
 

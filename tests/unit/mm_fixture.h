@@ -35,7 +35,7 @@ enum {
   FIXTURE_STACK = 1 << 17, /* roots on a thread's shadow stack */
   FIXTURE_GLOBALS = 16,
   /* From here on the globals are roots of all kinds, in their order. */
-  FIXTURE_OF_KIND = FIXTURE_GLOBALS - MM_ROOT_KIND_COUNT,
+  FIXTURE_OF_KIND = FIXTURE_GLOBALS - MM_ROOT_HOST_KIND_COUNT,
   FIXTURE_WEAK = 64,
   FIXTURE_MIB = 1 << 20,
   FIXTURE_REGION_BYTES = 128 * 1024,

@@ -96,14 +96,14 @@ static void roots_of_all_kinds(void)
   struct mm_scope scope;
   mm_scope_open(&f.main.mutator, &scope, held, 1);
   make_garbage(100);
-  for (int kind = 0; kind < MM_ROOT_KIND_COUNT; kind++)
+  for (int kind = 0; kind < MM_ROOT_HOST_KIND_COUNT; kind++)
     if (kind != MM_ROOT_VREG && kind != MM_ROOT_SCOPE)
       f.globals[FIXTURE_OF_KIND + kind] = numbered(kind);
   held[0] = numbered(MM_ROOT_SCOPE);
   size_t vreg = fixture_push(&f.main, numbered(MM_ROOT_VREG));
   collect();
   collect();
-  for (int kind = 0; kind < MM_ROOT_KIND_COUNT; kind++)
+  for (int kind = 0; kind < MM_ROOT_HOST_KIND_COUNT; kind++)
     if (kind != MM_ROOT_VREG && kind != MM_ROOT_SCOPE)
       require(fixture_value(f.globals[FIXTURE_OF_KIND + kind]) == kind);
   require(fixture_value(held[0]) == MM_ROOT_SCOPE);
@@ -129,6 +129,32 @@ static void handles(void)
           fixture_value(ref) == 2);
   require(mm_handle_get(mutator, weak, &ref) == MM_HANDLE_OK &&
           fixture_value(ref) == 2);
+}
+
+/* Each holds the only reference to another. */
+static void pinned_objects(void)
+{
+  enum { COUNT = 10 };
+  struct mm_mutator *mutator = &f.main.mutator;
+  struct mm_ref pinned[COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    struct mm_handle handle;
+    make_garbage(1000);
+    size_t held = fixture_push(&f.main, numbered(i));
+    struct mm_ref child = numbered(100 + i);
+    fixture_set(fixture_at(&f.main, held), FIXTURE_LEFT, child);
+    mm_local_new(mutator, fixture_at(&f.main, held), &handle);
+    require(mm_pin(mutator, handle, &pinned[i]) == MM_HANDLE_OK);
+    mm_local_delete(mutator, handle);
+    fixture_pop(&f.main, 1);
+  }
+  collect();
+  make_garbage(1000);
+  collect();
+  for (int i = 0; i < COUNT; i++) {
+    require(fixture_value(pinned[i]) == i);
+    require(fixture_value(fixture_get(pinned[i], FIXTURE_LEFT)) == 100 + i);
+  }
 }
 
 static void weak_entries(void)
@@ -475,6 +501,11 @@ static const struct scenario {
     [MM_FAULT_ROOT_GLOBAL] = {roots_of_all_kinds, WAYS, "global root"},
     [MM_FAULT_ROOT_HANDLE_LOCAL] = {handles, WAYS, "local handle root"},
     [MM_FAULT_ROOT_HANDLE_GLOBAL] = {handles, WAYS, "global handle root"},
+    [MM_FAULT_ROOT_PIN] = {pinned_objects, WAYS, "broken"},
+    [MM_FAULT_PIN_MOVED] = {pinned_objects, EVACUATE | YOUNG,
+                            "a pinned object has moved"},
+    [MM_FAULT_PIN_SLID] = {pinned_objects, COMPACT,
+                           "a pinned object has moved"},
     [MM_FAULT_HANDLE_YOUNG] = {handles, YOUNG,
                                "young collections do not know"},
     [MM_FAULT_WEAK_KEPT] = {weak_entries, WAYS, "weak root"},
