@@ -3,7 +3,7 @@
  * The table: arrays.
  *
  *   regions     copied at once
- *   elements    a copy that belongs to the thread until it is released
+ *   elements    the array itself, pinned until they are released
  *   critical    the array itself; the thread counts as running meanwhile, so
  *               that no collection moves anything until it is released
  */
@@ -154,19 +154,18 @@ static bamboo_array new_array(struct bamboo_env *env, const char *function,
   return array;
 }
 
-static void *copy_elements(struct vm_thread *thread, struct mm_ref ref)
+static void *pin_elements(struct vm_thread *thread, bamboo_array array)
 {
-  size_t bytes = bytes_of(ref, mm_length_word(ref));
-  void *data = mm_native_alloc_dirty(VM_PURPOSE_COPIES, bytes);
-  if (!data) {
-    vm_throw_out_of_memory(thread);
+  struct mm_handle handle = mm_handle_of_pointer(array);
+  struct mm_ref ref = MM_NULL;
+  enum mm_handle_status status = mm_pin(&thread->mutator, handle, &ref);
+  if (status != MM_HANDLE_OK) {
+    native_throw_handle(thread, status);
     return NULL;
   }
-  if (native_hold(thread, data, bytes, NATIVE_HELD_ELEMENTS, false)) {
-    memcpy(data, elements_at(ref), bytes);
-    return data;
-  }
-  mm_native_free(VM_PURPOSE_COPIES, data, bytes);
+  if (native_hold(thread, elements_at(ref), 0, NATIVE_HELD_ELEMENTS, true))
+    return elements_at(ref);
+  mm_unpin(&thread->mutator, handle);
   return NULL;
 }
 
@@ -175,25 +174,18 @@ static void *get_elements(struct bamboo_env *env, const char *function,
 {
   struct vm_thread *thread = native_enter(env, function, 0);
   struct mm_ref ref = array_of_prim(thread, function, array, prim);
-  void *data = mm_is_null(ref) ? NULL : copy_elements(thread, ref);
+  void *data = mm_is_null(ref) ? NULL : pin_elements(thread, array);
   if (is_copy && data)
-    *is_copy = true;
+    *is_copy = false;
   native_leave(thread);
   return data;
 }
 
-static void commit(struct vm_thread *thread, const char *function,
-                   struct mm_ref ref, const struct native_held *held)
-{
-  if (bytes_of(ref, mm_length_word(ref)) != held->bytes)
-    native_mistake(thread, function, "release elements with their own array",
-                   "the elements are those of another array");
-  memcpy(elements_at(ref), held->data, held->bytes);
-}
-
+/* They are the array's own: however they are released, what was changed is
+   there. */
 static void release_elements(struct bamboo_env *env, const char *function,
                              bamboo_array array, void *elements,
-                             enum bamboo_release mode, enum vm_prim prim)
+                             enum bamboo_release mode)
 {
   struct vm_thread *thread = native_enter(env, function, NATIVE_PENDING);
   struct native_thread *native = native_thread_of(env);
@@ -204,17 +196,16 @@ static void release_elements(struct bamboo_env *env, const char *function,
                    "release what get_TYPE_elements returned, once, on the same "
                    "thread",
                    "%p are no elements that this thread got", elements);
-  if (mode != BAMBOO_DISCARD) {
-    struct mm_ref ref = native_ref(thread, function, array);
-    if (mm_is_null(ref) || vm_class_of(ref)->element_prim != prim)
-      native_mistake(thread, function, "release elements with their own array",
-                     "the elements are those of another array");
-    commit(thread, function, ref, held);
-  }
+  struct mm_ref ref = native_ref(thread, function, array);
+  if (mm_is_null(ref) || !vm_class_of(ref)->is_array ||
+      elements_at(ref) != elements)
+    native_mistake(thread, function, "release elements with their own array",
+                   "the elements are those of another array");
   if (mode == BAMBOO_COMMIT) {
     held->next = native->held;
     native->held = held;
   } else {
+    mm_unpin(&thread->mutator, mm_handle_of_pointer(array));
     native_held_free(held);
   }
   native_leave(thread);
@@ -280,8 +271,8 @@ static void set_region(struct bamboo_env *env, const char *function,
                                         bamboo_array array, type *elements,    \
                                         enum bamboo_release mode)              \
   {                                                                            \
-    release_elements(env, "release_" #name "_elements", array, elements, mode, \
-                     prim);                                                    \
+    release_elements(env, "release_" #name "_elements", array, elements,       \
+                     mode);                                                    \
   }                                                                            \
   static void get_##name##_region(struct bamboo_env *env, bamboo_array array,  \
                                   int32_t start, int32_t count,                \

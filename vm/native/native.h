@@ -98,7 +98,7 @@ union bamboo_value {
 enum bamboo_release {
   BAMBOO_KEEP,    /* what was changed is in the array; the pointer is gone */
   BAMBOO_COMMIT,  /* the same, and the pointer stays good */
-  BAMBOO_DISCARD, /* what was changed may be lost; the pointer is gone */
+  BAMBOO_DISCARD, /* of a copy, what was changed is lost; the pointer is gone */
 };
 
 enum bamboo_reference_kind {
@@ -239,10 +239,11 @@ struct bamboo_env {
                       bamboo_object value);
 
   /*
-   * Of primitives.  Elements that were got stay in place, or are a copy
-   * (*is_copy, which may be null, tells), until they are released; the
-   * collector works meanwhile, and so may any other function here.  NULL:
-   * pending OutOfMemoryError.  Regions are copied at once.
+   * Of primitives.  Elements that were got stay in place until they are
+   * released, by the same thread (*is_copy, which may be null, tells whether
+   * they are a copy instead); the collector works meanwhile, and so may any
+   * other function here.  NULL: pending OutOfMemoryError.  Regions are copied
+   * at once.
    */
 #define BAMBOO_MEMBER(name, type)                                              \
   bamboo_array (*new_##name##_array)(struct bamboo_env * env, int32_t length); \

@@ -3,13 +3,11 @@
  * Plain C functions with references among their arguments:
  *
  *   panda.String         const char *, UTF-8 with a zero behind it, a copy
- *   array of numbers     pointer to its elements: what the function writes
- *                        there is in the array afterwards
+ *   array of numbers     pointer to its elements, which stay where they are
  *   object with `call'   pointer to a C function that calls it (callback.c)
  *   null                 NULL
  *
- * All are good until the function returns.  An array that is passed twice is
- * passed as one.
+ * All are good until the function returns.
  *
  * What is returned as a panda.String is a char * that goes on belonging to the
  * C code: its text is copied into a new string, NULL is null.
@@ -20,13 +18,14 @@
 
 #include <string.h>
 
-enum kind { NOTHING, TEXT, ELEMENTS, SHARED, CALLBACK };
+enum kind { NOTHING, TEXT, ELEMENTS, CALLBACK };
 
 /* What an argument needs until the function returns. */
 struct passed {
   enum kind kind;
   void *data;
-  size_t bytes;
+  size_t bytes;            /* TEXT */
+  struct mm_handle pinned; /* ELEMENTS */
 };
 
 bool native_plain_takes(struct vm *vm, const char *type)
@@ -40,11 +39,6 @@ bool native_plain_takes(struct vm *vm, const char *type)
   if (class->is_array)
     return class->element_prim != VM_PRIM_REF;
   return native_callback_method(class, &by_pointer) != NULL;
-}
-
-static size_t elements_bytes(struct mm_ref array)
-{
-  return (size_t)mm_length_word(array) << vm_class_of(array)->layout.elem_log2;
 }
 
 static void *elements_at(struct mm_ref array)
@@ -64,14 +58,18 @@ static bool pass_text(struct vm_thread *thread, struct mm_ref string,
   return true;
 }
 
+/* A handle of it is in the frame of the call. */
 static bool pass_elements(struct vm_thread *thread, struct mm_ref array,
                           struct passed *passed)
 {
-  passed->bytes = elements_bytes(array);
-  passed->data = mm_native_alloc_dirty(VM_PURPOSE_COPIES, passed->bytes);
-  if (!passed->data)
-    return vm_throw_out_of_memory(thread);
-  memcpy(passed->data, elements_at(array), passed->bytes);
+  struct mm_ref ref;
+  enum mm_handle_status status =
+      mm_local_new(&thread->mutator, array, &passed->pinned);
+  if (status == MM_HANDLE_OK)
+    status = mm_pin(&thread->mutator, passed->pinned, &ref);
+  if (status != MM_HANDLE_OK)
+    return native_throw_handle(thread, status);
+  passed->data = elements_at(ref);
   passed->kind = ELEMENTS;
   return true;
 }
@@ -92,34 +90,15 @@ static bool pass_callback(struct vm_thread *thread, struct mm_ref object,
   return passed->data != NULL;
 }
 
-/* The same array among the arguments before; or null. */
-static const struct passed *passed_before(const union vm_slot *args,
-                                          const struct vm_method *method,
-                                          const struct passed *all, uint32_t i)
+static bool pass(struct vm_thread *thread, struct mm_ref ref,
+                 struct passed *passed)
 {
-  for (uint32_t j = 0; j < i; j++)
-    if (method->param_prims[j] == VM_PRIM_REF && all[j].kind == ELEMENTS &&
-        mm_same(args[j].ref, args[i].ref))
-      return &all[j];
-  return NULL;
-}
-
-static bool pass(struct vm_thread *thread, const struct vm_method *method,
-                 const union vm_slot *args, struct passed *all, uint32_t i)
-{
-  struct mm_ref ref = args[i].ref;
   if (mm_is_null(ref))
     return true;
   if (vm_class_of(ref) == thread->vm->known.string)
-    return pass_text(thread, ref, &all[i]);
-  if (!vm_class_of(ref)->is_array)
-    return pass_callback(thread, ref, &all[i]);
-  const struct passed *before = passed_before(args, method, all, i);
-  if (!before)
-    return pass_elements(thread, ref, &all[i]);
-  all[i].kind = SHARED;
-  all[i].data = before->data;
-  return true;
+    return pass_text(thread, ref, passed);
+  return vm_class_of(ref)->is_array ? pass_elements(thread, ref, passed)
+                                    : pass_callback(thread, ref, passed);
 }
 
 static void *pointer_of(const struct passed *passed)
@@ -143,7 +122,7 @@ static bool fill(struct vm_thread *thread, const struct vm_method *method,
                   &room->cells[i]);
       continue;
     }
-    if (!pass(thread, method, args, all, i))
+    if (!pass(thread, args[i].ref, &all[i]))
       return false;
     room->cells[i].pointer = pointer_of(&all[i]);
   }
@@ -152,17 +131,14 @@ static bool fill(struct vm_thread *thread, const struct vm_method *method,
 
 /* --- After the call --- */
 
-static void take_back(struct vm_thread *thread, struct mm_ref ref,
-                      struct passed *passed, bool was_called)
+static void take_back(struct vm_thread *thread, struct passed *passed)
 {
   switch (passed->kind) {
   case TEXT:
     vm_text_free(passed->data, passed->bytes);
     break;
   case ELEMENTS:
-    if (was_called)
-      memcpy(elements_at(ref), passed->data, passed->bytes);
-    mm_native_free(VM_PURPOSE_COPIES, passed->data, passed->bytes);
+    mm_unpin(&thread->mutator, passed->pinned);
     break;
   case CALLBACK:
     native_callback_delete(thread, passed->data);
@@ -197,18 +173,20 @@ static bool call(struct vm_thread *thread, const struct native_binding *binding,
                  union vm_slot *result)
 {
   union native_cell cell = {0};
+  struct mm_frame frame;
+  mm_frame_open(&thread->mutator, &frame);
   bool ok = fill(thread, method, args, room, all);
-  bool was_called = ok;
   if (ok) {
     native_call_out(thread, binding->signature, binding->function, &cell,
                     room->values);
     ok = !native_is_thrown(thread);
   }
-  /* The text that is returned may lie in a copy that goes now. */
+  /* The text that is returned may lie in what goes now. */
   if (ok)
     ok = take_result(thread, method, cell, result);
   for (uint32_t i = 0; i < method->param_count; i++)
-    take_back(thread, args[i].ref, &all[i], was_called);
+    take_back(thread, &all[i]);
+  mm_frame_close(&thread->mutator, &frame);
   return ok;
 }
 
