@@ -189,13 +189,14 @@ static bool load_library(struct bamboo_vm *vm, const char *name,
    with another's records depends on both. */
 bool native_verify_slow(struct vm_thread *thread)
 {
-  struct vm_natives *natives = thread->vm->natives;
-  if (thread != thread->vm->main_thread)
-    return true; /* the main thread has, before there was another */
-  if (!vm_verify_loaded(thread->vm))
-    return vm_throw_out_of_memory(thread);
-  __atomic_store_n(&natives->is_unverified, false, __ATOMIC_RELAXED);
-  return true;
+  struct vm *vm = thread->vm;
+  vm_lock(vm, VM_LOCK_CODE);
+  bool ok = !__atomic_load_n(&vm->natives->is_unverified, __ATOMIC_RELAXED) ||
+            vm_verify_loaded(vm);
+  if (ok)
+    __atomic_store_n(&vm->natives->is_unverified, false, __ATOMIC_RELEASE);
+  vm_unlock(vm, VM_LOCK_CODE);
+  return ok || vm_throw_out_of_memory(thread);
 }
 
 static enum bamboo_outcome outcome_of(enum vm_outcome outcome)

@@ -332,7 +332,7 @@ struct vm_natives {
 static inline bool native_verify(struct vm_thread *thread)
 {
   return !__atomic_load_n(&thread->vm->natives->is_unverified,
-                          __ATOMIC_RELAXED) ||
+                          __ATOMIC_ACQUIRE) ||
          native_verify_slow(thread);
 }
 
