@@ -202,7 +202,7 @@ OP(no_body)
 {
   const struct vm_method *method = frame_of(fp)->method;
   thread->top = frame_of(fp)->caller;
-  throw_no_body(thread, method);
+  vm_throw_abstract(thread, method);
   goto unwind;
 }
 OP(leave)

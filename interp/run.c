@@ -159,18 +159,6 @@ static inline void note_receiver(union interp_word *pc,
     note_new_receiver(pc, class, caller);
 }
 
-/* What is wrong with calling a method that has nothing to run. */
-static void throw_no_body(struct vm_thread *thread,
-                          const struct vm_method *method)
-{
-  if (method->flags & VM_FLAG_NOIMPL)
-    vm_throw_abstract(thread, method);
-  else
-    vm_throw(thread, VM_ERROR_NO_SUCH_METHOD,
-             "native method \"%s.%s\" is not bound", method->owner->name,
-             method->name);
-}
-
 /* Does the value satisfy what the verifier could not prove? */
 static bool check_holds(struct mm_ref value, uint64_t kind, uint64_t log2,
                         const struct vm_class *wanted)

@@ -19,13 +19,6 @@
 #include "vm/cli/options.h"
 #include "vm/core/purposes.h"
 
-const struct cli_command_info cli_commands[CLI_COMMAND_COUNT] = {
-#define CLI_COMMAND(id, name, operands, summary)                               \
-  [CLI_##id] = {#name, operands, summary},
-    CLI_COMMANDS(CLI_COMMAND)
-#undef CLI_COMMAND
-};
-
 static int (*const runners[CLI_COMMAND_COUNT])(int argc, char **argv) = {
 #define CLI_COMMAND(id, name, operands, summary)                               \
   [CLI_##id] = cli_command_##name,

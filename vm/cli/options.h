@@ -26,6 +26,7 @@ enum {
 #include "vm/cli/options.def"
   ,
   CLI_SLOT_SIZES_MOST = 32,
+  CLI_NATIVE_LIBS_MOST = 64,
   CLI_VALUE_BYTES = 1056, /* room for any option's value as text */
 };
 
@@ -52,6 +53,12 @@ struct cli_fail_alloc {
   bool and_after;
 };
 
+/* A part of a word. */
+struct cli_span {
+  const char *text;
+  size_t length;
+};
+
 /* What the options and operands say. */
 struct cli_settings {
   struct vm_options vm; /* its log is opened by the command */
@@ -63,6 +70,8 @@ struct cli_settings {
   struct cli_fail_alloc fail_alloc;
   bool list_faults; /* --break=help */
   uint32_t slot_bytes[CLI_SLOT_SIZES_MOST]; /* vm.mm.slot_count of them */
+  size_t native_lib_count;
+  struct cli_span native_libs[CLI_NATIVE_LIBS_MOST];
   const char *entry;
   char *const *files; /* operands before `--' */
   int file_count;

@@ -22,6 +22,7 @@
 #include "vm/cli/show.h"
 #include "vm/cli/sources.h"
 #include "vm/cli/special.h"
+#include "vm/core/natives.h"
 #include "vm/lib/output.h"
 
 enum { OUTPUT_BUFFER_BYTES = 64 * 1024 };
@@ -149,6 +150,23 @@ static int start_compiler(struct vm *vm)
   return status == MM_OK ? CLI_OK : cli_create_error(CLI_RUN, status, &error);
 }
 
+/* The libraries with its natives; what they begin with runs here. */
+static int open_libraries(struct session *session)
+{
+  const struct cli_settings *settings = &session->settings;
+  struct mm_error error = {{0}};
+  for (size_t i = 0; i < settings->native_lib_count; i++) {
+    const struct cli_span *lib = &settings->native_libs[i];
+    enum mm_status status = vm_natives_open(session->vm->main_thread, lib->text,
+                                            lib->length, &error);
+    if (status == MM_OK)
+      continue;
+    fprintf(stderr, "bamboo run: --native-lib: %s\n", error.text);
+    return status == MM_NO_MEMORY ? CLI_FAILED : CLI_BAD_INPUT;
+  }
+  return CLI_OK;
+}
+
 static int load_and_run(struct session *session)
 {
   struct mm_error error = {{0}};
@@ -162,6 +180,8 @@ static int load_and_run(struct session *session)
     status = cli_sources_load(&session->sources, session->vm);
     cli_sources_report(&session->sources, session->settings.warnings);
   }
+  if (status == CLI_OK)
+    status = open_libraries(session);
   if (status == CLI_OK)
     status = run_loaded(session);
   cli_crash_watch(NULL);

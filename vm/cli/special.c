@@ -206,6 +206,57 @@ static void write_slot_sizes(const struct cli_settings *settings,
 const struct cli_special cli_slot_sizes = {read_slot_sizes, write_slot_sizes,
                                            NULL};
 
+/* --- Libraries: those of all words of a layer --- */
+
+static size_t written_bytes(const struct cli_settings *settings)
+{
+  size_t bytes = 0;
+  for (size_t i = 0; i < settings->native_lib_count; i++)
+    bytes += settings->native_libs[i].length + 1;
+  return bytes;
+}
+
+static bool read_native_lib(struct cli_settings *settings, const char *value,
+                            struct cli_problem *problem)
+{
+  size_t length = 0;
+  const char *item;
+  if (strcmp(value, "none") == 0) {
+    settings->native_lib_count = 0;
+    return true;
+  }
+  while ((item = cli_next_item(&value, &length))) {
+    if (length == 0)
+      return cli_wrong(problem, "a name is missing beside a comma");
+    if (settings->native_lib_count == CLI_NATIVE_LIBS_MOST ||
+        written_bytes(settings) + length >= CLI_VALUE_BYTES)
+      return cli_wrong(problem, "more than %d libraries, or than %d bytes",
+                       CLI_NATIVE_LIBS_MOST, CLI_VALUE_BYTES - 1);
+    settings->native_libs[settings->native_lib_count++] =
+        (struct cli_span){item, length};
+  }
+  return true;
+}
+
+static void write_native_lib(const struct cli_settings *settings,
+                             char text[CLI_VALUE_BYTES])
+{
+  size_t used = 0;
+  strcpy(text, "none");
+  for (size_t i = 0; i < settings->native_lib_count; i++)
+    used += (size_t)snprintf(text + used, CLI_VALUE_BYTES - used, "%s%.*s",
+                             i ? "," : "", (int)settings->native_libs[i].length,
+                             settings->native_libs[i].text);
+}
+
+static void forget_native_libs(struct cli_settings *settings)
+{
+  settings->native_lib_count = 0;
+}
+
+const struct cli_special cli_native_lib = {read_native_lib, write_native_lib,
+                                           forget_native_libs};
+
 /* --- Output --- */
 
 /* Takes "HEAD:FILE" apart: the head goes to `head`, the file is returned,

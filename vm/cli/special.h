@@ -50,6 +50,7 @@ struct cli_special {
 extern const struct cli_special cli_growth;
 extern const struct cli_special cli_pause_goal;
 extern const struct cli_special cli_slot_sizes;
+extern const struct cli_special cli_native_lib;
 extern const struct cli_special cli_log;
 extern const struct cli_special cli_jit_dump;
 extern const struct cli_special cli_stats_format;

@@ -12,12 +12,11 @@
  */
 #include "config.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/cli/plan.h"
 #include "vm/cli/profiles.h"
+#include "vm/cli/settings.h"
 
 enum { ENVIRONMENT_BYTES = 64 * 1024 };
 
@@ -26,16 +25,6 @@ struct words {
   char *at, *end;
 };
 
-bool cli_wrong(struct cli_problem *problem, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(problem->text, sizeof problem->text, format, arguments);
-  va_end(arguments);
-  problem->file = NULL;
-  return false;
-}
-
 int cli_problem_report(enum cli_command command, const char *source,
                        const struct cli_problem *problem)
 {
@@ -43,52 +32,6 @@ int cli_problem_report(enum cli_command command, const char *source,
     return cli_usage_error(command, "%s:%u:%u: %s", problem->file,
                            problem->line, problem->column, problem->text);
   return cli_usage_error(command, "%s%s", source ? source : "", problem->text);
-}
-
-/* --- One word --- */
-
-/* What is said of an option's value begins with the option as it was given. */
-static bool wrong_value(const char *name, struct cli_problem *problem)
-{
-  struct cli_problem about = *problem;
-  return cli_wrong(problem, "--%s: %.400s", name, about.text);
-}
-
-/* A word that begins with "--", without these two dashes. */
-static bool read_long(struct cli_settings *settings, enum cli_command command,
-                      const char *word, enum cli_layer layer,
-                      struct cli_problem *problem)
-{
-  const char *equals = strchr(word, '=');
-  size_t length = equals ? (size_t)(equals - word) : strlen(word);
-  size_t option = cli_option_find(word, length);
-  struct cli_origin origin = {.layer = layer};
-  if (option == CLI_OPTION_COUNT)
-    return cli_option_unknown(word, length, "--", problem);
-  enum cli_command owner = cli_option_command(option);
-  if (owner != command)
-    return layer == CLI_LAYER_ENVIRONMENT ||
-           cli_wrong(problem, "--%s is an option of `bamboo %s'",
-                     cli_option_name(option), cli_commands[owner].name);
-  return cli_option_read(settings, option, equals ? equals + 1 : NULL, &origin,
-                         problem) ||
-         wrong_value(cli_option_name(option), problem);
-}
-
-static bool read_word(struct cli_settings *settings, enum cli_command command,
-                      const char *word, enum cli_layer layer,
-                      struct cli_problem *problem)
-{
-  if (strcmp(word, "-W") == 0)
-    word = "--warnings";
-  if (layer == CLI_LAYER_WORDS &&
-      (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)) {
-    settings->help = true;
-    return true;
-  }
-  if (word[0] == '-' && word[1] == '-')
-    return read_long(settings, command, word + 2, layer, problem);
-  return cli_wrong(problem, "unknown option `%.64s'", word);
 }
 
 /* --- BAMBOO_OPTIONS --- */
@@ -132,7 +75,7 @@ static bool read_environment(struct cli_settings *settings,
 {
   const char *word;
   while ((word = next_word(&words)))
-    if (!read_word(settings, command, word, CLI_LAYER_ENVIRONMENT, problem))
+    if (!cli_word_read(settings, command, word, CLI_LAYER_ENVIRONMENT, problem))
       return false;
   return true;
 }
@@ -173,40 +116,25 @@ static bool read_words(struct cli_settings *settings, enum cli_command command,
   for (int i = 0; i < own; i++)
     if (is_operand(argv[i]))
       move_word(argv, i, settings->file_count++);
-    else if (!read_word(settings, command, argv[i], CLI_LAYER_WORDS, problem))
+    else if (!cli_word_read(settings, command, argv[i], CLI_LAYER_WORDS,
+                            problem))
       return false;
   return true;
 }
 
 /* --- The profile --- */
 
-/* What stands behind "--profile=", if the word is that. */
-static const char *profile_of(const char *word, const char *otherwise)
-{
-  static const char start[] = "--profile=";
-  size_t length = sizeof start - 1;
-  return strncmp(word, start, length) == 0 && word[length] ? word + length
-                                                           : otherwise;
-}
-
 static const char *last_profile(struct words environment, int argc, char **argv)
 {
   const char *profile = CLI_PROFILE_DEFAULT, *word;
   while ((word = next_word(&environment)))
-    profile = profile_of(word, profile);
+    profile = cli_word_profile(word, profile);
   for (int i = 0, own = count_own_words(argc, argv); i < own; i++)
-    profile = profile_of(argv[i], profile);
+    profile = cli_word_profile(argv[i], profile);
   return profile;
 }
 
 /* --- All of it --- */
-
-void cli_settings_init(struct cli_settings *settings)
-{
-  *settings = (struct cli_settings){.entry = "_GLOBAL::main",
-                                    .profile = CLI_PROFILE_DEFAULT};
-  vm_options_init(&settings->vm);
-}
 
 int cli_settings_read(struct cli_settings *settings, enum cli_command command,
                       int argc, char **argv)
@@ -224,10 +152,8 @@ int cli_settings_read(struct cli_settings *settings, enum cli_command command,
     return cli_problem_report(command, "BAMBOO_OPTIONS: ", &problem);
   if (!read_words(settings, command, argc, argv, &problem))
     return cli_problem_report(command, NULL, &problem);
-  cli_plan_settle(settings);
-  if (!cli_plan_check(settings, &problem))
+  if (!cli_settings_finish(settings, &problem))
     return cli_problem_report(command, NULL, &problem);
-  settings->vm.mm.slot_bytes = settings->slot_bytes;
   return CLI_OK;
 }
 

@@ -45,7 +45,8 @@ struct vm_field {
 struct vm_method;
 
 /*
- * A method of the runtime library.  Arguments stand in args[0..], in frame
+ * A method of the runtime library; those that programs declare native all are
+ * vm_native_call (vm/core/natives.h).  Arguments stand in args[0..], in frame
  * slots that collections update.  Returns true and leaves the result in
  * *result (a reference with its upper half 0), or false with an exception
  * pending on the thread.
@@ -78,6 +79,8 @@ struct vm_method {
                                 calls this; null without a compiler */
   bool is_queued;            /* the compiler's: waits to be compiled */
   void *compiled;            /* atomic; the compiler's: struct jit_code */
+  void *binding;             /* atomic; natives of programs: the C function,
+                                struct native_binding; null: not looked for */
 };
 
 enum vm_class_state {

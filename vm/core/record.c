@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "vm/core/natives.h"
+
 static void load_field(struct vm_class *class, struct vm_field *field,
                        const struct vm_field_def *def)
 {
@@ -93,6 +95,8 @@ static bool load_method(struct vm *vm, struct vm_class *class,
   method->return_prim = module->types[ref->return_type].prim;
   if (!load_params(vm, method, ref))
     return false;
+  if (function->flags & VM_FLAG_NATIVE)
+    method->native = vm_native_call;
   if ((function->flags & VM_FLAG_CCTOR) && method->param_count == 0)
     class->initialiser = method;
   vm_method_set_entries(vm, method);

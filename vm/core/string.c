@@ -265,6 +265,29 @@ struct mm_ref vm_string_from_utf8(struct vm_thread *thread, const char *bytes,
   return vm_string_from_text(thread, &text);
 }
 
+struct mm_ref vm_string_from_utf16(struct vm_thread *thread,
+                                   const uint16_t *units, uint32_t count)
+{
+  struct mm_ref string = MM_NULL;
+  uint16_t all = 0;
+  for (uint32_t i = 0; i < count; i++)
+    all |= units[i];
+  bool wide = all > LATIN1_LAST;
+  if (count <= MM_STRING_LENGTH_MAX)
+    string = allocate(thread, count << 1 | wide);
+  if (mm_is_null(string)) {
+    vm_throw_refused(thread);
+    return MM_NULL;
+  }
+  if (wide)
+    memcpy(units_at(string), units, count * sizeof *units);
+  else
+    for (uint32_t i = 0; i < count; i++)
+      units_at(string)[i] = (char)units[i];
+  vm_object_made();
+  return string;
+}
+
 /* --- Units to standard UTF-8 --- */
 
 /* The code point at *index, pairs joined, which is moved behind it. */
@@ -308,7 +331,7 @@ size_t vm_string_encode(struct mm_ref string, uint32_t *index, char *out,
   return used;
 }
 
-static size_t encoded_bytes(struct mm_ref string)
+size_t vm_string_utf8_bytes(struct mm_ref string)
 {
   uint32_t length = vm_string_length(string);
   size_t bytes = 0;
@@ -318,9 +341,28 @@ static size_t encoded_bytes(struct mm_ref string)
   return bytes;
 }
 
+size_t vm_string_encode_region(struct mm_ref string, uint32_t start,
+                               uint32_t count, char *out, size_t out_bytes)
+{
+  uint32_t end = start + count;
+  size_t bytes = 0, written = 0;
+  char code[4];
+  while (start < end) {
+    size_t more = encode(code_point(string, end, &start), code);
+    if (written == bytes && bytes + more < out_bytes) {
+      memcpy(out + bytes, code, more);
+      written += more;
+    }
+    bytes += more;
+  }
+  if (out_bytes > 0)
+    out[written] = 0;
+  return bytes;
+}
+
 char *vm_string_to_utf8(struct mm_ref string, size_t *length_bytes)
 {
-  size_t bytes = encoded_bytes(string);
+  size_t bytes = vm_string_utf8_bytes(string);
   char *text = mm_native_alloc_dirty(VM_PURPOSE_TEXT, bytes + 1);
   if (!text)
     return NULL;

@@ -44,6 +44,19 @@ struct mm_ref vm_string_from_text(struct vm_thread *thread,
 size_t vm_string_encode(struct mm_ref string, uint32_t *index, char *out,
                         size_t out_bytes);
 
+/* All of it as standard UTF-8, in bytes. */
+size_t vm_string_utf8_bytes(struct mm_ref string);
+
+/* The same of `count` units from `start` on; as many of them as fit are written
+   into `out`, whole characters, with a zero behind them. */
+size_t vm_string_encode_region(struct mm_ref string, uint32_t start,
+                               uint32_t count, char *out, size_t out_bytes);
+
+/* A new string of these units, which lie outside the heap; null with
+   OutOfMemoryError pending.  Safepoint. */
+struct mm_ref vm_string_from_utf16(struct vm_thread *thread,
+                                   const uint16_t *units, uint32_t count);
+
 /* Writes a string as standard UTF-8; takes no memory, so that a report comes
    out when there is none.  False: `out` failed. */
 bool vm_string_print(struct mm_ref string, FILE *out);

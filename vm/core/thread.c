@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vm/core/natives.h"
 #include "vm/core/purposes.h"
 
 enum {
@@ -165,6 +166,7 @@ void vm_thread_drop_stack(struct vm_thread *thread)
 void vm_thread_free(struct vm_thread *thread)
 {
   struct thread_private *private = vm_thread_private(thread);
+  vm_native_forget_thread(thread);
   vm_thread_drop_stack(thread);
   pthread_cond_destroy(&thread->wake);
   mm_native_free(VM_PURPOSE_THREADS, private, sizeof *private);

@@ -66,6 +66,8 @@ struct vm_thread {
                                  until asked for. A root */
   uintptr_t c_stack_limit;    /* the engine is not entered below this */
   uint32_t monitors_held;     /* how many, each once */
+  void *native;               /* vm/native's: struct native_thread; null: none
+                                 yet */
   struct vm_thread *next, *previous; /* of the machine; lock SYNC */
   struct vm_wait wait;               /* lock SYNC */
   struct vm_queue *queue;            /* that it stands in; lock SYNC */

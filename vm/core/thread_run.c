@@ -230,7 +230,8 @@ static void leave_machine(struct vm_thread *thread)
 {
   struct vm *vm = thread->vm;
   vm_lock(vm, VM_LOCK_SYNC);
-  set_state(thread->object, VM_THREAD_ENDED);
+  if (!mm_is_null(thread->object)) /* one that was attached may have none */
+    set_state(thread->object, VM_THREAD_ENDED);
   thread->object = MM_NULL;
   vm_thread_unlink_locked(thread);
   vm_core_of(vm)->threads.counted -= !vm_thread_private(thread)->daemon;
@@ -390,6 +391,75 @@ bool vm_threads_start(struct vm_thread *thread, struct mm_ref object)
   return start(thread, object, &error) ||
          vm_throw(thread, VM_ERROR_OUT_OF_MEMORY, "no thread to start: %s",
                   error.text);
+}
+
+/* --- Threads that C code made --- */
+
+/* False: the machine is exiting. */
+static bool announce(struct vm *vm, bool as_daemon)
+{
+  struct core *core = vm_core_of(vm);
+  vm_lock(vm, VM_LOCK_SYNC);
+  bool ok = !vm_is_exiting(vm);
+  if (ok) {
+    core->threads.counted += !as_daemon;
+    count_running_locked(core, 1);
+  }
+  vm_unlock(vm, VM_LOCK_SYNC);
+  return ok;
+}
+
+/* From here on the machine may be gone. */
+static void withdraw(struct vm *vm)
+{
+  struct core *core = vm_core_of(vm);
+  vm_lock(vm, VM_LOCK_SYNC);
+  count_running_locked(core, -1);
+  vm_condition_notify(vm, &core->threads.finish);
+  vm_unlock(vm, VM_LOCK_SYNC);
+}
+
+static void uncount(struct vm *vm, struct vm_thread *thread, bool as_daemon)
+{
+  vm_lock(vm, VM_LOCK_SYNC);
+  vm_core_of(vm)->threads.counted -= !as_daemon;
+  wake_joiners_locked(thread);
+  vm_unlock(vm, VM_LOCK_SYNC);
+}
+
+enum mm_status vm_threads_attach(struct vm *vm, bool as_daemon,
+                                 struct vm_thread **thread,
+                                 struct mm_error *error)
+{
+  if (vm->options.mm.deterministic) {
+    snprintf(error->text, sizeof error->text,
+             "no thread can be attached with --deterministic, whose schedule "
+             "knows nothing of it");
+    return MM_UNSUPPORTED;
+  }
+  if (!announce(vm, as_daemon)) {
+    snprintf(error->text, sizeof error->text, "the program is exiting");
+    return MM_UNSUPPORTED;
+  }
+  enum mm_status status =
+      vm_thread_create(vm, vm->options.stack_bytes, thread, error);
+  if (status == MM_OK) {
+    vm_thread_private(*thread)->daemon = as_daemon;
+  } else {
+    uncount(vm, NULL, as_daemon);
+    withdraw(vm);
+  }
+  return status;
+}
+
+void vm_threads_detach(struct vm_thread *thread)
+{
+  struct vm *vm = thread->vm;
+  thread->exception = MM_NULL;
+  give_up_monitors(thread);
+  leave_machine(thread);
+  vm_thread_free(thread);
+  withdraw(vm);
 }
 
 /* --- Waiting --- */

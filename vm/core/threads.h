@@ -57,6 +57,17 @@ uint64_t vm_threads_id(struct vm *vm, struct mm_ref object);
 /* What it was named, else "main" or "Thread-N", N from 0.  Null: exception. */
 struct mm_ref vm_threads_name(struct vm_thread *thread, struct mm_ref object);
 
+/*
+ * Makes the calling thread, which C code started, one of the machine, running.
+ * MM_UNSUPPORTED: the machine is exiting, or deterministic.  The machine waits
+ * for it at its end, like for others.  Detached by itself, with nothing on its
+ * stack; the machine may be gone then.
+ */
+enum mm_status vm_threads_attach(struct vm *vm, bool is_daemon,
+                                 struct vm_thread **thread,
+                                 struct mm_error *error);
+void vm_threads_detach(struct vm_thread *thread);
+
 /* Prints the name of a thread. Never a safepoint; takes no lock. */
 void vm_threads_print_name(const struct vm_thread *thread, FILE *out);
 

@@ -125,7 +125,9 @@ static const char *base_name(const char *path)
 static void print_frame(const struct vm_trace_frame *frame, FILE *out)
 {
   const struct vm_method *method = frame->method;
-  if (method->function)
+  if (method->function && method->native)
+    fprintf(out, "    at %s (native)\n", method->function->text_name);
+  else if (method->function)
     fprintf(out, "    at %s (%s:%" PRIu32 ")\n", method->function->text_name,
             base_name(method->module->file), frame->line);
   else
@@ -221,7 +223,7 @@ void vm_trace_where(struct vm_thread *thread, char *text, size_t text_bytes)
     return;
   const struct vm_method *method = frame->method;
   vm_frame_info_of(thread, frame, &info);
-  if (method->function)
+  if (method->function && !method->native)
     snprintf(text, text_bytes, "%s (%s:%" PRIu32 ")",
              method->function->text_name, base_name(method->module->file),
              info.line);

@@ -19,6 +19,7 @@
 #include "vm/core/define.h"
 #include "vm/core/intern.h"
 #include "vm/core/monitor.h"
+#include "vm/core/natives.h"
 #include "vm/core/purposes.h"
 
 #define DEFAULT_STACK_BYTES ((size_t)16 * 1024 * 1024)
@@ -63,7 +64,9 @@ static bool create_tables(struct vm *vm)
   vm->class_table = vm_class_table_create();
   vm->intern = vm_intern_create();
   vm->monitors = vm_monitor_create();
-  return vm_core_of(vm)->arena && vm->class_table && vm->intern && vm->monitors;
+  vm->natives = vm_natives_create();
+  return vm_core_of(vm)->arena && vm->class_table && vm->intern &&
+         vm->monitors && vm->natives;
 }
 
 /* Everything behind the heap; on failure vm_destroy takes down what there
@@ -154,6 +157,7 @@ void vm_destroy(struct vm *vm)
   struct core *core = vm_core_of(vm);
   if (vm->main_thread) {
     vm_threads_stop(vm->main_thread);
+    vm_natives_unload(vm->main_thread);
     quit_heap(vm->main_thread);
     vm_thread_destroy(vm->main_thread);
   }
@@ -162,6 +166,8 @@ void vm_destroy(struct vm *vm)
   if (vm->tier)
     vm->tier->destroy(vm);
   destroy_modules(vm);
+  if (vm->natives)
+    vm_natives_destroy(vm->natives);
   if (vm->monitors)
     vm_monitor_destroy(vm->monitors);
   if (vm->intern)

@@ -67,6 +67,7 @@ void vm_options_init(struct vm_options *options);
 struct vm_class_table;   /* name -> class; vm/core/class_table.h */
 struct vm_intern_table;  /* vm/core/intern.h */
 struct vm_monitor_table; /* vm/core/monitor.h */
+struct vm_natives;       /* vm/core/natives.h */
 
 struct vm {
   struct mm_heap *heap;
@@ -81,6 +82,7 @@ struct vm {
   struct vm_class_table *class_table;
   struct vm_intern_table *intern;
   struct vm_monitor_table *monitors;
+  struct vm_natives *natives; /* vm/core/natives.h */
   struct {
 #define FIELD(field, name) struct vm_class *field;
     VM_KNOWN_CLASSES(FIELD)

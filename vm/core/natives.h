@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Methods that programs declare native, as the rest of the machine knows them:
+ * each is vm_native_call, which finds the C function when it first runs.  All
+ * of it is in vm/native.
+ */
+#ifndef VM_CORE_NATIVES_H
+#define VM_CORE_NATIVES_H
+
+#include "vm/core/vm.h"
+
+struct bamboo_env;
+struct bamboo_vm;
+struct vm_natives;
+
+/* Null: no memory. */
+struct vm_natives *vm_natives_create(void);
+
+/* Tells the libraries that the machine ends.  By the main thread, running, when
+   it is the only one. */
+void vm_natives_unload(struct vm_thread *main);
+
+/* Closes the libraries; nothing of them may run any more. */
+void vm_natives_destroy(struct vm_natives *natives);
+
+/*
+ * Opens a shared library, of which natives are sought from now on after those
+ * opened before.  `name' is a path if it has a slash in it, else what the
+ * system's loader looks for (dlopen).  MM_OS_FAILED: it is not to be had,
+ * MM_UNSUPPORTED: it wants a later version; MM_NO_MEMORY.  By a thread of the
+ * machine, running.  Safepoint.
+ */
+enum mm_status vm_natives_open(struct vm_thread *thread, const char *name,
+                               size_t length, struct mm_error *error);
+
+/* The method at the top of the thread's stack.  Throws NoSuchMethodError when
+   there is no function for it. */
+bool vm_native_call(struct vm_thread *thread, union vm_slot *args,
+                    union vm_slot *result);
+
+/* The machine as C code sees it (vm/native/native.h); null: no memory. */
+struct bamboo_vm *vm_natives_face(struct vm *vm);
+
+/* Makes the main thread, which calls, one of C code that has the machine, from
+   here on in native state; `owner' is whose it is, `destroy' ends it.  Null: no
+   memory, and it is running still. */
+struct bamboo_env *vm_natives_enter(struct bamboo_vm *face, void *owner,
+                                    void (*destroy)(struct bamboo_vm *face));
+
+/* The reverse: it is running again.  The owner. */
+void *vm_natives_leave(struct bamboo_vm *face, const char *function);
+
+/* Frees what there is for a thread. */
+void vm_native_forget_thread(struct vm_thread *thread);
+
+#endif

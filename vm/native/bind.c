@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a native method to a C function, when the method is first called:
+ *
+ *   1. what register_natives gave it (it is bound then, nothing is sought)
+ *   2. Bamboo_RECORD_METHOD__TYPES, Bamboo_RECORD_METHOD
+ *                          called with (env, class or this, arguments)
+ *   3. METHOD              static methods: a plain C function, called with the
+ *                          arguments alone
+ *
+ * The libraries are searched in the order in which they were named, for one
+ * name after the other.  What was found stays with the method; a failure is an
+ * exception, and the next call tries again.
+ *
+ *   letters, digits   themselves          _    _1
+ *   .                 _                   []   _3
+ *   between types     _2                  any other byte   _0 and four digits,
+ *                                                          hexadecimal
+ *
+ * A function without a record is Bamboo_METHOD.  (The names of the JNI, whose
+ * types are descriptors instead.)  Where several natives of a class have one
+ * name, only the long form tells them apart, and only that is sought.
+ */
+#include "config.h"
+
+#include "vm/native/native_internal.h"
+
+#include <string.h>
+
+/* --- Names --- */
+
+static bool put_escaped(struct vm_buffer *buffer, const char *text)
+{
+  bool ok = true;
+  for (; *text && ok; text++) {
+    unsigned char c = (unsigned char)*text;
+    bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                    (c >= '0' && c <= '9');
+    if (is_plain)
+      ok = vm_buffer_print(buffer, "%c", c);
+    else if (c == '.')
+      ok = vm_buffer_print(buffer, "_");
+    else if (c == '_')
+      ok = vm_buffer_print(buffer, "_1");
+    else if (c == '[' && text[1] == ']') {
+      ok = vm_buffer_print(buffer, "_3");
+      text++;
+    } else {
+      ok = vm_buffer_print(buffer, "_0%04x", c);
+    }
+  }
+  return ok;
+}
+
+static bool put_name(struct vm_buffer *buffer, const struct vm_method *method)
+{
+  if (!vm_buffer_print(buffer, "Bamboo_"))
+    return false;
+  if (method->owner->has_instances &&
+      !(put_escaped(buffer, method->owner->name) &&
+        vm_buffer_print(buffer, "_")))
+    return false;
+  return put_escaped(buffer, method->name);
+}
+
+/* The receiver counts for nothing. */
+static uint32_t first_param(const struct vm_method *method)
+{
+  return method->flags & VM_FLAG_STATIC ? 0 : 1;
+}
+
+static bool put_types(struct vm_buffer *buffer, const struct vm_method *method)
+{
+  uint32_t first = first_param(method);
+  bool ok = vm_buffer_print(buffer, "__");
+  for (uint32_t i = first; ok && i < method->param_count; i++)
+    ok = (i == first || vm_buffer_print(buffer, "_2")) &&
+         put_escaped(buffer, method->param_types[i]);
+  return ok;
+}
+
+static bool is_overloaded(const struct vm_method *method)
+{
+  const struct vm_class *class = method->owner;
+  for (uint32_t i = 0; i < class->method_count; i++) {
+    const struct vm_method *other = &class->methods[i];
+    if (other != method && (other->flags & VM_FLAG_NATIVE) &&
+        strcmp(other->name, method->name) == 0)
+      return true;
+  }
+  return false;
+}
+
+bool native_names_make(struct native_names *names,
+                       const struct vm_method *method)
+{
+  *names = (struct native_names){{.purpose = VM_PURPOSE_TEXT},
+                                 {.purpose = VM_PURPOSE_TEXT}};
+  if (put_name(&names->with_types, method) &&
+      put_types(&names->with_types, method) &&
+      (is_overloaded(method) || put_name(&names->without, method)))
+    return true;
+  native_names_free(names);
+  return false;
+}
+
+void native_names_free(struct native_names *names)
+{
+  vm_buffer_free(&names->with_types);
+  vm_buffer_free(&names->without);
+}
+
+/* How the program names it. */
+static const char *name_of(const struct vm_method *method)
+{
+  return method->function ? method->function->text_name : method->name;
+}
+
+static const char *plain_name(const struct vm_method *method)
+{
+  return method->flags & VM_FLAG_STATIC ? method->name : NULL;
+}
+
+/* --- What cannot be found --- */
+
+static bool put_libraries(struct vm_buffer *text, const struct vm *vm)
+{
+  const struct native_library *library =
+      __atomic_load_n(&vm->natives->libraries, __ATOMIC_ACQUIRE);
+  if (!library)
+    return vm_buffer_print(text, "; no library was named: --native-lib=FILE");
+  bool ok = true;
+  for (const char *before = " in "; ok && library;
+       library = library->next, before = ", ")
+    ok = vm_buffer_print(text, "%s%s", before, library->name);
+  return ok;
+}
+
+static bool put_missing(struct vm_buffer *text, const struct vm *vm,
+                        const struct vm_method *method,
+                        const struct native_names *names)
+{
+  const char *plain = plain_name(method);
+  return vm_buffer_print(text,
+                         "native method \"%s\" is not bound: there is "
+                         "no %s",
+                         name_of(method), names->with_types.bytes) &&
+         (names->without.count == 0 ||
+          vm_buffer_print(text, ", no %s", names->without.bytes)) &&
+         (!plain || vm_buffer_print(text, " and no %s", plain)) &&
+         put_libraries(text, vm);
+}
+
+static bool throw_missing(struct vm_thread *thread,
+                          const struct vm_method *method,
+                          const struct native_names *names)
+{
+  struct vm_buffer text = {.purpose = VM_PURPOSE_TEXT};
+  if (put_missing(&text, thread->vm, method, names))
+    vm_throw(thread, VM_ERROR_NO_SUCH_METHOD, "%s", text.bytes);
+  else
+    vm_throw_out_of_memory(thread);
+  vm_buffer_free(&text);
+  return false;
+}
+
+/* --- What a plain function cannot have --- */
+
+static bool check_plain(struct vm_thread *thread,
+                        const struct vm_method *method)
+{
+  for (uint32_t i = 0; i < method->param_count; i++)
+    if (method->param_prims[i] == VM_PRIM_REF &&
+        !native_plain_takes(thread->vm, method->param_types[i]))
+      return vm_throw(
+          thread, VM_ERROR_UNSUPPORTED,
+          "the plain C function %s of \"%s\" cannot take a %s (a%u)"
+          ": it takes numbers, panda.String, arrays of numbers and "
+          "callbacks; for others write a function with the machine's "
+          "table",
+          method->name, name_of(method), method->param_types[i], (unsigned)i);
+  if (method->return_prim == VM_PRIM_REF &&
+      strcmp(method->return_type, "panda.String") != 0)
+    return vm_throw(thread, VM_ERROR_UNSUPPORTED,
+                    "the plain C function %s of \"%s\" cannot return a %s: it "
+                    "returns numbers and panda.String; for others write a "
+                    "function with the machine's table",
+                    method->name, name_of(method), method->return_type);
+  return true;
+}
+
+static bool has_references(const struct vm_method *method)
+{
+  bool has = method->return_prim == VM_PRIM_REF;
+  for (uint32_t i = 0; i < method->param_count; i++)
+    has |= method->param_prims[i] == VM_PRIM_REF;
+  return has;
+}
+
+/* --- Binding --- */
+
+/* Types as C has them: with the table, two pointers come first, of which the
+   second is the receiver or the class. */
+static const struct native_signature *
+signature_of(struct vm *vm, const struct vm_method *method, bool is_plain)
+{
+  uint32_t first = first_param(method);
+  uint32_t extra = is_plain ? 0 : 2;
+  uint32_t count = method->param_count - first + extra;
+  uint8_t *prims = mm_native_alloc(VM_PURPOSE_NATIVES, (size_t)count + 1);
+  if (!prims)
+    return NULL;
+  prims[0] = method->return_prim;
+  memset(prims + 1, VM_PRIM_REF, extra);
+  for (uint32_t i = first; i < method->param_count; i++)
+    prims[1 + extra + i - first] = method->param_prims[i];
+  const struct native_signature *signature = native_signature(vm, prims, count);
+  mm_native_free(VM_PURPOSE_NATIVES, prims, (size_t)count + 1);
+  return signature;
+}
+
+static const struct native_binding *bind(struct vm_thread *thread,
+                                         struct vm_method *method,
+                                         bamboo_function function,
+                                         bool is_plain)
+{
+  struct vm *vm = thread->vm;
+  struct native_binding *binding =
+      mm_native_alloc(VM_PURPOSE_NATIVES, sizeof *binding);
+  const struct native_signature *signature =
+      binding ? signature_of(vm, method, is_plain) : NULL;
+  if (!signature) {
+    mm_native_free(VM_PURPOSE_NATIVES, binding, sizeof *binding);
+    vm_throw_out_of_memory(thread);
+    return NULL;
+  }
+  binding->function = function;
+  binding->signature = signature;
+  binding->name = name_of(method);
+  binding->is_plain = is_plain;
+  binding->has_references = is_plain && has_references(method);
+  vm_lock(vm, VM_LOCK_NATIVES);
+  binding->next = vm->natives->bindings;
+  vm->natives->bindings = binding;
+  vm_unlock(vm, VM_LOCK_NATIVES);
+  return binding;
+}
+
+static const struct native_binding *find(struct vm_thread *thread,
+                                         struct vm_method *method,
+                                         const struct native_names *names)
+{
+  const struct vm *vm = thread->vm;
+  const char *plain = plain_name(method);
+  bamboo_function function = native_find(vm, names->with_types.bytes);
+  if (!function && names->without.count > 0)
+    function = native_find(vm, names->without.bytes);
+  if (function)
+    return bind(thread, method, function, false);
+  function = plain ? native_find(vm, plain) : NULL;
+  if (!function) {
+    throw_missing(thread, method, names);
+    return NULL;
+  }
+  return check_plain(thread, method) ? bind(thread, method, function, true)
+                                     : NULL;
+}
+
+const struct native_binding *native_bind(struct vm_thread *thread,
+                                         struct vm_method *method)
+{
+  struct native_names names;
+  if (!native_names_make(&names, method)) {
+    vm_throw_out_of_memory(thread);
+    return NULL;
+  }
+  const struct native_binding *binding = find(thread, method, &names);
+  native_names_free(&names);
+  void *none = NULL;
+  /* Another thread may have been first, or register_natives: theirs holds. */
+  if (binding &&
+      !__atomic_compare_exchange_n(&method->binding, &none, (void *)binding,
+                                   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    binding = none;
+  return binding;
+}
+
+bool native_register(struct vm_thread *thread, struct vm_method *method,
+                     bamboo_function function)
+{
+  const struct native_binding *binding = bind(thread, method, function, false);
+  if (binding)
+    __atomic_store_n(&method->binding, (void *)binding, __ATOMIC_RELEASE);
+  return binding != NULL;
+}
+
+/* --- The machine's part --- */
+
+struct vm_natives *vm_natives_create(void)
+{
+  return mm_native_alloc(VM_PURPOSE_NATIVES, sizeof(struct vm_natives));
+}
+
+void vm_natives_destroy(struct vm_natives *natives)
+{
+  native_callbacks_destroy(natives);
+  while (natives->bindings) {
+    struct native_binding *binding = natives->bindings;
+    natives->bindings = binding->next;
+    mm_native_free(VM_PURPOSE_NATIVES, binding, sizeof *binding);
+  }
+  native_signatures_destroy(natives);
+  native_libraries_destroy(natives);
+  native_face_destroy(natives->face);
+  mm_native_free(VM_PURPOSE_NATIVES, natives, sizeof *natives);
+}

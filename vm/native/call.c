@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calling C functions.
+ *
+ *   the method's frame      arguments, in slots that collections update
+ *        |  numbers as C has them, references as local handles
+ *        v
+ *   enter native -> ffi_call -> leave native
+ *        |
+ *        v  what is returned, or the exception that the C code left pending
+ *
+ * The frame is the innermost one while C code runs; what that calls back into
+ * the machine comes behind it on the VM stack (vm_engine.invoke).
+ *
+ * With the table (struct bamboo_env) a frame of local handles is open during
+ * the call.  Plain functions with references among their arguments are the
+ * business of plain.c.
+ */
+#include "config.h"
+
+#include "vm/native/native_internal.h"
+
+#include <string.h>
+
+_Thread_local struct vm_thread *native_here;
+
+void native_call_out(struct vm_thread *thread,
+                     const struct native_signature *signature,
+                     bamboo_function function, void *result, void **values)
+{
+  struct vm_thread *before = native_here;
+  mm_enter_native(&thread->mutator);
+  native_here = thread;
+  ffi_call((ffi_cif *)&signature->cif, function, result, values);
+  native_here = before;
+  mm_leave_native(&thread->mutator);
+}
+
+/* --- Room for arguments --- */
+
+bool native_room_make(struct vm_thread *thread, struct native_room *room,
+                      uint32_t count)
+{
+  room->count = count;
+  room->cells = room->few_cells;
+  room->values = room->few_values;
+  if (count <= NATIVE_FEW)
+    return true;
+  room->cells =
+      mm_native_alloc_array(VM_PURPOSE_COPIES, count, sizeof *room->cells);
+  room->values =
+      mm_native_alloc_array(VM_PURPOSE_COPIES, count, sizeof *room->values);
+  if (room->cells && room->values)
+    return true;
+  native_room_free(room);
+  return vm_throw_out_of_memory(thread);
+}
+
+void native_room_free(struct native_room *room)
+{
+  if (room->cells != room->few_cells)
+    mm_native_free(VM_PURPOSE_COPIES, room->cells,
+                   room->count * sizeof *room->cells);
+  if (room->values != room->few_values)
+    mm_native_free(VM_PURPOSE_COPIES, room->values,
+                   room->count * sizeof *room->values);
+}
+
+/* --- With the table --- */
+
+/* What the function gets as its second argument, and which argument of the
+   method comes next. */
+static bool self_handle(struct vm_thread *thread,
+                        const struct vm_method *method,
+                        const union vm_slot *args, bamboo_object *self,
+                        uint32_t *first)
+{
+  *first = method->flags & VM_FLAG_STATIC ? 0 : 1;
+  struct mm_ref ref =
+      *first ? args[0].ref : vm_class_mirror(thread, method->owner);
+  if (mm_is_null(ref) && *first == 0)
+    return false;
+  *self = native_local(thread, ref);
+  return mm_is_null(thread->exception);
+}
+
+static bool fill_with_handles(struct vm_thread *thread,
+                              const struct vm_method *method,
+                              const union vm_slot *args,
+                              struct native_thread *native,
+                              struct native_room *room)
+{
+  uint32_t first, at = 2;
+  bamboo_object self;
+  if (!self_handle(thread, method, args, &self, &first))
+    return false;
+  room->cells[0].pointer = &native->env;
+  room->cells[1].pointer = self;
+  for (uint32_t i = first; i < method->param_count; i++, at++)
+    if (method->param_prims[i] != VM_PRIM_REF) {
+      native_to_c((enum vm_prim)method->param_prims[i], args[i],
+                  &room->cells[at]);
+    } else {
+      bamboo_object handle = native_local(thread, args[i].ref);
+      if (!mm_is_null(thread->exception))
+        return false;
+      room->cells[at].pointer = handle;
+    }
+  for (uint32_t i = 0; i < at; i++)
+    room->values[i] = &room->cells[i];
+  return true;
+}
+
+/* What an object that C code returns has to be. */
+static struct mm_ref returned_ref(struct vm_thread *thread,
+                                  const struct vm_method *method,
+                                  const struct native_binding *binding,
+                                  bamboo_object object)
+{
+  struct mm_ref ref = native_ref(thread, binding->name, object);
+  if (!native_is_of(thread, ref, method->return_type))
+    native_mistake(thread, binding->name, "return what the method declares",
+                   "it returned a %s, and is declared to return a %s",
+                   vm_class_of(ref)->name, method->return_type);
+  return ref;
+}
+
+static void check_balance(struct vm_thread *thread,
+                          struct native_thread *native,
+                          const struct native_binding *binding)
+{
+  if (native->criticals > 0)
+    native_mistake(
+        thread, binding->name, "call release_critical for each get_critical",
+        "it returned with %u critical region%s open",
+        (unsigned)native->criticals, native->criticals == 1 ? "" : "s");
+}
+
+static bool call_and_return(struct vm_thread *thread,
+                            const struct vm_method *method,
+                            const struct native_binding *binding,
+                            struct native_thread *native,
+                            struct native_room *room, union vm_slot *result)
+{
+  union native_cell cell = {0};
+  native->calls++;
+  native_call_out(thread, binding->signature, binding->function, &cell,
+                  room->values);
+  native->calls--;
+  check_balance(thread, native, binding);
+  if (native_is_thrown(thread))
+    return false;
+  if (method->return_prim == VM_PRIM_REF) {
+    struct mm_ref ref = returned_ref(thread, method, binding, cell.pointer);
+    result->u64 = ref.bits;
+  } else if (method->return_prim != VM_PRIM_VOID) {
+    *result = native_from_c((enum vm_prim)method->return_prim, cell);
+  }
+  return true;
+}
+
+static bool call_with_table(struct vm_thread *thread,
+                            const struct vm_method *method,
+                            const struct native_binding *binding,
+                            const union vm_slot *args, union vm_slot *result)
+{
+  struct native_thread *native = native_thread_get(thread);
+  struct native_room room;
+  struct mm_frame frame;
+  if (!native || !native_room_make(thread, &room, binding->signature->count))
+    return false;
+  const char *tag = mm_handle_tag(&thread->mutator, binding->name);
+  mm_frame_open(&thread->mutator, &frame);
+  bool ok = fill_with_handles(thread, method, args, native, &room) &&
+            call_and_return(thread, method, binding, native, &room, result);
+  mm_frame_close(&thread->mutator, &frame);
+  mm_handle_tag(&thread->mutator, tag);
+  native_room_free(&room);
+  return ok;
+}
+
+/* --- Plain functions of numbers --- */
+
+static bool call_numbers(struct vm_thread *thread,
+                         const struct vm_method *method,
+                         const struct native_binding *binding,
+                         const union vm_slot *args, union vm_slot *result)
+{
+  struct native_room room;
+  union native_cell cell = {0};
+  if (!native_room_make(thread, &room, method->param_count))
+    return false;
+  for (uint32_t i = 0; i < method->param_count; i++) {
+    native_to_c((enum vm_prim)method->param_prims[i], args[i], &room.cells[i]);
+    room.values[i] = &room.cells[i];
+  }
+  native_call_out(thread, binding->signature, binding->function, &cell,
+                  room.values);
+  native_room_free(&room);
+  if (method->return_prim != VM_PRIM_VOID)
+    *result = native_from_c((enum vm_prim)method->return_prim, cell);
+  return !native_is_thrown(thread);
+}
+
+bool vm_native_call(struct vm_thread *thread, union vm_slot *args,
+                    union vm_slot *result)
+{
+  struct vm_method *method = (struct vm_method *)thread->top->method;
+  const struct native_binding *binding =
+      __atomic_load_n(&method->binding, __ATOMIC_ACQUIRE);
+  VM_ASSERT(method->local_count == 0);
+  if ((uintptr_t)__builtin_frame_address(0) < thread->c_stack_limit)
+    return vm_throw_stack_overflow(thread);
+  if (!binding && !(binding = native_bind(thread, method)))
+    return false;
+  if (!binding->is_plain)
+    return call_with_table(thread, method, binding, args, result);
+  return binding->has_references
+             ? native_call_plain(thread, binding, args, result)
+             : call_numbers(thread, method, binding, args, result);
+}
+
+/* --- What libraries have for their beginning and end --- */
+
+void native_call_hook(struct native_thread *native,
+                      bamboo_on_load_function *begin, uint32_t *wanted)
+{
+  struct vm_thread *thread = native->thread, *before = native_here;
+  struct mm_frame frame;
+  mm_frame_open(&thread->mutator, &frame);
+  mm_enter_native(&thread->mutator);
+  native_here = thread;
+  *wanted = begin(&native->env, BAMBOO_NATIVE_VERSION);
+  native_here = before;
+  mm_leave_native(&thread->mutator);
+  mm_frame_close(&thread->mutator, &frame);
+}
+
+void native_call_unload(struct native_thread *native,
+                        bamboo_on_unload_function *end)
+{
+  struct vm_thread *thread = native->thread, *before = native_here;
+  struct mm_frame frame;
+  mm_frame_open(&thread->mutator, &frame);
+  mm_enter_native(&thread->mutator);
+  native_here = thread;
+  end(&native->env);
+  native_here = before;
+  mm_leave_native(&thread->mutator);
+  mm_frame_close(&thread->mutator, &frame);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of a thread, and the way from C code into the machine and back.
+ *
+ *   C code: native state  --native_enter-->  running  --native_leave-->  native
+ *
+ * Within a critical region the thread is running all the time, so that nothing
+ * moves; then the two change nothing.
+ */
+#include "config.h"
+
+#include "vm/core/core_internal.h"
+#include "vm/native/native_internal.h"
+
+#include <string.h>
+
+static struct native_thread *make(struct vm_thread *thread)
+{
+  struct native_thread *native =
+      mm_native_alloc(VM_PURPOSE_NATIVES, sizeof *native);
+  if (!native)
+    return NULL;
+  native->thread = thread;
+  native->env.version = BAMBOO_NATIVE_VERSION;
+  native->env.bytes = sizeof native->env;
+  native_fill_classes(&native->env);
+  native_fill_fields(&native->env);
+  native_fill_calls(&native->env);
+  native_fill_arrays(&native->env);
+  native_fill_strings(&native->env);
+  native_fill_exceptions(&native->env);
+  native_fill_references(&native->env);
+  native_fill_natives(&native->env);
+  return native;
+}
+
+struct native_thread *native_thread_get(struct vm_thread *thread)
+{
+  if (!thread->native) {
+    thread->native = make(thread);
+    if (!thread->native)
+      vm_throw_out_of_memory(thread);
+  }
+  return thread->native;
+}
+
+void vm_native_forget_thread(struct vm_thread *thread)
+{
+  struct native_thread *native = thread->native;
+  if (!native)
+    return;
+  while (native->held) {
+    struct native_held *held = native->held;
+    native->held = held->next;
+    native_held_free(held);
+  }
+  thread->native = NULL;
+  mm_native_free(VM_PURPOSE_NATIVES, native, sizeof *native);
+}
+
+/* --- In and out --- */
+
+struct vm_thread *native_find_here(struct vm *vm)
+{
+  vm_lock(vm, VM_LOCK_SYNC);
+  const struct vm_thread *thread = vm_thread_here(vm);
+  vm_unlock(vm, VM_LOCK_SYNC);
+  return (struct vm_thread *)thread;
+}
+
+/* A thread may be one of several machines, so the last one that it used need
+   not be this. */
+static void check_thread(struct vm_thread *thread, const char *function)
+{
+  if (native_here == thread)
+    return;
+  if (!pthread_equal(vm_thread_private(thread)->handle, pthread_self()))
+    native_mistake(NULL, function,
+                   "use the table of the calling thread (bamboo_vm.get_env, "
+                   "bamboo_vm.attach)",
+                   "the table belongs to another thread");
+  native_here = thread;
+}
+
+struct vm_thread *native_enter(struct bamboo_env *env, const char *function,
+                               unsigned allows)
+{
+  struct native_thread *native = native_thread_of(env);
+  struct vm_thread *thread = native->thread;
+  check_thread(thread, function);
+  if (native->criticals == 0)
+    mm_leave_native(&thread->mutator);
+  else if (!(allows & NATIVE_CRITICAL))
+    native_mistake(thread, function, "call release_critical first",
+                   "it is called within a critical region");
+  if (!mm_is_null(thread->exception) && !(allows & NATIVE_PENDING))
+    native_mistake(thread, function,
+                   "return, or call exception_clear first; ask exception_check "
+                   "after each call that may throw",
+                   "it is called while a %s is pending",
+                   vm_class_of(thread->exception)->name);
+  return thread;
+}
+
+void native_leave(struct vm_thread *thread)
+{
+  const struct native_thread *native = thread->native;
+  if (native->criticals == 0)
+    mm_enter_native(&thread->mutator);
+}
+
+/* --- What C code holds --- */
+
+bool native_hold(struct vm_thread *thread, void *data, size_t bytes,
+                 enum native_held_kind kind, bool is_pinned)
+{
+  struct native_thread *native = thread->native;
+  struct native_held *held = mm_native_alloc(VM_PURPOSE_COPIES, sizeof *held);
+  if (!held)
+    return vm_throw_out_of_memory(thread);
+  *held = (struct native_held){native->held, data, bytes, kind, is_pinned};
+  native->held = held;
+  return true;
+}
+
+struct native_held *native_unhold(struct native_thread *native,
+                                  const void *data, enum native_held_kind kind)
+{
+  struct native_held **link = &native->held;
+  while (*link && !((*link)->data == data && (*link)->kind == kind))
+    link = &(*link)->next;
+  struct native_held *held = *link;
+  if (held)
+    *link = held->next;
+  return held;
+}
+
+void native_held_free(struct native_held *held)
+{
+  if (!held->is_pinned)
+    mm_native_free(VM_PURPOSE_COPIES, held->data, held->bytes);
+  mm_native_free(VM_PURPOSE_COPIES, held, sizeof *held);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared libraries with natives.
+ *
+ * They are opened when they are named and closed when the machine ends; in
+ * between the list only grows at its end, so that it is walked without a lock.
+ * Each is opened with the rules of dlopen: a name with a slash is a path, any
+ * other is looked for where the system's libraries are.  Their symbols are not
+ * made public to each other (RTLD_LOCAL); what a library itself depends on is
+ * searched with it.
+ */
+#include "config.h"
+
+#include "vm/native/native_internal.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *remedy_for(const char *name)
+{
+  return !strchr(name, '/') && access(name, R_OK) == 0
+             ? "; there is such a file here: write ./ in front of it"
+             : "";
+}
+
+static enum mm_status tell_missing(const char *name, struct mm_error *error)
+{
+  const char *why = dlerror();
+  snprintf(error->text, sizeof error->text,
+           "cannot load library `%.80s' (%s): %s%s", name,
+           strchr(name, '/') ? "taken for a path"
+                             : "looked for among the system's libraries",
+           why ? why : "the system says nothing", remedy_for(name));
+  return MM_OS_FAILED;
+}
+
+static enum mm_status no_memory(struct mm_error *error)
+{
+  snprintf(error->text, sizeof error->text, "no memory for a library");
+  return MM_NO_MEMORY;
+}
+
+static void append(struct vm *vm, struct native_library *library)
+{
+  vm_lock(vm, VM_LOCK_NATIVES);
+  struct native_library **last = &vm->natives->libraries;
+  while (*last)
+    last = &(*last)->next;
+  __atomic_store_n(last, library, __ATOMIC_RELEASE);
+  vm_unlock(vm, VM_LOCK_NATIVES);
+}
+
+/* A symbol as a function: POSIX has them of one size. */
+static bamboo_function symbol_of(void *handle, const char *symbol)
+{
+  void *at = dlsym(handle, symbol);
+  bamboo_function function;
+  _Static_assert(sizeof at == sizeof function, "a symbol is a function");
+  memcpy(&function, &at, sizeof function);
+  return function;
+}
+
+/* Runs the library's own beginning.  Safepoint. */
+static enum mm_status greet(struct vm_thread *thread,
+                            const struct native_library *library,
+                            struct mm_error *error)
+{
+  bamboo_on_load_function *begin =
+      (bamboo_on_load_function *)symbol_of(library->handle, BAMBOO_ON_LOAD);
+  if (!begin)
+    return MM_OK;
+  struct native_thread *native = native_thread_get(thread);
+  if (!native) {
+    thread->exception = MM_NULL;
+    return no_memory(error);
+  }
+  uint32_t wanted = 0;
+  native_call_hook(native, begin, &wanted);
+  if (native_is_thrown(thread)) {
+    thread->exception = MM_NULL;
+    snprintf(error->text, sizeof error->text,
+             "library `%.80s': its " BAMBOO_ON_LOAD " threw an exception",
+             library->name);
+    return MM_OS_FAILED;
+  }
+  if (wanted <= BAMBOO_NATIVE_VERSION)
+    return MM_OK;
+  snprintf(error->text, sizeof error->text,
+           "library `%.80s' wants version %u of bamboo/native.h; this is "
+           "version %u",
+           library->name, (unsigned)wanted, (unsigned)BAMBOO_NATIVE_VERSION);
+  return MM_UNSUPPORTED;
+}
+
+static void close_library(struct native_library *library)
+{
+  if (library->handle)
+    dlclose(library->handle);
+  mm_native_free(VM_PURPOSE_NATIVES, library,
+                 sizeof *library + strlen(library->name) + 1);
+}
+
+enum mm_status vm_natives_open(struct vm_thread *thread, const char *name,
+                               size_t length, struct mm_error *error)
+{
+  struct native_library *library =
+      mm_native_alloc(VM_PURPOSE_NATIVES, sizeof *library + length + 1);
+  if (!library)
+    return no_memory(error);
+  memcpy(library->name, name, length);
+  mm_enter_native(&thread->mutator);
+  library->handle = dlopen(library->name, RTLD_NOW | RTLD_LOCAL);
+  enum mm_status status =
+      library->handle ? MM_OK : tell_missing(library->name, error);
+  mm_leave_native(&thread->mutator);
+  if (status == MM_OK)
+    status = greet(thread, library, error);
+  if (status == MM_OK)
+    append(thread->vm, library);
+  else
+    close_library(library);
+  return status;
+}
+
+bamboo_function native_find(const struct vm *vm, const char *symbol)
+{
+  const struct native_library *library =
+      __atomic_load_n(&vm->natives->libraries, __ATOMIC_ACQUIRE);
+  for (; library; library = __atomic_load_n(&library->next, __ATOMIC_ACQUIRE)) {
+    bamboo_function function = symbol_of(library->handle, symbol);
+    if (function)
+      return function;
+  }
+  return NULL;
+}
+
+void vm_natives_unload(struct vm_thread *main)
+{
+  struct vm_natives *natives = main->vm->natives;
+  struct native_library *library = natives ? natives->libraries : NULL;
+  for (; library; library = library->next) {
+    bamboo_on_unload_function *end = (bamboo_on_unload_function *)symbol_of(
+        library->handle, BAMBOO_ON_UNLOAD);
+    struct native_thread *native = end ? native_thread_get(main) : NULL;
+    if (native)
+      native_call_unload(native, end);
+    main->exception = MM_NULL;
+  }
+}
+
+void native_libraries_destroy(struct vm_natives *natives)
+{
+  while (natives->libraries) {
+    struct native_library *library = natives->libraries;
+    natives->libraries = library->next;
+    close_library(library);
+  }
+}

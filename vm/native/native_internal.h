@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of vm/native share.
+ *
+ *   struct vm_natives       of a machine: libraries, signatures, bindings,
+ *                           callbacks; lock NATIVES
+ *     struct native_binding       a native method and its C function
+ *       struct native_signature   how such a function is called: libffi's
+ *   struct native_thread    of a thread: the table that its C code gets, what
+ *                           that code holds
+ *
+ * A thread is in native state while C code runs.  Each function of the table
+ * takes it back to running for its duration (native_enter, native_leave), so
+ * that a reference in a C variable of these files is good until the next
+ * safepoint, as everywhere in the machine.
+ */
+#ifndef VM_NATIVE_NATIVE_INTERNAL_H
+#define VM_NATIVE_NATIVE_INTERNAL_H
+
+#include <ffi.h>
+
+#include "mm/handle_inline.h"
+#include "mm/native.h"
+#include "vm/core/assert.h"
+#include "vm/core/buffer.h"
+#include "vm/core/lock.h"
+#include "vm/core/natives.h"
+#include "vm/core/object.h"
+#include "vm/core/purposes.h"
+#include "vm/native/native.h"
+
+/* --- signature.c: how functions are called --- */
+
+/* For each list of types one; lives as long as the machine. */
+struct native_signature {
+  struct native_signature *next; /* in its bucket */
+  uint32_t hash, count;          /* of parameters */
+  ffi_cif cif;
+  ffi_type **types; /* of the parameters */
+  uint8_t prims[];  /* enum vm_prim: what is returned, then the parameters; all
+                       references are pointers */
+};
+
+/* NULL: no memory, or libffi does not want it. */
+const struct native_signature *
+native_signature(struct vm *vm, const uint8_t *prims, uint32_t count);
+
+/* Frees all of them. */
+void native_signatures_destroy(struct vm_natives *natives);
+
+/* A value as C has it in memory: what libffi is given pointers to, and room for
+   what is returned (integers are widened to ffi_arg). */
+union native_cell {
+  ffi_arg word;
+  uint64_t u64;
+  int64_t i64;
+  float f32;
+  double f64;
+  void *pointer;
+};
+
+/* From a register to C and back.  No references. */
+void native_to_c(enum vm_prim prim, union vm_slot slot,
+                 union native_cell *cell);
+union vm_slot native_from_c(enum vm_prim prim, union native_cell cell);
+
+/* --- library.c --- */
+
+struct native_library {
+  struct native_library *next; /* atomic; in the order of the options */
+  void *handle;                /* of dlopen */
+  char name[];
+};
+
+/* The function of this name in the first library that has it; or null. */
+bamboo_function native_find(const struct vm *vm, const char *symbol);
+
+void native_libraries_destroy(struct vm_natives *natives);
+
+/* --- bind.c: from a method to a function --- */
+
+struct native_binding {
+  struct native_binding *next; /* of the machine */
+  bamboo_function function;
+  const struct native_signature *signature;
+  const char *name;    /* for messages: the method as its program names it */
+  bool is_plain;       /* a C function that knows nothing of the machine */
+  bool has_references; /* plain: some parameter is one, or what is returned */
+};
+
+/* Of a method that is to be called; null: pending NoSuchMethodError. */
+const struct native_binding *native_bind(struct vm_thread *thread,
+                                         struct vm_method *method);
+
+/* Binds it to a function that takes the table. */
+bool native_register(struct vm_thread *thread, struct vm_method *method,
+                     bamboo_function function);
+
+/* The names under which a method's function is sought, in this order; long ones
+   first.  False: no memory. */
+struct native_names {
+  struct vm_buffer with_types, without; /* without: empty if there are several
+                                           natives of that name */
+};
+bool native_names_make(struct native_names *names,
+                       const struct vm_method *method);
+void native_names_free(struct native_names *names);
+
+/* --- plain.c: arguments of plain C functions --- */
+
+/* Calls with references among the arguments, or returned. */
+bool native_call_plain(struct vm_thread *thread,
+                       const struct native_binding *binding,
+                       union vm_slot *args, union vm_slot *result);
+
+/* May a plain function have a parameter of this type?  Of the type's name. */
+bool native_plain_takes(struct vm *vm, const char *type);
+
+/* --- callback.c --- */
+
+struct native_callback {
+  struct native_callback *next, *previous; /* of the machine; lock NATIVES */
+  struct vm *vm;
+  const struct vm_method *method;
+  ffi_closure *closure;
+  bamboo_function code;
+  const struct native_signature *signature;
+  struct mm_handle receiver; /* global; null: the method is static */
+  bool by_pointer;
+};
+
+/* The method that a callback object has: the only one that its class, or a base
+   of it, declares under the name `call' or `compare'; null: it is no class of
+   callbacks. */
+struct vm_method *native_callback_method(const struct vm_class *class,
+                                         bool *by_pointer);
+
+/* Null: an exception is pending.  `receiver' may be null. */
+struct native_callback *native_callback_new(struct vm_thread *thread,
+                                            struct mm_ref receiver,
+                                            const struct vm_method *method,
+                                            bool by_pointer);
+void native_callback_delete(struct vm_thread *thread,
+                            struct native_callback *callback);
+
+void native_callbacks_destroy(struct vm_natives *natives);
+
+/* --- call.c --- */
+
+/* What runs on this thread now, null: no native. */
+extern _Thread_local struct vm_thread *native_here;
+
+/* Calls the function in native state. */
+void native_call_out(struct vm_thread *thread,
+                     const struct native_signature *signature,
+                     bamboo_function function, void *result, void **values);
+
+struct native_thread;
+
+/* Calls what a library has for its beginning and its end. */
+void native_call_hook(struct native_thread *native,
+                      bamboo_on_load_function *begin, uint32_t *wanted);
+void native_call_unload(struct native_thread *native,
+                        bamboo_on_unload_function *end);
+
+/* Room for the arguments of a call: few are on the C stack. */
+enum { NATIVE_FEW = 12 };
+
+struct native_room {
+  uint32_t count;
+  union native_cell *cells;
+  void **values; /* pointers to them, for libffi */
+  union native_cell few_cells[NATIVE_FEW];
+  void *few_values[NATIVE_FEW];
+};
+
+/* False: pending OutOfMemoryError. */
+bool native_room_make(struct vm_thread *thread, struct native_room *room,
+                      uint32_t count);
+void native_room_free(struct native_room *room);
+
+/* Is it time to leave: an exception is pending, or the machine is exiting? */
+static inline bool native_is_thrown(const struct vm_thread *thread)
+{
+  return !mm_is_null(thread->exception) || vm_is_exiting(thread->vm);
+}
+
+/* --- env.c: the table of a thread --- */
+
+/* BAMBOO_PRIMITIVES with the machine's name of each: X(name, C type, prim). */
+#define NATIVE_PRIMITIVES(X)                                                   \
+  X(u1, bool, VM_PRIM_U1)                                                      \
+  X(i8, int8_t, VM_PRIM_I8)                                                    \
+  X(u8, uint8_t, VM_PRIM_U8)                                                   \
+  X(i16, int16_t, VM_PRIM_I16)                                                 \
+  X(u16, uint16_t, VM_PRIM_U16)                                                \
+  X(i32, int32_t, VM_PRIM_I32)                                                 \
+  X(u32, uint32_t, VM_PRIM_U32)                                                \
+  X(i64, int64_t, VM_PRIM_I64)                                                 \
+  X(u64, uint64_t, VM_PRIM_U64)                                                \
+  X(f32, float, VM_PRIM_F32)                                                   \
+  X(f64, double, VM_PRIM_F64)
+
+enum native_held_kind { NATIVE_HELD_ELEMENTS, NATIVE_HELD_TEXT };
+
+/* What C code got and has to release. */
+struct native_held {
+  struct native_held *next;
+  void *data;
+  size_t bytes;
+  enum native_held_kind kind;
+  bool is_pinned; /* data is the array's own */
+};
+
+struct native_thread {
+  struct bamboo_env env; /* first */
+  struct vm_thread *thread;
+  struct native_held *held;
+  uint32_t criticals; /* regions that are open; the thread is running then */
+  uint32_t calls;     /* natives and callbacks that run now */
+  bool is_attached;   /* by bamboo_vm.attach */
+};
+
+static inline struct native_thread *native_thread_of(struct bamboo_env *env)
+{
+  return (struct native_thread *)env;
+}
+
+/* Null: pending OutOfMemoryError. */
+struct native_thread *native_thread_get(struct vm_thread *thread);
+
+/* What a function of the table allows. */
+enum {
+  NATIVE_PENDING = 1,  /* an exception may be pending */
+  NATIVE_CRITICAL = 2, /* a critical region may be open */
+};
+
+/* Checks that the caller may call it now, and goes from native to running. */
+struct vm_thread *native_enter(struct bamboo_env *env, const char *function,
+                               unsigned allows);
+void native_leave(struct vm_thread *thread);
+
+/* The calling thread, if it is one of the machine's; else null. */
+struct vm_thread *native_find_here(struct vm *vm);
+
+/* env_class.c: a new local handle of a class; null: an exception is pending. */
+bamboo_class native_local_class(struct vm_thread *thread,
+                                struct vm_class *class);
+
+/* Fill in their part of the table. */
+void native_fill_classes(struct bamboo_env *env);
+void native_fill_fields(struct bamboo_env *env);
+void native_fill_calls(struct bamboo_env *env);
+void native_fill_arrays(struct bamboo_env *env);
+void native_fill_strings(struct bamboo_env *env);
+void native_fill_exceptions(struct bamboo_env *env);
+void native_fill_references(struct bamboo_env *env);
+void native_fill_natives(struct bamboo_env *env);
+
+/* Notes what was got; takes it off the list when it is released, null: it was
+   not got by this thread. */
+bool native_hold(struct vm_thread *thread, void *data, size_t bytes,
+                 enum native_held_kind kind, bool is_pinned);
+struct native_held *native_unhold(struct native_thread *native,
+                                  const void *data, enum native_held_kind kind);
+void native_held_free(struct native_held *held);
+
+/* --- check.c: handles, and mistakes --- */
+
+/* Ends the process; see Note [Mistakes of native code] in native.h. */
+_Noreturn void native_mistake(struct vm_thread *thread, const char *function,
+                              const char *remedy, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Goes on if the status is good, or that of null. */
+void native_check_handle(struct vm_thread *thread, const char *function,
+                         bamboo_object object, enum mm_handle_status status);
+
+/* What a handle names; null for null. */
+struct mm_ref native_ref(struct vm_thread *thread, const char *function,
+                         bamboo_object object);
+
+/* The same, but of null: pending NullPointerException. */
+struct mm_ref native_ref_not_null(struct vm_thread *thread,
+                                  const char *function, bamboo_object object);
+
+/* What stands for a class; null: pending NullPointerException. */
+struct vm_class *native_class(struct vm_thread *thread, const char *function,
+                              bamboo_class class_);
+
+/* A new local handle; null for null, or with OutOfMemoryError pending. */
+bamboo_object native_local(struct vm_thread *thread, struct mm_ref ref);
+
+/* Throws what came of making a handle; false. */
+bool native_throw_handle(struct vm_thread *thread,
+                         enum mm_handle_status status);
+
+/* Is the object one of the class of this name (or null)?  Unknown classes have
+   no instances. */
+bool native_is_of(struct vm_thread *thread, struct mm_ref ref,
+                  const char *type);
+
+/* --- env_call.c --- */
+
+/* The method of a class, or of its bases, with this name and signature (null:
+   the only one of the name); null: none, or *many. */
+struct vm_method *native_find_method(struct vm *vm, struct vm_class *class,
+                                     const char *name, const char *signature,
+                                     bool is_static, bool *many);
+
+/* --- attach.c --- */
+
+void native_face_destroy(struct bamboo_vm *face);
+
+/* See native_verify. */
+bool native_verify_slow(struct vm_thread *thread);
+
+/* --- The state of a machine --- */
+
+struct vm_natives {
+  struct native_library *libraries; /* atomic */
+  struct native_signature **buckets;
+  uint32_t bucket_count, signature_count;
+  struct native_binding *bindings;
+  struct native_callback *callbacks;
+  struct bamboo_vm *face; /* see vm_natives_face; null: not asked for */
+  bool is_unverified;     /* atomic; something was loaded through it */
+};
+
+/* Before a method is run from C: has what was loaded been verified?  False:
+   pending OutOfMemoryError. */
+static inline bool native_verify(struct vm_thread *thread)
+{
+  return !__atomic_load_n(&thread->vm->natives->is_unverified,
+                          __ATOMIC_ACQUIRE) ||
+         native_verify_slow(thread);
+}
+
+#endif
