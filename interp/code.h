@@ -105,10 +105,10 @@ _Static_assert(sizeof(union interp_word) == 8, "words are 8 bytes");
  *
  *   0 -> the class of all receivers so far -> INTERP_MANY_CLASSES
  *
- * and only ever goes that way.  A class of another module counts as many: one
- * of the caller's own, or of the library, lives as long as the caller and its
- * code, so that neither the word nor the code is ever left with one that has
- * died, and neither keeps one alive.
+ * and only ever goes that way.  A class of another loader counts as many: one
+ * of the caller's own, or of the boot loader, lives as long as the caller and
+ * its code, so that neither the word nor the code is ever left with one that
+ * has died, and neither keeps one alive.
  */
 enum {
   INTERP_NO_CLASS = 0,

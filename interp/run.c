@@ -142,7 +142,8 @@ static void note_new_receiver(union interp_word *pc,
 {
   bool is_first =
       __atomic_load_n(&pc[3].call.args, __ATOMIC_RELAXED) == INTERP_NO_CLASS;
-  bool is_near = class->module == NULL || class->module == caller->module;
+  bool is_near = class->loader == caller->owner->loader ||
+                 class->loader == class->loader->vm->boot;
   __atomic_store_n(
       &pc[3].call.args,
       is_first && is_near ? (uint32_t)(uintptr_t) class : INTERP_MANY_CLASSES,

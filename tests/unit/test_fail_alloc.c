@@ -197,7 +197,7 @@ static void run(struct stage *s)
 
 static void verify(struct stage *s)
 {
-  for (struct vm_module *m = s->vm->modules; m; m = m->next)
+  for (struct vm_module *m = s->vm->boot->modules; m; m = m->next)
     s->ending->status += (int)vm_verify_module_strict(s->vm, m, &s->diags);
 }
 

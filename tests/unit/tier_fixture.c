@@ -179,7 +179,8 @@ int tier_result(const char *text, struct tier_script *scripts,
 
 struct vm_method *tier_method(const char *name)
 {
-  for (struct vm_class *class = tier.vm->classes; class; class = class->next)
+  for (struct vm_class *class = tier.vm->boot->classes; class;
+       class = class->next)
     for (uint32_t i = 0; i < class->method_count; i++)
       if (class->module && strcmp(class->methods[i].name, name) == 0)
         return &class->methods[i];

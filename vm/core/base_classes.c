@@ -72,6 +72,13 @@ bool vm_define_base_classes(struct vm *vm)
   return true;
 }
 
+static void know_loader_class(struct vm *vm)
+{
+  struct vm_class *class = vm->known.loader;
+  VM_ASSERT(class->fields[0].offset == VM_LOADER_ADDRESS_OFFSET);
+  class->flags |= VM_CLASS_NOT_INSTANTIABLE;
+}
+
 /* Its fields as vm/core/threads.h has them, and what a thread runs. */
 static void know_thread_class(struct vm *vm)
 {
@@ -96,7 +103,9 @@ bool vm_find_known_classes(struct vm *vm)
   VM_KNOWN_CLASSES(FIND)
 #include "vm/core/errors.def"
 #undef FIND
-  if (found)
+  if (found) {
     know_thread_class(vm);
+    know_loader_class(vm);
+  }
   return found;
 }

@@ -3,8 +3,7 @@
  * What the files of vm/core share and nobody else needs: the private halves
  * of the machine and of a thread, class building, throwing with a cause.
  *
- *   struct core           = struct vm        + names, records that wait for
- *                                              their base, texts
+ *   struct core           = struct vm        + locks, texts
  *   struct thread_private = struct vm_thread + mapping of the stack, last
  *                                              trace
  */
@@ -25,12 +24,8 @@ enum {
   VM_CLASS_NOT_INSTANTIABLE = 1 << 29,
 };
 
-struct vm_pending;
-
 struct core {
   struct vm vm;
-  struct mm_arena *arena;     /* names, parameter lists; lives as long as vm */
-  struct vm_pending *pending; /* records whose base is not loaded yet */
   pthread_mutex_t locks[VM_LOCK_COUNT]; /* see vm/core/lock.h */
   struct {                              /* see thread_run.c; lock SYNC */
     uint32_t alive;                     /* threads of vm->threads */
@@ -71,24 +66,24 @@ static inline struct thread_private *vm_thread_private(struct vm_thread *thread)
 /* --- class_make.c, layout.c, vtable.c: false or null means no memory --- */
 
 /* A class with base, flags and display, in no table yet. */
-struct vm_class *vm_class_make(struct vm *vm, const char *name,
+struct vm_class *vm_class_make(struct vm_loader *loader, const char *name,
                                struct vm_class *base, uint32_t flags);
 
 /* Room for fields and methods, zeroed and counted. */
-bool vm_class_make_members(struct vm *vm, struct vm_class *class,
-                           uint32_t field_count, uint32_t method_count);
+bool vm_class_make_members(struct vm_class *class, uint32_t field_count,
+                           uint32_t method_count);
 
 /* Where calls of a new method go, by the engine and from compiled code. */
 void vm_method_set_entries(struct vm *vm, struct vm_method *method);
 
 /* Gives the fields their places: the instance's layout, the statics. */
-bool vm_class_lay_out(struct vm *vm, struct vm_class *class);
+bool vm_class_lay_out(struct vm_class *class);
 
 /* Copies the base's virtual methods, overrides and adds (4.2). */
-bool vm_class_link_methods(struct vm *vm, struct vm_class *class);
+bool vm_class_link_methods(struct vm_class *class);
 
-/* Puts a finished class into the list and, unless `hidden`, the table. */
-void vm_class_register(struct vm *vm, struct vm_class *class, bool hidden);
+/* Puts a finished class into its loader's list and, unless `hidden`, table. */
+void vm_class_register(struct vm_class *class, bool hidden);
 
 /* Marks the class as initialised if running its initialiser would do
    nothing. */
@@ -119,13 +114,44 @@ bool vm_verify_loaded(struct vm *vm);
 
 /* Is a record of this name waiting for its base?  Then the name of the base
    that is missing, else null. */
-const char *vm_pending_base(struct vm *vm, const char *name);
+const char *vm_pending_base(struct vm_loader *loader, const char *name);
 
-/* --- resolve.c --- */
+/* Defines and verifies the module of a loader that nobody else sees yet, with
+   polls by the thread.  False: it is not fit, or no memory; told to diags. */
+bool vm_load_alone(struct vm_thread *thread, struct vm_loader *loader,
+                   struct vm_module *module, struct vm_diags *diags);
 
-/* The class with this name or NoClassDefFoundError; safepoint only then. */
-struct vm_class *vm_class_find_or_throw(struct vm_thread *thread,
-                                        const char *name);
+/* --- loader_life.c --- */
+
+/* A loader without classes, not published. Null: no memory. */
+struct vm_loader *vm_loader_create(struct vm *vm, size_t class_count);
+
+/* The two halves of its end: no method has code any more, then no memory. */
+void vm_loader_forget_methods(struct vm_loader *loader);
+void vm_loader_free(struct vm_loader *loader);
+
+/* Memory below 4 GiB for what belongs to a loader, zeroed. Null: no memory. */
+void *vm_loader_metadata(struct vm_loader *loader, size_t bytes);
+
+/* --- type_meaning.c --- */
+
+/* A type as a name and the loader whose record it names; see Note [What a name
+   means].  Null: of the boot loader, or no record. */
+struct vm_type_meaning {
+  const char *name;
+  const struct vm_loader *loader;
+};
+
+struct vm_type_meaning vm_type_meaning(const struct vm_module *module,
+                                       uint32_t type);
+struct vm_type_meaning vm_param_meaning(const struct vm_method *method,
+                                        uint32_t param);
+struct vm_type_meaning vm_return_meaning(const struct vm_method *method);
+struct vm_type_meaning vm_field_meaning(const struct vm_field *field);
+bool vm_same_meaning(struct vm_type_meaning a, struct vm_type_meaning b);
+
+/* Marks which of a module's types are its loader's own. */
+void vm_mark_own_types(struct vm_module *module);
 
 /* --- throw.c --- */
 

@@ -5,6 +5,7 @@
  *
  *   exception   +8 message   +12 cause   +16 trace (hidden; see trace.c)
  *   mirror      +8 address of the class, 32 bits (hidden)
+ *   loader      +8 address of the loader, 64 bits (hidden)
  *
  * References are read and written as relaxed atomics, because collectors read
  * them while they change.  None of these is a safepoint.
@@ -22,6 +23,7 @@ enum {
   VM_EXCEPTION_CAUSE_OFFSET = 12,
   VM_EXCEPTION_TRACE_OFFSET = 16,
   VM_MIRROR_CLASS_OFFSET = 8,
+  VM_LOADER_ADDRESS_OFFSET = 8,
 };
 
 /*

@@ -92,16 +92,24 @@ static void visit_strings(struct vm_module *module,
     visitor->slot(visitor, &module->strings[i].resolved, MM_ROOT_CONSTANT);
 }
 
+static void visit_loader(struct vm_loader *loader,
+                         struct mm_root_visitor *visitor)
+{
+  for (struct vm_class *class = loader->classes; class; class = class->next) {
+    visit_statics(class, visitor);
+    visitor->slot(visitor, &class->mirror, MM_ROOT_MIRROR);
+  }
+  for (struct vm_module *m = loader->modules; m; m = m->next)
+    visit_strings(m, visitor);
+  visitor->slot(visitor, &loader->object, MM_ROOT_GLOBAL);
+}
+
 static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
 {
   struct vm *vm = host;
   struct core *core = vm_core_of(vm);
-  for (struct vm_class *class = vm->classes; class; class = class->next) {
-    visit_statics(class, visitor);
-    visitor->slot(visitor, &class->mirror, MM_ROOT_MIRROR);
-  }
-  for (struct vm_module *m = vm->modules; m; m = m->next)
-    visit_strings(m, visitor);
+  for (struct vm_loader *loader = vm->boot; loader; loader = loader->next)
+    visit_loader(loader, visitor);
   for (struct vm_thread *t = vm->threads; t; t = t->next)
     visitor->slot(visitor, &t->object, MM_ROOT_THREAD);
   visitor->slot(visitor, &vm->out_of_memory, MM_ROOT_GLOBAL);

@@ -9,6 +9,7 @@
 
 #include "vm/asm/diag.h"
 #include "vm/core/engine.h"
+#include "vm/core/loader.h"
 #include "vm/core/thread.h"
 
 #include <stdatomic.h>
@@ -22,6 +23,7 @@
   X(string_array, "panda.String[]")                                            \
   X(trace, "i64[]") /* what stack traces are kept in */                        \
   X(thread, "panda.Thread")                                                    \
+  X(loader, "panda.Loader")                                                    \
   X(global, "_GLOBAL")
 
 /* Exceptions that instructions and the machine throw. */
@@ -59,7 +61,6 @@ struct vm_options {
 
 void vm_options_init(struct vm_options *options);
 
-struct vm_class_table;   /* name -> class; vm/core/class_table.h */
 struct vm_intern_table;  /* vm/core/intern.h */
 struct vm_monitor_table; /* vm/core/monitor.h */
 
@@ -71,9 +72,7 @@ struct vm {
   void *compiler;             /* the tier's own */
   struct vm_thread *main_thread;
   struct vm_thread *threads; /* all that have not ended; lock SYNC */
-  struct vm_module *modules, **last_module; /* in load order */
-  struct vm_class *classes, **last_class;   /* in load order */
-  struct vm_class_table *class_table;
+  struct vm_loader *boot;    /* first of all loaders */
   struct vm_intern_table *intern;
   struct vm_monitor_table *monitors;
   struct {

@@ -11,7 +11,7 @@
 static const struct vm_library_class *const records[] = {
     &vm_lib_io,     &vm_lib_math,    &vm_lib_double,      &vm_lib_float,
     &vm_lib_system, &vm_lib_convert, &vm_lib_debug_utils, &vm_lib_object,
-    &vm_lib_thread, &vm_lib_atomic,
+    &vm_lib_thread, &vm_lib_atomic,  &vm_lib_loader,
 };
 
 bool vm_library_define(struct vm *vm)

@@ -31,6 +31,7 @@ extern const struct vm_library_class vm_lib_debug_utils;
 extern const struct vm_library_class vm_lib_object;
 extern const struct vm_library_class vm_lib_thread;
 extern const struct vm_library_class vm_lib_atomic;
+extern const struct vm_library_class vm_lib_loader;
 
 /* Defines the records of errors.def. False: no memory. */
 bool vm_lib_define_exceptions(struct vm *vm);
