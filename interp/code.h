@@ -67,7 +67,7 @@ enum interp_condition {
   INTERP_GE
 };
 
-_Static_assert(INTERP_vststatic_ref_init - INTERP_ststatic_ref_init ==
+_Static_assert(INTERP_vststatic_logged_init - INTERP_ststatic_logged_init ==
                    (int)INTERP_VOLATILE,
                "volatile accesses stand in the order of the others");
 

@@ -314,6 +314,7 @@ const struct vm_tier jit_tier = {
     .enter = enter,
     .initial_entry = jit_initial_entry,
     .world_stopped = jit_world_stopped,
+    .visit_roots = jit_queue_visit,
     .forget_method = forget_method,
     .report = jit_report,
     .destroy = jit_destroy,

@@ -682,10 +682,10 @@ int main(int argc, char **argv)
     return run_scenario();
   }
   TCase *tests = tcase_create("faults");
-  /* The rest are the compiler's, which programs show (tests/run/check-faults),
-     and test_jit_entry. */
+  /* The rest are the host's (mm_fault_is_hosts), which programs show
+     (tests/run/check-faults), and test_jit_entry. */
   tcase_add_loop_test(tests, every_fault_is_caught_and_nothing_else, 0,
-                      MM_FAULT_JIT_SPILL);
+                      MM_FAULT_FRAME_LOADER);
   tcase_add_test(tests, reports_name_the_faults_that_are_on);
   tcase_add_test(tests, every_fault_has_a_name_and_a_text_of_its_own);
   tcase_add_test(tests,

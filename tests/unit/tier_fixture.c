@@ -76,11 +76,18 @@ static void destroy(struct vm *vm)
   tier.destroyed++;
 }
 
+static void visit_roots(struct vm *vm, struct mm_root_visitor *visitor)
+{
+  ck_assert_ptr_eq(vm, tier.vm);
+  (void)visitor;
+}
+
 static const struct vm_tier functions = {
     .hot = hot,
     .enter = enter,
     .initial_entry = initial_entry,
     .world_stopped = world_stopped,
+    .visit_roots = visit_roots,
     .forget_method = forget_method,
     .destroy = destroy,
 };

@@ -51,6 +51,13 @@ static uint32_t inherited_flags(const struct vm *vm,
   return flags;
 }
 
+static const char *copy_name(struct vm_loader *loader, const char *name)
+{
+  size_t bytes = strlen(name) + 1;
+  char *copy = vm_loader_metadata(loader, bytes);
+  return copy ? memcpy(copy, name, bytes) : NULL;
+}
+
 struct vm_class *vm_class_make(struct vm_loader *loader, const char *name,
                                struct vm_class *base, uint32_t flags)
 {
@@ -58,6 +65,15 @@ struct vm_class *vm_class_make(struct vm_loader *loader, const char *name,
   if (!class)
     return NULL;
   class->loader = loader;
+  if (loader->is_unloadable) {
+    /* Reports name the class of what is dead, as long as its layout is there.
+     */
+    name = copy_name(loader, name);
+    if (!name)
+      return NULL;
+    class->layout.flags = MM_LAYOUT_OWNED;
+    class->layout.owner = loader->object; /* null until that is made */
+  }
   class->name = name;
   class->base = base;
   class->flags = flags | inherited_flags(loader->vm, base);
@@ -103,8 +119,11 @@ void vm_class_register(struct vm_class *class, bool hidden)
                                            strlen(class->name)));
   if (!hidden)
     vm_class_table_add(loader->class_table, class);
-  *loader->last_class = class;
+  /* A cycle may be walking the list. */
+  __atomic_store_n(loader->last_class, class, __ATOMIC_RELEASE);
   loader->last_class = &class->next;
+  if (!mm_is_null(loader->object)) /* published: an array's */
+    vm_core_of(loader->vm)->loaders.classes_loaded++;
 }
 
 /* A string as the value of a static field is made at initialisation. */

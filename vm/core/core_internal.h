@@ -38,6 +38,9 @@ struct core {
     pthread_cond_t finish;           /* `running' has become less */
   } threads;
   uint32_t run_index; /* of panda.Thread.run in tables of virtual methods */
+  struct vm_loader_counts loaders; /* lock LINK, or the world stopped */
+  uint64_t settled_bytes; /* of loaders, when dead ones were last taken down;
+                             atomic */
   struct mm_ref refusal_texts[MM_REFUSAL_COUNT],
       stack_overflow_text; /* roots */
 };
@@ -130,13 +133,27 @@ struct vm_loader *vm_loader_create(struct vm *vm, size_t class_count);
 void vm_loader_forget_methods(struct vm_loader *loader);
 void vm_loader_free(struct vm_loader *loader);
 
+/* What is taken for modules now is what lives: see Note [Room for modules]. */
+void vm_loaders_settle(struct vm *vm);
+
+/* --- loader_end.c: see Note [The end of a loader] --- */
+
+void vm_loaders_visit_roots(struct vm *vm, struct mm_root_visitor *visitor);
+void vm_loaders_sweep(void *host, struct mm_owner_visitor *visitor);
+
+/* Gives the class of loaders its shape. False: no memory. */
+bool vm_loaders_know_class(struct vm *vm);
+
+/* Numbers for a summary. */
+void vm_loaders_report(struct vm *vm, struct mm_stat_sink *sink);
+
 /* Memory below 4 GiB for what belongs to a loader, zeroed. Null: no memory. */
 void *vm_loader_metadata(struct vm_loader *loader, size_t bytes);
 
 /* --- type_meaning.c --- */
 
-/* A type as a name and the loader whose record it names; see Note [What a name
-   means].  Null: of the boot loader, or no record. */
+/* A type as a name and the loader whose record it names.  Null: of the boot
+   loader, or no record.  See Note [What a name means]. */
 struct vm_type_meaning {
   const char *name;
   const struct vm_loader *loader;

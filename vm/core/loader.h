@@ -23,11 +23,13 @@
  * again.
  *
  * What belongs to a loader: modules, classes (those of arrays of its classes
- * too), their fields, methods, statics and names.
+ * too), their fields, methods, statics and names.  All of that ends with it,
+ * when nothing reaches its object any more: see Note [The end of a loader].
  */
 #ifndef VM_CORE_LOADER_H
 #define VM_CORE_LOADER_H
 
+#include "mm/binding.h"
 #include "mm/mm.h"
 #include "vm/asm/diag.h"
 #include "vm/core/class.h"
@@ -37,15 +39,17 @@ struct vm_pending;
 
 struct vm_loader {
   struct vm *vm;
+  bool is_unloadable;     /* may end before the machine does */
   struct vm_loader *next; /* of those that were published; lock LINK */
   struct vm_module *modules, **last_module; /* in load order */
   struct vm_class *classes, **last_class;   /* in load order */
   struct vm_class_table *class_table;       /* lock LINK */
   struct mm_arena *arena;     /* names, parameter lists; lock LINK once it is
                                  published */
+  struct mm_metadata_arena *metadata; /* classes; null: the heap's own */
   struct vm_pending *pending; /* records whose base is not loaded yet */
-  struct mm_ref object;       /* of panda.Loader, never moves; a root; the boot
-                                 loader has none */
+  struct mm_ref object; /* of panda.Loader, never moves; the boot loader has
+                           none; a root unless the loader is unloadable */
 };
 
 /*
@@ -65,11 +69,22 @@ struct vm_loader *vm_loader_load(struct vm_thread *thread,
 struct mm_ref vm_loader_publish(struct vm_thread *thread,
                                 struct vm_loader *loader);
 
+/* Loaders and classes that came and went since the machine was created; the
+   boot loader's do not count. */
+struct vm_loader_counts {
+  uint64_t loaded, unloaded, classes_loaded, classes_unloaded;
+};
+
 /* The loader that an object of panda.Loader stands for. Never a safepoint. */
 struct vm_loader *vm_loader_of(struct mm_ref object);
 
 /* Destroys one that was not published, or whose classes nothing uses. */
 void vm_loader_destroy(struct vm_loader *loader);
+
+/* A method that runs, or is about to be compiled, keeps its loader: visits that
+   as a root. */
+void vm_loader_visit_of(const struct vm_method *method,
+                        struct mm_root_visitor *visitor);
 
 /* The class that a name means there, classes of arrays made as needed: false
    when there was no memory, else the class, or null when there is none.

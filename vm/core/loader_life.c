@@ -15,8 +15,7 @@
 
 #include "vm/core/core_internal.h"
 
-#include <string.h>
-
+#include "mm/native.h"
 #include "vm/asm/asm.h"
 #include "vm/core/purposes.h"
 
@@ -24,7 +23,8 @@ enum { LOADED_CLASSES = 8 };
 
 void *vm_loader_metadata(struct vm_loader *loader, size_t bytes)
 {
-  return mm_metadata_alloc(loader->vm->heap, bytes);
+  return loader->metadata ? mm_metadata_arena_alloc(loader->metadata, bytes)
+                          : mm_metadata_alloc(loader->vm->heap, bytes);
 }
 
 struct vm_loader *vm_loader_create(struct vm *vm, size_t class_count)
@@ -67,6 +67,7 @@ void vm_loader_free(struct vm_loader *loader)
   }
   vm_class_table_destroy(loader->class_table);
   mm_arena_destroy(loader->arena);
+  mm_metadata_arena_destroy(loader->metadata);
   mm_native_free(VM_PURPOSE_CLASSES, loader, sizeof *loader);
 }
 
@@ -78,12 +79,59 @@ void vm_loader_destroy(struct vm_loader *loader)
 
 /* --- While the program runs --- */
 
+/*
+ * Note [Room for modules]
+ *
+ * What a module takes is not in the heap, so a program that loads and forgets
+ * would not be collected for it.  When what is known to be taken for modules
+ * has doubled since dead ones were last taken down, and has grown by more than
+ * a few MiB, a collection of the whole heap is asked for; when that did not
+ * come in time and it has doubled once more, one is waited for.  (HotSpot's
+ * MetaspaceSize is such a mark.)  The bytes are those of the process, which may
+ * have several machines; then one collects sooner than it had to.
+ */
+enum { MARK_BYTES = 4 << 20 };
+
+static uint64_t module_bytes(void)
+{
+  return mm_native_bytes(VM_PURPOSE_MODULES) +
+         mm_native_bytes(VM_PURPOSE_CLASSES) + mm_native_bytes(VM_PURPOSE_CODE);
+}
+
+void vm_loaders_settle(struct vm *vm)
+{
+  __atomic_store_n(&vm_core_of(vm)->settled_bytes, module_bytes(),
+                   __ATOMIC_RELAXED);
+}
+
+static void make_room(struct vm_thread *thread)
+{
+  struct core *core = vm_core_of(thread->vm);
+  uint64_t mark =
+      2 * __atomic_load_n(&core->settled_bytes, __ATOMIC_RELAXED) + MARK_BYTES;
+  uint64_t now = module_bytes();
+  if (!thread->vm->options.class_unloading || now < mark)
+    return;
+  if (now < 2 * mark)
+    mm_collect_soon(&thread->mutator, MM_CAUSE_METADATA);
+  else
+    mm_collect(&thread->mutator, MM_CAUSE_METADATA);
+}
+
 struct vm_loader *vm_loader_load(struct vm_thread *thread,
                                  struct vm_module *module,
                                  struct vm_diags *diags)
 {
-  struct vm_loader *loader = vm_loader_create(thread->vm, LOADED_CLASSES);
-  if (!loader) {
+  struct vm_loader *loader;
+  make_room(thread);
+  loader = vm_loader_create(thread->vm, LOADED_CLASSES);
+  if (loader) {
+    loader->is_unloadable = thread->vm->options.class_unloading;
+    loader->metadata = mm_metadata_arena_create(thread->vm->heap);
+  }
+  if (!loader || !loader->metadata) {
+    if (loader)
+      vm_loader_free(loader);
     vm_diag_add_no_memory(diags, module->file, "memory ran out for its loader");
     vm_module_destroy(module);
     return NULL;
@@ -94,29 +142,48 @@ struct vm_loader *vm_loader_load(struct vm_thread *thread,
   return NULL;
 }
 
+static struct vm_loader **address_in(struct mm_ref object)
+{
+  return vm_object_at(object, VM_LOADER_ADDRESS_OFFSET);
+}
+
 struct vm_loader *vm_loader_of(struct mm_ref object)
 {
-  struct vm_loader *loader;
-  memcpy(&loader, vm_object_at(object, VM_LOADER_ADDRESS_OFFSET),
-         sizeof loader);
-  return loader;
+  return *address_in(object);
+}
+
+/* Of the classes that were made before there was an owner. */
+static void give_owner(struct vm_loader *loader)
+{
+  for (struct vm_class *class = loader->classes; class; class = class->next)
+    class->layout.owner = loader->object;
+}
+
+static void count(const struct vm_loader *loader)
+{
+  struct vm_loader_counts *counts = &vm_core_of(loader->vm)->loaders;
+  counts->loaded++;
+  for (const struct vm_class *class = loader->classes; class;
+       class = class->next)
+    counts->classes_loaded++;
 }
 
 struct mm_ref vm_loader_publish(struct vm_thread *thread,
                                 struct vm_loader *loader)
 {
   struct vm *vm = loader->vm;
-  struct mm_ref object =
-      mm_alloc_nonmoving(&thread->mutator, &vm->known.loader->layout, 0);
+  struct mm_ref object = mm_alloc_nonmoving(
+      &thread->mutator, &vm->known.loader->layout, VM_LOADER_BYTES);
   if (mm_is_null(object)) {
     vm_throw_refused(thread);
     return object;
   }
-  memcpy(vm_object_at(object, VM_LOADER_ADDRESS_OFFSET), &loader,
-         sizeof loader);
-  vm_object_made();
   loader->object = object;
+  give_owner(loader);
+  __atomic_store_n(address_in(object), loader, __ATOMIC_RELEASE);
+  vm_object_made();
   vm_lock(vm, VM_LOCK_LINK);
+  count(loader);
   loader->next = vm->boot->next;
   vm->boot->next = loader;
   vm_unlock(vm, VM_LOCK_LINK);

@@ -48,6 +48,7 @@ void vm_options_init(struct vm_options *options)
               .threshold = DEFAULT_JIT_THRESHOLD,
               .collect = true},
       .fuse = true,
+      .class_unloading = true,
       .out = stdout,
       .err = stderr,
   };

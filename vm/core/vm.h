@@ -22,6 +22,7 @@
   X(class_, "panda.Class")                                                     \
   X(string_array, "panda.String[]")                                            \
   X(trace, "i64[]") /* what stack traces are kept in */                        \
+  X(object_array, "panda.Object[]") /* the same with loaders */                \
   X(thread, "panda.Thread")                                                    \
   X(loader, "panda.Loader")                                                    \
   X(global, "_GLOBAL")
@@ -56,6 +57,7 @@ struct vm_options {
   size_t stack_bytes; /* VM stack of a thread */
   struct vm_jit_options jit;
   bool fuse;       /* fuse instruction sequences (on; off for tests) */
+  bool class_unloading; /* take down loaders that nothing reaches */
   FILE *out, *err; /* of the program; stdout, stderr */
 };
 

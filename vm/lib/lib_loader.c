@@ -352,6 +352,7 @@ static bool invoke_object(struct vm_thread *thread, union vm_slot *args,
 
 /* A name with blanks cannot be written in a program. */
 static const struct vm_native_field fields[] = {
+    {"u64", "size", 0},
     {"u64", "loader address", 0},
 };
 
