@@ -21,6 +21,10 @@
  * one load and one compare is all a store costs there; and a card that is
  * stored to again and again is DIRTY at the second time.
  *
+ * A tagged slot (mm/object.h) is stored to as a whole, and its card is noted as
+ * a whole, DIRTY at once: there may be a number in the slot when the card is
+ * scanned.
+ *
  * None is a safepoint.
  */
 #ifndef MM_BARRIER_INLINE_H
@@ -94,6 +98,71 @@ static inline void mm_store_ref(struct mm_mutator *mutator, void *slot,
   mm_barrier_before(mutator, slot);
   __atomic_store_n((uint32_t *)slot, value.bits, __ATOMIC_RELAXED);
   mm_barrier_after(mutator, slot, value);
+}
+
+/* Tagged slots ------------------------------------------------------------- */
+
+/* The slow paths: a cycle marks, and `ref' was overwritten; and what is stored
+   has to be noted. */
+void mm_barrier_old_tagged_slow(struct mm_mutator *mutator, struct mm_ref ref);
+void mm_barrier_tagged_slow(struct mm_mutator *mutator, void *slot);
+
+static inline uint64_t mm_load_tagged(const void *slot)
+{
+  return __atomic_load_n((const uint64_t *)slot, __ATOMIC_RELAXED);
+}
+
+/* Before a value is stored in a tagged slot. */
+static inline void mm_barrier_before_tagged(struct mm_mutator *mutator,
+                                            struct mm_tagging tagging,
+                                            const void *slot)
+{
+  if (__builtin_expect(mutator->marking, 0))
+    mm_barrier_old_tagged_slow(mutator,
+                               mm_tagged_ref(tagging, mm_load_tagged(slot)));
+}
+
+/* After one was stored. */
+static inline void mm_barrier_after_tagged(struct mm_mutator *mutator,
+                                           struct mm_tagging tagging,
+                                           void *slot, uint64_t value)
+{
+  if (__builtin_expect(mm_card_is_watched(mm_barrier_card(mutator, slot)), 0) &&
+      !mm_barrier_is_idle(mutator, mm_tagged_ref(tagging, value)))
+    mm_barrier_tagged_slow(mutator, slot);
+}
+
+/* Stores any value in a tagged slot of an object.  `tagging' is that of its
+   language, and best a constant. */
+static inline void mm_store_tagged(struct mm_mutator *mutator,
+                                   struct mm_tagging tagging, void *slot,
+                                   uint64_t value)
+{
+  mm_barrier_before_tagged(mutator, tagging, slot);
+  __atomic_store_n((uint64_t *)slot, value, __ATOMIC_RELAXED);
+  mm_barrier_after_tagged(mutator, tagging, slot, value);
+}
+
+/* Stores one value in `count' slots. */
+static inline void mm_fill_tagged(struct mm_mutator *mutator,
+                                  struct mm_tagging tagging, void *slots,
+                                  size_t count, uint64_t value)
+{
+  for (size_t i = 0; i < count; i++)
+    mm_store_tagged(mutator, tagging, (uint64_t *)slots + i, value);
+}
+
+/* Copies `count' slots, which may overlap. */
+static inline void mm_copy_tagged(struct mm_mutator *mutator,
+                                  struct mm_tagging tagging, void *to,
+                                  const void *from, size_t count)
+{
+  bool is_down = (uintptr_t)to <= (uintptr_t)from;
+  for (size_t i = 0; i < count; i++) {
+    size_t at = is_down ? i : count - 1 - i;
+    mm_store_tagged(mutator, tagging, (uint64_t *)to + at,
+                    mm_load_tagged((const uint64_t *)from + at));
+  }
 }
 
 #endif

@@ -31,6 +31,10 @@ enum mm_root_kind {
 struct mm_root_visitor {
   void (*slot)(struct mm_root_visitor *visitor, struct mm_ref *slot,
                enum mm_root_kind kind);
+  /* Old objects are taken to live and are not scanned: what owners of classes
+     hold outside of the heap is to be visited as well (Note [Owners of classes]
+     in mm/language.h). */
+  bool keeps_old;
 };
 
 /*
@@ -40,6 +44,11 @@ struct mm_root_visitor {
  */
 struct mm_weak_visitor {
   bool (*keep)(struct mm_weak_visitor *visitor, struct mm_ref *slot);
+};
+
+/* Handed to the host for owners of classes. */
+struct mm_owner_visitor {
+  bool (*lives)(struct mm_owner_visitor *visitor, struct mm_ref owner);
 };
 
 /* Units of numbers in a summary. */
@@ -65,6 +74,10 @@ struct mm_binding {
                               struct mm_root_visitor *visitor);
   /* Weak tables (interned strings). */
   void (*visit_weak)(void *host, struct mm_weak_visitor *visitor);
+  /* It is known what of the whole heap lives, and weak tables were visited: the
+     host takes down owners of classes that died; see Note [Owners of classes]
+     in mm/language.h.  An owner has not moved.  May be null. */
+  void (*sweep_owners)(void *host, struct mm_owner_visitor *visitor);
   /* The world has just been stopped, and no object has moved: the host may
      change mark words that no lock needs any more.  May be null. */
   void (*world_stopped)(void *host);

@@ -144,7 +144,7 @@ void mm_leave_native(struct mm_mutator *mutator);
  * Slow halves of the inline fast paths.  Safepoint: may collect.  The result
  * is null when memory ran out even after a full collection; the host throws.
  * `length` is the length word: elements of an array, (units << 1) | wide of a
- * string, 0 for a plain object.
+ * string, bytes of a custom object, 0 for a plain one.
  */
 struct mm_ref mm_alloc_slow(struct mm_mutator *mutator,
                             struct mm_layout *layout, uint32_t length);
@@ -254,5 +254,21 @@ void mm_stats_print_json(struct mm_heap *heap, FILE *out);
  * heap.  Thread safe.
  */
 void *mm_metadata_alloc(struct mm_heap *heap, size_t bytes);
+
+/*
+ * Metadata that is given back before the heap is: an arena of it, empty at
+ * first.  Blocks are as those of mm_metadata_alloc.  Null when there is no
+ * memory.
+ *
+ * Destroying it makes the memory free for others at the end of the next
+ * collection of the whole heap but one that is running: until then, what died
+ * may refer to it (Note [Late metadata] in mm/space/metadata_arenas.c).  May be
+ * called in mm_binding.sweep_owners; null is allowed.  The heap's end destroys
+ * those that are left.  Thread safe.
+ */
+struct mm_metadata_arena;
+struct mm_metadata_arena *mm_metadata_arena_create(struct mm_heap *heap);
+void *mm_metadata_arena_alloc(struct mm_metadata_arena *arena, size_t bytes);
+void mm_metadata_arena_destroy(struct mm_metadata_arena *arena);
 
 #endif

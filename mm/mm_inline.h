@@ -50,6 +50,23 @@ static inline struct mm_ref mm_alloc_array(struct mm_mutator *mutator,
   return mm_ref_at((void *)at);
 }
 
+/* A new custom object, zeroed but for the header and the length word, which
+   holds `bytes': a multiple of 8, at least MM_CUSTOM_LEAST_BYTES; or null. */
+static inline struct mm_ref mm_alloc_custom(struct mm_mutator *mutator,
+                                            struct mm_layout *layout,
+                                            uint32_t bytes)
+{
+  uintptr_t at = mutator->tlab_cursor;
+  if (__builtin_expect(bytes > MM_TLAB_OBJECT_MAX_BYTES ||
+                           at + bytes > mutator->tlab_limit,
+                       0))
+    return mm_alloc_slow(mutator, layout, bytes);
+  mutator->tlab_cursor = at + bytes;
+  mm_write_header(at, layout);
+  *(uint32_t *)(at + MM_ARRAY_LENGTH_OFFSET) = bytes;
+  return mm_ref_at((void *)at);
+}
+
 static inline bool mm_should_poll(const struct mm_mutator *mutator)
 {
   return __builtin_expect(

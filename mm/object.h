@@ -40,6 +40,9 @@ enum {
   MM_STRING_BASE = 16, /* offset of a string's units */
 };
 
+/* A custom object has a header and a length word. */
+enum { MM_CUSTOM_LEAST_BYTES = 16 };
+
 /* Longest array and string, in elements. */
 #define MM_ARRAY_LENGTH_MAX INT32_MAX
 #define MM_STRING_LENGTH_MAX (INT32_MAX / 2)
@@ -71,9 +74,10 @@ enum mm_kind {
   MM_KIND_DATA_ARRAY, /* length word, then elements of 1 << elem_log2 bytes */
   MM_KIND_STRING,     /* length word is (units << 1) | wide; Latin-1 bytes or
                          16-bit units from MM_STRING_BASE on */
-  MM_KIND_REFERENCE,  /* plain, its first field a referent (weak, soft, ...) */
-  MM_KIND_CUSTOM,     /* sized and scanned by its language */
   MM_KIND_FILLER,     /* a gap: base_bytes 8, or a length word in bytes */
+  MM_KIND_REFERENCE,  /* plain, its first field a referent (weak, soft, ...) */
+  MM_KIND_CUSTOM,     /* sized and scanned by its language (mm/language.h) */
+  MM_KIND_TAGGED_ARRAY, /* length word, then 64-bit tagged slots */
 };
 
 /*
@@ -90,12 +94,54 @@ struct mm_layout {
   uint8_t flags;       /* MM_LAYOUT_* */
   uint64_t ref_map;    /* plain: bit i: a reference stands at offset 4 * i */
   const uint64_t *wide_ref_map; /* the same for MM_LAYOUT_WIDE_MAP */
+  struct mm_ref owner;          /* MM_LAYOUT_OWNED: see there */
 };
 
 enum {
   MM_LAYOUT_WIDE_MAP = 1 << 0, /* more than 256 bytes: use wide_ref_map, of
                                   (base_bytes / 4 + 63) / 64 words */
+  MM_LAYOUT_TAGGED = 1 << 1,   /* plain: bit i of the map, i even: a tagged
+                                  slot stands at offset 4 * i */
+  MM_LAYOUT_OWNED = 1 << 2,    /* an instance keeps `owner' alive, which is an
+                                  object that never moves (mm_alloc_nonmoving):
+                                  see Note [Owners of classes] in
+                                  mm/language.h */
 };
+
+/*
+ * Tagged slots are 64 bits wide: a number, or whatever the language packs in
+ * there, or a reference.  It is a reference if the bits of the mask are those
+ * of the pattern; the low 32 bits, which the mask leaves out, are then the
+ * reference (NaN-boxing: Gudeman, "Representing type information in
+ * dynamically typed languages", 1993).
+ */
+struct mm_tagging {
+  uint64_t mask, pattern;
+};
+
+/* The reference that a tagged value is, or null. */
+static inline struct mm_ref mm_tagged_ref(struct mm_tagging tagging,
+                                          uint64_t value)
+{
+  bool is_ref = (value & tagging.mask) == tagging.pattern;
+  return (struct mm_ref){is_ref ? (uint32_t)value : 0};
+}
+
+static inline uint64_t mm_tagged_value(struct mm_tagging tagging,
+                                       struct mm_ref ref)
+{
+  return tagging.pattern | ref.bits;
+}
+
+/* Where the reference of a tagged slot stands. */
+static inline struct mm_ref *mm_tagged_slot(void *slot)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  return (struct mm_ref *)slot;
+#else
+  return (struct mm_ref *)slot + 1;
+#endif
+}
 
 /*
  * The mark word.  Its states are Panda's:

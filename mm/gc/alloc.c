@@ -53,14 +53,17 @@ static inline bool measure(struct mm_request *request)
     return true;
   case MM_KIND_REF_ARRAY:
   case MM_KIND_DATA_ARRAY:
+  case MM_KIND_TAGGED_ARRAY:
     request->bytes = mm_array_bytes(layout, length);
     return length <= MM_ARRAY_LENGTH_MAX;
   case MM_KIND_STRING:
     request->bytes = mm_string_bytes(length);
     return length >> 1 <= MM_STRING_LENGTH_MAX;
+  case MM_KIND_CUSTOM:
+    request->bytes = length;
+    return length >= MM_CUSTOM_LEAST_BYTES && length % MM_OBJECT_ALIGN == 0;
   case MM_KIND_FILLER:
   case MM_KIND_REFERENCE:
-  case MM_KIND_CUSTOM:
     break;
   }
   mm_size_unknown(layout);

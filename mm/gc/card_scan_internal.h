@@ -39,14 +39,17 @@ static MM_ALWAYS_INLINE void mm_card_visit_elements(struct mm_card_range *range,
     range->visit(range->context, (struct mm_ref *)from);
 }
 
+enum { MM_CARD_SLOTS = MM_CARD_BYTES / sizeof(struct mm_ref) };
+
 struct mm_card_slots {
-  struct mm_ref **slots;
+  struct mm_ref **slots; /* MM_CARD_SLOTS at most */
   unsigned count;
 };
 
 static inline void mm_card_note_slot(void *context, struct mm_ref *slot)
 {
   struct mm_card_slots *found = context;
+  MM_ASSERT(found->count < MM_CARD_SLOTS);
   found->slots[found->count++] = slot;
 }
 
@@ -63,11 +66,30 @@ static inline bool mm_card_is_moving(const struct mm_heap *heap, uint32_t index)
          MM_TRACE_MOVE;
 }
 
+/* Which slots of a special object stand in the card: noted first, so that the
+   address of the visitor's context does not escape. */
+void mm_card_note_special(uintptr_t start, uintptr_t end, uintptr_t at,
+                          const struct mm_layout *layout,
+                          struct mm_card_slots *found);
+
+static inline void mm_card_visit_special(struct mm_card_range *range,
+                                         uintptr_t at,
+                                         const struct mm_layout *layout)
+{
+  struct mm_ref *slots[MM_CARD_SLOTS];
+  struct mm_card_slots found = {slots, 0};
+  mm_card_note_special(range->start, range->end, at, layout, &found);
+  for (unsigned i = 0; i < found.count; i++)
+    range->visit(range->context, slots[i]);
+}
+
 static MM_ALWAYS_INLINE void
 mm_card_visit_object(struct mm_card_range *range, uintptr_t at,
                      const struct mm_layout *layout)
 {
-  if (layout->kind == MM_KIND_REF_ARRAY)
+  if (__builtin_expect(mm_is_special(layout), 0))
+    mm_card_visit_special(range, at, layout);
+  else if (layout->kind == MM_KIND_REF_ARRAY)
     mm_card_visit_elements(range, at);
   else if (layout->kind == MM_KIND_PLAIN)
     mm_scan_plain((void *)at, layout, mm_card_visit_within, range);
@@ -111,7 +133,7 @@ static inline void mm_card_visit_gaps(struct mm_heap *heap,
                                       struct mm_card_range *range,
                                       uint32_t card)
 {
-  struct mm_ref *slots[MM_CARD_BYTES / sizeof(struct mm_ref)];
+  struct mm_ref *slots[MM_CARD_SLOTS];
   struct mm_card_slots found = {slots, 0};
   struct mm_card_range noting = {range->start, range->end, mm_card_note_slot,
                                  &found};

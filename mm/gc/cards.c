@@ -9,6 +9,7 @@
 #include "mm/assert_internal.h"
 #include "mm/barrier_inline.h"
 #include "mm/gc/barrier_logs_internal.h"
+#include "mm/gc/card_scan_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/safepoint_internal.h"
 
@@ -97,6 +98,31 @@ void mm_cards_forget(struct mm_heap *heap)
       mm_cards_set_region(heap, i, MM_CARD_CLEAN);
 }
 
+/* Elements of an array that stand in [start, end). */
+static void elements_within(uintptr_t base, uint32_t log2, uintptr_t start,
+                            uintptr_t end, uint32_t *from, uint32_t *to)
+{
+  *from = start > base ? (uint32_t)((start - base) >> log2) : 0;
+  *to = end > base ? (uint32_t)((end - base + (1u << log2) - 1) >> log2) : 0;
+}
+
+void mm_card_note_special(uintptr_t start, uintptr_t end, uintptr_t at,
+                          const struct mm_layout *layout,
+                          struct mm_card_slots *found)
+{
+  struct mm_special how = {.visit = mm_card_note_slot,
+                           .context = found,
+                           .skips_owner = true,
+                           .start = start,
+                           .end = end};
+  uint32_t from = 0, to = UINT32_MAX;
+  if (layout->kind == MM_KIND_REF_ARRAY)
+    elements_within(at + MM_ARRAY_BASE, 2, start, end, &from, &to);
+  else if (layout->kind == MM_KIND_TAGGED_ARRAY)
+    elements_within(at + MM_ARRAY_BASE_WIDE, 3, start, end, &from, &to);
+  mm_scan_special((void *)at, layout, from, to, &how);
+}
+
 void mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
                   uintptr_t slot)
 {
@@ -110,6 +136,21 @@ void mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
   uint32_t card = mm_card_of(heap, slot);
   if (!mm_breaks(heap, MM_FAULT_CARD_LOG) &&
       !mm_log_put(heap, &heap->cards.full, log, card))
+    __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
+}
+
+/* The card as a whole: in a tagged slot there may be a number later on, so that
+   only a search of the object tells what is a reference. */
+static void note_whole(struct mm_heap *heap, struct mm_barrier_log **log,
+                       uintptr_t slot)
+{
+  uint8_t was = __atomic_exchange_n(mm_card_at(heap, slot), MM_CARD_DIRTY,
+                                    __ATOMIC_RELAXED);
+  MM_ASSERT(was != MM_CARD_YOUNG);
+  if (was != MM_CARD_CLEAN)
+    return;
+  if (!mm_breaks(heap, MM_FAULT_CARD_LOG) &&
+      !mm_log_put(heap, &heap->cards.full, log, mm_card_of(heap, slot)))
     __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
 }
 
@@ -160,6 +201,15 @@ void mm_barrier_slow(struct mm_mutator *mutator, void *slot)
   if (mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
     return;
   mm_card_note(heap, &mutator->card_log, (uintptr_t)slot);
+  if (mutator->card_log && mutator->card_log->count == MM_BARRIER_LOG_ENTRIES)
+    note_whole_log(mutator);
+}
+
+void mm_barrier_tagged_slow(struct mm_mutator *mutator, void *slot)
+{
+  if (mm_breaks(mutator->heap, MM_FAULT_BARRIER_AFTER))
+    return;
+  note_whole(mutator->heap, &mutator->card_log, (uintptr_t)slot);
   if (mutator->card_log && mutator->card_log->count == MM_BARRIER_LOG_ENTRIES)
     note_whole_log(mutator);
 }

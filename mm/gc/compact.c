@@ -44,6 +44,7 @@
 #include "mm/gc/trace_inline_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
+#include "mm/space/metadata_internal.h"
 #include "mm/space/object_internal.h"
 
 enum { BLOCK_GRANULES = 64 };
@@ -263,9 +264,24 @@ static MM_ALWAYS_INLINE void update_slot(void *context, struct mm_ref *slot)
     *slot = target_of(updater, *slot);
 }
 
+/* By a copy of the updater, whose address may escape. */
+static __attribute__((noinline)) void update_special(struct updater updater,
+                                                     struct mm_ref ref)
+{
+  mm_scan_special_whole(mm_address(ref), mm_layout_of(ref), update_slot,
+                        &updater);
+}
+
 static MM_ALWAYS_INLINE void update_object(void *context, struct mm_ref ref)
 {
-  mm_scan_object(mm_address(ref), mm_layout_of(ref), update_slot, context);
+  const struct mm_layout *layout = mm_layout_of(ref);
+  const struct updater *updater = context;
+  if (__builtin_expect(mm_is_simple(layout), 1))
+    mm_scan_word(mm_address(ref), layout->ref_map, update_slot, context);
+  else if (mm_is_special(layout))
+    update_special(*updater, ref);
+  else
+    mm_scan_object(mm_address(ref), layout, update_slot, context);
 }
 
 struct root_visitor {
@@ -299,7 +315,8 @@ static WITH_POPCOUNT void update_regions_counting(struct mm_worker *worker)
 static void update_goal(struct mm_worker *worker)
 {
   if (worker->index == 0) {
-    struct root_visitor visitor = {{update_root}, updater_for(worker->heap)};
+    struct root_visitor visitor = {{.slot = update_root},
+                                   updater_for(worker->heap)};
     mm_roots_visit(worker->heap, &visitor.visitor);
   }
   if (counts_bits())
@@ -377,6 +394,7 @@ static void move_goal(struct mm_worker *worker)
 
 static void prepare(struct mm_heap *heap)
 {
+  mm_metadata_settle(heap);
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     struct mm_region *region = &heap->regions.table[i];
     heap->traces[i] = MM_TRACE_NOTHING;
@@ -412,6 +430,7 @@ static void visit_weak(struct mm_heap *heap)
 {
   struct weak_visitor visitor = {{keep_weak}, heap};
   mm_weak_visit(heap, &visitor.visitor);
+  mm_owners_sweep(heap, false);
 }
 
 /* What stands above the new tops is of no use to anybody. */
@@ -510,4 +529,5 @@ void mm_compact(struct mm_heap *heap, unsigned active)
   phase_on(heap, MM_PHASE_MOVE, active, move_goal);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep_others);
   mm_stat_phase_run(heap, MM_PHASE_RELEASE, release);
+  mm_metadata_collected(heap);
 }

@@ -74,6 +74,12 @@ void mm_barrier_old_slow(struct mm_mutator *mutator, struct mm_ref ref)
     log_old(mutator, ref);
 }
 
+void mm_barrier_old_tagged_slow(struct mm_mutator *mutator, struct mm_ref ref)
+{
+  if (!mm_breaks(mutator->heap, MM_FAULT_TAGGED_OLD))
+    mm_barrier_old_slow(mutator, ref);
+}
+
 void mm_barrier_keep_slow(struct mm_mutator *mutator, struct mm_ref ref)
 {
   if (mutator->marking & MM_MARKING_CYCLE &&

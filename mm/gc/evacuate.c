@@ -32,6 +32,7 @@
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
+#include "mm/space/metadata_internal.h"
 #include "mm/space/object_internal.h"
 
 /* A stack overflowed: entries were dropped --------------------------------- */
@@ -126,6 +127,7 @@ static void prepare_region(struct mm_heap *heap, uint32_t index)
 
 static void prepare(struct mm_heap *heap)
 {
+  mm_metadata_settle(heap);
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++)
     prepare_region(heap, i);
   mm_object_spaces_reset(heap);
@@ -261,7 +263,9 @@ bool mm_evacuate(struct mm_heap *heap, unsigned active)
   }
   mm_stat_phase_end(&heap->stat, MM_PHASE_EVACUATE);
   mm_evacuate_visit_weak(heap, false);
+  mm_owners_sweep(heap, false);
   release(heap);
+  mm_metadata_collected(heap);
   uint64_t kept = 0;
   for (unsigned i = 0; i < workers->count; i++)
     kept += workers->each[i].kept_objects;

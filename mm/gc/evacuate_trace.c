@@ -488,6 +488,38 @@ static MM_ALWAYS_INLINE void scan_chunk(struct tracer *tracer, uint64_t entry)
   mm_scan_elements(mm_address(ref), from, to, visit_slot, tracer);
 }
 
+/* What is special is scanned out of line by a tracer of its own, so that the
+   address of the inner loop's does not escape. */
+static __attribute__((noinline)) void
+scan_special(struct mm_worker *worker, uint64_t entry, bool young, bool is_old)
+{
+  void *at = mm_address(mm_trace_ref(entry));
+  const struct mm_layout *layout = mm_layout_of(mm_trace_ref(entry));
+  uint32_t chunk = mm_trace_chunk(entry), from = chunk * MM_SCAN_CHUNK;
+  bool goes_on;
+  uint32_t to = mm_chunk_end(layout, at, from, &goes_on);
+  if (goes_on && !mm_breaks(worker->heap, MM_FAULT_CHUNK))
+    mm_trace_push(worker, mm_trace_entry(mm_trace_ref(entry), chunk + 1));
+  struct tracer tracer;
+  tracer_begin(&tracer, worker, has_company(worker), young);
+  tracer.holder_is_old = is_old;
+  struct mm_special how = {.visit = visit_slot,
+                           .context = &tracer,
+                           .heap = worker->heap,
+                           .skips_owner = young};
+  mm_scan_special(at, layout, from, to, &how);
+  tracer_end(&tracer);
+}
+
+static MM_ALWAYS_INLINE void scan_apart(struct tracer *tracer, uint64_t entry)
+{
+  tracer_end(tracer);
+  scan_special(tracer->stack.worker, entry, tracer->young,
+               tracer->holder_is_old);
+  mm_tracer_load(&tracer->stack);
+  tracer_load(tracer);
+}
+
 static MM_ALWAYS_INLINE void scan_entry(struct tracer *tracer, uint64_t entry)
 {
   struct mm_ref ref = mm_trace_ref(entry);
@@ -495,7 +527,11 @@ static MM_ALWAYS_INLINE void scan_entry(struct tracer *tracer, uint64_t entry)
   MM_ASSERT(mm_has_slots(layout));
   if (tracer->young)
     tracer->holder_is_old = trace_of(tracer, ref) != MM_TRACE_YOUNG;
-  if (layout->kind == MM_KIND_PLAIN)
+  if (__builtin_expect(mm_is_simple(layout), 1))
+    mm_scan_word(mm_address(ref), layout->ref_map, visit_slot, tracer);
+  else if (mm_is_special(layout))
+    scan_apart(tracer, entry);
+  else if (layout->kind == MM_KIND_PLAIN)
     mm_scan_plain(mm_address(ref), layout, visit_slot, tracer);
   else
     scan_chunk(tracer, entry);
@@ -584,7 +620,7 @@ void mm_evacuate_goal(struct mm_worker *worker)
 {
   mm_trace_stack_reset(&worker->stack);
   if (worker->index == 0) {
-    struct root_visitor visitor = {{visit_root}, worker};
+    struct root_visitor visitor = {{.slot = visit_root}, worker};
     mm_roots_visit(worker->heap, &visitor.visitor);
   }
   if (has_company(worker))
@@ -664,7 +700,8 @@ static void visit_cards(struct mm_worker *worker)
 static void visit_young_roots(struct mm_worker *worker)
 {
   struct mm_heap *heap = worker->heap;
-  struct root_visitor visitor = {{visit_young_root}, worker};
+  struct root_visitor visitor = {{.slot = visit_young_root, .keeps_old = true},
+                                 worker};
   uint64_t began_ns = mm_stat_now_ns();
   mm_roots_visit(heap, &visitor.visitor);
   heap->sizing.roots_ns = mm_stat_now_ns() - began_ns;
@@ -692,6 +729,17 @@ static void visit_old_slot(void *worker, struct mm_ref *slot)
   tracer_end(&tracer);
 }
 
+/* Without the owner, which is old. */
+static void rescan_special(struct mm_worker *worker, struct mm_ref ref,
+                           bool is_old)
+{
+  struct mm_special how = {.visit =
+                               is_old ? visit_old_slot : visit_young_root_slot,
+                           .context = worker,
+                           .skips_owner = true};
+  mm_scan_special(mm_address(ref), mm_layout_of(ref), 0, UINT32_MAX, &how);
+}
+
 void mm_young_rescan(void *worker, struct mm_ref ref)
 {
   struct mm_worker *self = worker;
@@ -699,8 +747,11 @@ void mm_young_rescan(void *worker, struct mm_ref ref)
   uint32_t index = mm_region_index(&heap->regions, (uintptr_t)mm_address(ref));
   bool is_old = heap->traces[index] != MM_TRACE_YOUNG;
   mm_trace_stack_reset(&self->stack);
-  mm_scan_object(mm_address(ref), mm_layout_of(ref),
-                 is_old ? visit_old_slot : visit_young_root_slot, self);
+  if (mm_is_special(mm_layout_of(ref)))
+    rescan_special(self, ref, is_old);
+  else
+    mm_scan_object(mm_address(ref), mm_layout_of(ref),
+                   is_old ? visit_old_slot : visit_young_root_slot, self);
   trace_young_alone(self);
 }
 

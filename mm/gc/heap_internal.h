@@ -80,6 +80,12 @@ struct mm_metadata_space {
   struct mm_bump memory; /* the whole reservation */
   uintptr_t committed;   /* usable up to here */
   uint64_t requested_bytes;
+  struct mm_metadata_span *spans;   /* free ones below the cursor, by address */
+  struct mm_metadata_arena *arenas; /* that are in use */
+  struct mm_metadata_arena *late;   /* destroyed since the last collection of
+                                       the whole heap */
+  struct mm_metadata_arena *later;  /* and before: free at the end of the next
+                                       one */
 };
 
 /* See cards_internal.h. */

@@ -27,6 +27,7 @@
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/gc/languages_internal.h"
 #include "mm/native.h"
 #include "mm/gc/verifier_internal.h"
 
@@ -228,11 +229,9 @@ static const char *card_fault(const struct mm_verifier *verifier,
   return NULL;
 }
 
-static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
-                        uint64_t offset)
+static void check_value(struct mm_verifier *verifier, struct mm_ref holder,
+                        uint64_t offset, struct mm_ref value)
 {
-  const char *at = (const char *)mm_address(holder) + offset;
-  struct mm_ref value = {*(const uint32_t *)at};
   if (mm_is_null(value)) /* most of what there is in large arrays */
     return;
   struct mm_verify_edge edge = {
@@ -241,6 +240,97 @@ static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
   const char *fault = card_fault(verifier, &edge);
   if (fault)
     mm_verify_edge_fault(verifier, &edge, fault);
+}
+
+static void check_field(struct mm_verifier *verifier, struct mm_ref holder,
+                        uint64_t offset)
+{
+  const char *at = (const char *)mm_address(holder) + offset;
+  check_value(verifier, holder, offset, (struct mm_ref){*(const uint32_t *)at});
+}
+
+/* A tagged slot: 64 bits, which are a reference or not. */
+static void check_tagged(struct mm_verifier *verifier, struct mm_ref holder,
+                         uint64_t offset, struct mm_tagging tagging)
+{
+  const char *at = (const char *)mm_address(holder) + offset;
+  uint64_t value = *(const uint64_t *)at;
+  if ((value & tagging.mask) == tagging.pattern)
+    check_value(verifier, holder, offset, (struct mm_ref){(uint32_t)value});
+}
+
+/* What an object refers to without a field: a slot outside of the heap, or the
+   owner of its class.  No card stands for it. */
+static void check_outside(struct mm_verifier *verifier, const char *what,
+                          const void *slot, struct mm_ref value)
+{
+  struct mm_verify_edge edge = {.root = what, .slot = slot, .value = value};
+  check_edge(verifier, &edge, true);
+}
+
+struct custom_check {
+  struct mm_slot_visitor visitor; /* first: cast back */
+  struct mm_verifier *verifier;
+  struct mm_ref holder;
+  uint64_t bytes;
+  struct mm_tagging tagging;
+};
+
+static void check_custom(struct custom_check *check, const void *slot,
+                         struct mm_ref value)
+{
+  uintptr_t offset = (uintptr_t)slot - (uintptr_t)mm_address(check->holder);
+  if (offset < check->bytes)
+    check_value(check->verifier, check->holder, offset, value);
+  else
+    check_outside(check->verifier, "outside", slot, value);
+}
+
+static void check_custom_slot(struct mm_slot_visitor *visitor,
+                              struct mm_ref *slot)
+{
+  check_custom((struct custom_check *)visitor, slot, *slot);
+}
+
+static void check_custom_tagged(struct mm_slot_visitor *visitor, uint64_t *slot)
+{
+  struct custom_check *check = (struct custom_check *)visitor;
+  if ((*slot & check->tagging.mask) == check->tagging.pattern)
+    check_custom(check, slot, (struct mm_ref){(uint32_t)*slot});
+}
+
+static void scan_custom(struct mm_verifier *verifier, struct mm_ref ref,
+                        const struct mm_layout *layout)
+{
+  struct custom_check check = {
+      .visitor = {check_custom_slot, check_custom_tagged, 0, UINTPTR_MAX},
+      .verifier = verifier,
+      .holder = ref,
+      .bytes = mm_verify_bytes((uintptr_t)mm_address(ref)),
+      .tagging = mm_language_tagging_or_none(layout),
+  };
+  mm_custom_scan(mm_address(ref), layout, &check.visitor);
+}
+
+static void scan_plain_tagged(struct mm_verifier *verifier, struct mm_ref ref,
+                              const struct mm_layout *layout)
+{
+  bool wide = layout->flags & MM_LAYOUT_WIDE_MAP;
+  const uint64_t *map = wide ? layout->wide_ref_map : &layout->ref_map;
+  uint64_t words = layout->base_bytes / 4;
+  struct mm_tagging tagging = mm_language_tagging(layout);
+  for (uint64_t i = 0; i < words && (wide || i < 64); i += 2)
+    if (mm_verify_has(map, i))
+      check_tagged(verifier, ref, i * 4, tagging);
+}
+
+static void scan_tagged_array(struct mm_verifier *verifier, struct mm_ref ref,
+                              const struct mm_layout *layout)
+{
+  struct mm_tagging tagging = mm_language_tagging(layout);
+  const uint32_t *words = mm_address(ref);
+  for (uint64_t i = 0; i < words[2]; i++)
+    check_tagged(verifier, ref, layout->base_bytes + 8 * i, tagging);
 }
 
 static void scan_plain(struct mm_verifier *verifier, struct mm_ref ref,
@@ -261,7 +351,15 @@ static void scan(struct mm_verifier *verifier, struct mm_ref ref)
   const uint32_t *words = mm_address(ref);
   const struct mm_layout *layout =
       (const struct mm_layout *)(uintptr_t)words[0];
-  if (layout->kind == MM_KIND_PLAIN || layout->kind == MM_KIND_REFERENCE)
+  if (layout->flags & MM_LAYOUT_OWNED)
+    check_outside(verifier, "owner", &layout->owner, layout->owner);
+  if (layout->kind == MM_KIND_CUSTOM)
+    scan_custom(verifier, ref, layout);
+  else if (layout->kind == MM_KIND_TAGGED_ARRAY)
+    scan_tagged_array(verifier, ref, layout);
+  else if (layout->kind == MM_KIND_PLAIN && layout->flags & MM_LAYOUT_TAGGED)
+    scan_plain_tagged(verifier, ref, layout);
+  else if (layout->kind == MM_KIND_PLAIN || layout->kind == MM_KIND_REFERENCE)
     scan_plain(verifier, ref, layout);
   else if (layout->kind == MM_KIND_REF_ARRAY)
     for (uint64_t i = 0; i < words[2]; i++)
@@ -311,7 +409,7 @@ static void trace_mutator(struct mm_verifier *verifier,
                           struct mm_mutator *mutator)
 {
   struct mm_heap *heap = verifier->heap;
-  struct root_check check = {{check_root}, verifier, mutator};
+  struct root_check check = {{.slot = check_root}, verifier, mutator};
   uint64_t faults = verifier->faults;
   for (struct mm_scope *scope = mutator->scopes; scope; scope = scope->outer)
     for (size_t i = 0; i < scope->count; i++)
@@ -324,7 +422,7 @@ static void trace_mutator(struct mm_verifier *verifier,
 static void trace(struct mm_verifier *verifier)
 {
   struct mm_heap *heap = verifier->heap;
-  struct root_check globals = {{check_root}, verifier, NULL};
+  struct root_check globals = {{.slot = check_root}, verifier, NULL};
   heap->binding.visit_global_roots(heap->host, &globals.visitor);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     trace_mutator(verifier, m);

@@ -9,6 +9,8 @@
 
 #include <inttypes.h>
 
+#include "mm/gc/languages_internal.h"
+#include "mm/gc/scan_internal.h"
 #include "mm/gc/verifier_internal.h"
 
 /* The word that poison shows as, wherever it is read. */
@@ -22,8 +24,13 @@ static const char *shape_fault(const struct mm_layout *layout)
   case MM_KIND_REFERENCE:
     if (base < MM_HEADER_BYTES || base % MM_OBJECT_ALIGN != 0)
       return "its class has an impossible size";
+    if (layout->flags & MM_LAYOUT_TAGGED && !mm_language_is_known(layout))
+      return "its class is of an unknown language";
     if (layout->flags & MM_LAYOUT_WIDE_MAP)
       return layout->wide_ref_map ? NULL : "its class lacks its map";
+    if (layout->flags & MM_LAYOUT_TAGGED &&
+        layout->ref_map & UINT64_C(0xaaaaaaaaaaaaaaaa))
+      return "its class has a tagged slot that is not aligned";
     return layout->ref_map & 3 ? "its class has a reference in the header"
                                : NULL;
   case MM_KIND_REF_ARRAY:
@@ -39,7 +46,16 @@ static const char *shape_fault(const struct mm_layout *layout)
     return base == MM_STRING_BASE ? NULL : "its class has an impossible base";
   case MM_KIND_FILLER:
     return NULL;
-  default: /* no language that could size it is registered */
+  case MM_KIND_TAGGED_ARRAY:
+    if (!mm_language_is_known(layout))
+      return "its class is of an unknown language";
+    return base == MM_ARRAY_BASE_WIDE && layout->elem_log2 == 3
+               ? NULL
+               : "its class has an impossible element";
+  case MM_KIND_CUSTOM:
+    return mm_language_is_known(layout) ? NULL
+                                        : "its class is of an unknown language";
+  default:
     return "its class is of an unknown kind";
   }
 }
@@ -68,10 +84,14 @@ uint64_t mm_verify_bytes(uintptr_t address)
   switch (layout->kind) {
   case MM_KIND_REF_ARRAY:
   case MM_KIND_DATA_ARRAY:
+  case MM_KIND_TAGGED_ARRAY:
     bytes += (uint64_t)words[2] << layout->elem_log2;
     break;
   case MM_KIND_STRING:
     bytes += (uint64_t)(words[2] >> 1) << (words[2] & 1);
+    break;
+  case MM_KIND_CUSTOM:
+    bytes = mm_size_custom(words, layout);
     break;
   case MM_KIND_FILLER:
     if (bytes != MM_OBJECT_ALIGN)

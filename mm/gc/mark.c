@@ -92,6 +92,37 @@ static MM_ALWAYS_INLINE bool mark(struct marker *marker, struct mm_ref ref)
                      (uint64_t)1 << (granule & 63), marker->stack.parallel);
 }
 
+/* What is special is scanned out of line, with the worker's own stack, so that
+   the address of the marker does not escape. */
+static void push_special(void *context, struct mm_ref *slot)
+{
+  if (!mm_is_null(*slot))
+    mm_trace_push(context, mm_trace_entry(*slot, 0));
+}
+
+static __attribute__((noinline)) void scan_special(struct mm_worker *worker,
+                                                   uint64_t entry)
+{
+  void *at = mm_address(mm_trace_ref(entry));
+  const struct mm_layout *layout = mm_layout_of(mm_trace_ref(entry));
+  uint32_t chunk = mm_trace_chunk(entry), from = chunk * MM_SCAN_CHUNK;
+  bool goes_on;
+  uint32_t to = mm_chunk_end(layout, at, from, &goes_on);
+  if (goes_on && !mm_breaks(worker->heap, MM_FAULT_CHUNK))
+    mm_trace_push(worker, mm_trace_entry(mm_trace_ref(entry), chunk + 1));
+  struct mm_special how = {
+      .visit = push_special, .context = worker, .heap = worker->heap};
+  mm_scan_special(at, layout, from, to, &how);
+}
+
+static MM_ALWAYS_INLINE void process_special(struct marker *marker,
+                                             uint64_t entry)
+{
+  mm_tracer_save(&marker->stack);
+  scan_special(marker->stack.worker, entry);
+  mm_tracer_load(&marker->stack);
+}
+
 /* Marks and scans what an entry stands for.  The later chunks of an array
    were marked with its first. */
 static MM_ALWAYS_INLINE void process(struct marker *marker, uint64_t entry)
@@ -106,15 +137,21 @@ static MM_ALWAYS_INLINE void process(struct marker *marker, uint64_t entry)
     MM_ASSERT(!mm_header_is_visited(mm_header_load(ref)));
     marker->objects++;
     marker->bytes += mm_size_with(mm_address(ref), layout);
-    if (layout->kind == MM_KIND_PLAIN) {
-      mm_scan_plain(mm_address(ref), layout, push_slot, marker);
+    if (__builtin_expect(mm_is_simple(layout), 1)) {
+      mm_scan_word(mm_address(ref), layout->ref_map, push_slot, marker);
       return;
     }
-    if (layout->kind != MM_KIND_REF_ARRAY)
+    if (!mm_has_slots(layout))
       return;
+  } else {
+    layout = mm_layout_of(ref);
   }
-  MM_ASSERT(mm_layout_of(ref)->kind == MM_KIND_REF_ARRAY);
-  scan_chunk(marker, entry);
+  if (mm_is_special(layout))
+    process_special(marker, entry);
+  else if (layout->kind == MM_KIND_PLAIN)
+    mm_scan_plain(mm_address(ref), layout, push_slot, marker);
+  else
+    scan_chunk(marker, entry);
 }
 
 static MM_ALWAYS_INLINE void drain(struct mm_worker *worker, bool parallel)
@@ -169,7 +206,7 @@ static void mark_goal(struct mm_worker *worker)
 {
   mm_trace_stack_reset(&worker->stack);
   if (worker->index == 0) {
-    struct root_visitor visitor = {{visit_root}, worker};
+    struct root_visitor visitor = {{.slot = visit_root}, worker};
     mm_roots_visit(worker->heap, &visitor.visitor);
   }
   if (worker->workers->active > 1)
@@ -198,7 +235,7 @@ static void rescan_goal(struct mm_worker *worker)
 {
   struct mm_heap *heap = worker->heap;
   mm_trace_stack_reset(&worker->stack);
-  struct root_visitor visitor = {{visit_root}, worker};
+  struct root_visitor visitor = {{.slot = visit_root}, worker};
   mm_roots_visit(heap, &visitor.visitor);
   drain_alone(worker);
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {

@@ -39,12 +39,18 @@ struct fifo {
   unsigned next, held;
 };
 
-static void push_slot(void *context, struct mm_ref *slot)
+static void push_value(void *context, struct mm_ref *slot, struct mm_ref value)
 {
   struct mm_worker *marker = context;
+  (void)slot;
+  if (!mm_is_null(value) && mm_cycle_covers(marker->heap, value))
+    mm_trace_push(marker, mm_trace_entry(value, 0));
+}
+
+static void push_slot(void *context, struct mm_ref *slot)
+{
   struct mm_ref ref = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
-  if (!mm_is_null(ref) && mm_cycle_covers(marker->heap, ref))
-    mm_trace_push(marker, mm_trace_entry(ref, 0));
+  push_value(context, slot, ref);
 }
 
 static void scan_chunk(struct mm_worker *marker, uint64_t entry)
@@ -60,6 +66,22 @@ static void scan_chunk(struct mm_worker *marker, uint64_t entry)
   mm_scan_elements(mm_address(ref), from, to, push_slot, marker);
 }
 
+static void scan_special(struct mm_worker *marker, uint64_t entry)
+{
+  void *at = mm_address(mm_trace_ref(entry));
+  const struct mm_layout *layout = mm_layout_of(mm_trace_ref(entry));
+  uint32_t chunk = mm_trace_chunk(entry), from = chunk * MM_SCAN_CHUNK;
+  bool goes_on;
+  uint32_t to = mm_chunk_end(layout, at, from, &goes_on);
+  if (goes_on && !mm_breaks(marker->heap, MM_FAULT_CHUNK))
+    mm_trace_push(marker, mm_trace_entry(mm_trace_ref(entry), chunk + 1));
+  struct mm_special how = {.visit = push_slot,
+                           .value = push_value,
+                           .context = marker,
+                           .heap = marker->heap};
+  mm_scan_special(at, layout, from, to, &how);
+}
+
 static void count(struct mm_worker *marker, struct mm_ref ref, uint64_t bytes)
 {
   struct mm_regions *regions = &marker->heap->regions;
@@ -72,19 +94,27 @@ static void count(struct mm_worker *marker, struct mm_ref ref, uint64_t bytes)
 static void process(struct mm_worker *marker, uint64_t entry)
 {
   struct mm_ref ref = mm_trace_ref(entry);
+  const struct mm_layout *layout;
   if (mm_trace_chunk(entry) == 0) {
     if (!mm_mark(marker->heap, ref, true))
       return;
-    const struct mm_layout *layout = mm_layout_of(ref);
+    layout = mm_layout_of(ref);
     count(marker, ref, mm_size_with(mm_address(ref), layout));
-    if (layout->kind == MM_KIND_PLAIN) {
-      mm_scan_plain(mm_address(ref), layout, push_slot, marker);
+    if (__builtin_expect(mm_is_simple(layout), 1)) {
+      mm_scan_word(mm_address(ref), layout->ref_map, push_slot, marker);
       return;
     }
-    if (layout->kind != MM_KIND_REF_ARRAY)
+    if (!mm_has_slots(layout))
       return;
+  } else {
+    layout = mm_layout_of(ref);
   }
-  scan_chunk(marker, entry);
+  if (mm_is_special(layout))
+    scan_special(marker, entry);
+  else if (layout->kind == MM_KIND_PLAIN)
+    mm_scan_plain(mm_address(ref), layout, push_slot, marker);
+  else
+    scan_chunk(marker, entry);
 }
 
 static bool pop(struct mm_trace_stack *stack, uint64_t *entry)
@@ -191,7 +221,7 @@ void mm_marker_take_roots(struct mm_heap *heap)
   marker->stack.oldest = marker->stack.next = 0; /* of a cycle given up */
   marker->stack_overflowed = false;
   marker->live_objects = marker->live_bytes = 0;
-  struct root_visitor visitor = {{visit_root}, marker};
+  struct root_visitor visitor = {{.slot = visit_root}, marker};
   mm_roots_visit(heap, &visitor.visitor);
 }
 

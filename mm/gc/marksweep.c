@@ -22,9 +22,11 @@
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/space/large_internal.h"
+#include "mm/space/metadata_internal.h"
 
 static void prepare(struct mm_heap *heap)
 {
+  mm_metadata_settle(heap);
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     uint8_t kind = heap->regions.table[i].kind;
     MM_ASSERT(kind != MM_REGION_SMALL);
@@ -55,6 +57,7 @@ static void visit_weak(struct mm_heap *heap)
 {
   struct weak_visitor visitor = {{keep_weak}, heap};
   mm_weak_visit(heap, &visitor.visitor);
+  mm_owners_sweep(heap, false);
 }
 
 static void sweep(struct mm_heap *heap)
@@ -71,6 +74,7 @@ void mm_mark_sweep(struct mm_heap *heap, unsigned active)
   mm_mark_phase(heap, active);
   mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep);
+  mm_metadata_collected(heap);
 }
 
 /* What the cycle did not have to mark lives. */
@@ -85,6 +89,7 @@ static void visit_weak_after_cycle(struct mm_heap *heap)
 {
   struct weak_visitor visitor = {{keep_weak_uncovered}, heap};
   mm_weak_visit(heap, &visitor.visitor);
+  mm_owners_sweep(heap, true);
 }
 
 void mm_mark_sweep_finish(struct mm_heap *heap)
@@ -92,4 +97,5 @@ void mm_mark_sweep_finish(struct mm_heap *heap)
   mm_mark_verify(heap, false);
   mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak_after_cycle);
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep);
+  mm_metadata_collected(heap);
 }

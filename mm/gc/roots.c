@@ -7,6 +7,7 @@
 
 #include "mm/gc/roots_internal.h"
 
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/refs/scope_internal.h"
 
@@ -43,8 +44,37 @@ static void visit_unless_broken(struct mm_root_visitor *visitor,
 
 void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
 {
-  struct root_filter filter = {{visit_unless_broken}, heap, visitor};
+  struct root_filter filter = {
+      {visit_unless_broken, visitor->keeps_old}, heap, visitor};
   visit_all(heap, heap->options.faults ? &filter.visitor : visitor);
+}
+
+/* Owners of classes -------------------------------------------------------- */
+
+struct owner_visitor {
+  struct mm_owner_visitor visitor; /* first: the host gets its address */
+  struct mm_heap *heap;
+};
+
+static bool is_marked(struct mm_owner_visitor *visitor, struct mm_ref owner)
+{
+  return mm_is_marked(((struct owner_visitor *)visitor)->heap, owner);
+}
+
+/* What the cycle did not have to mark lives. */
+static bool is_marked_or_new(struct mm_owner_visitor *visitor,
+                             struct mm_ref owner)
+{
+  struct mm_heap *heap = ((struct owner_visitor *)visitor)->heap;
+  return !mm_cycle_covers(heap, owner) || mm_is_marked(heap, owner);
+}
+
+void mm_owners_sweep(struct mm_heap *heap, bool by_cycle)
+{
+  struct owner_visitor visitor = {{by_cycle ? is_marked_or_new : is_marked},
+                                  heap};
+  if (heap->binding.sweep_owners)
+    heap->binding.sweep_owners(heap->host, &visitor.visitor);
 }
 
 /* Weak tables -------------------------------------------------------------- */

@@ -14,4 +14,8 @@ void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor);
 /* Once everything that the strong roots reach has been found. */
 void mm_weak_visit(struct mm_heap *heap, struct mm_weak_visitor *visitor);
 
+/* After the weak tables, in a collection of the whole heap; mark bits of what
+   does not move are valid.  `by_cycle': what came to be meanwhile lives. */
+void mm_owners_sweep(struct mm_heap *heap, bool by_cycle);
+
 #endif

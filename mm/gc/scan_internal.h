@@ -4,9 +4,13 @@
  * loop with the visitor known, so that a plain object costs a loop over the
  * set bits of its map and no call.
  *
- * Layouts of kind MM_KIND_REFERENCE and MM_KIND_CUSTOM belong to the reference
- * processor and to languages, which this version lacks; meeting one here is
- * an internal failure (the allocator refuses them first).
+ * What languages bring along (tagged slots, custom objects, owners) is special:
+ * scanned out of line, in languages.c.  A plain object is told from it by one
+ * test (mm_is_simple).
+ *
+ * Layouts of kind MM_KIND_REFERENCE belong to the reference processor, which
+ * this version lacks; meeting one here is an internal failure (the allocator
+ * refuses them first).
  *
  * Arrays are scanned MM_SCAN_CHUNK slots at a time, so that one large array
  * can be shared between workers and needs no room on a stack.
@@ -17,11 +21,29 @@
 #include "mm/object.h"
 
 #include <stddef.h>
+#include <string.h>
 
 enum { MM_SCAN_CHUNK = 1024 };
 
+enum {
+  MM_LAYOUT_NOT_SIMPLE =
+      MM_LAYOUT_WIDE_MAP | MM_LAYOUT_TAGGED | MM_LAYOUT_OWNED,
+};
+
+_Static_assert(MM_KIND_PLAIN == 0 && offsetof(struct mm_layout, flags) ==
+                                         offsetof(struct mm_layout, kind) + 3,
+               "mm_is_simple reads both at once");
+
 /* Called for each reference slot of an object; `slot` may be rewritten. */
 typedef void mm_slot_visit(void *context, struct mm_ref *slot);
+
+/* Called beside mutators for a tagged slot, with the reference that was in it;
+   only it is a reference. */
+typedef void mm_value_visit(void *context, struct mm_ref *slot,
+                            struct mm_ref value);
+
+/* Cold half of mm_size_with: asks the language. */
+uint64_t mm_size_custom(const void *at, const struct mm_layout *layout);
 
 /* Cold half of mm_size_with: fails. */
 uint64_t mm_size_unknown(const struct mm_layout *layout)
@@ -37,6 +59,7 @@ static inline uint64_t mm_size_with(const void *at,
     return layout->base_bytes;
   case MM_KIND_REF_ARRAY:
   case MM_KIND_DATA_ARRAY:
+  case MM_KIND_TAGGED_ARRAY:
     length = *(const uint32_t *)((const char *)at + MM_ARRAY_LENGTH_OFFSET);
     return mm_array_bytes(layout, length);
   case MM_KIND_STRING:
@@ -46,8 +69,9 @@ static inline uint64_t mm_size_with(const void *at,
     if (layout->base_bytes == MM_OBJECT_ALIGN)
       return MM_OBJECT_ALIGN;
     return *(const uint32_t *)((const char *)at + MM_ARRAY_LENGTH_OFFSET);
-  case MM_KIND_REFERENCE:
   case MM_KIND_CUSTOM:
+    return mm_size_custom(at, layout);
+  case MM_KIND_REFERENCE:
     break;
   }
   return mm_size_unknown(layout);
@@ -89,12 +113,68 @@ mm_scan_plain(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
                  context);
 }
 
-/* Can an object of this layout hold references at all? */
+/* Can an object of this layout hold references at all, or keep an owner? */
 static inline bool mm_has_slots(const struct mm_layout *layout)
 {
   if (layout->kind == MM_KIND_PLAIN)
-    return layout->ref_map != 0 || (layout->flags & MM_LAYOUT_WIDE_MAP);
-  return layout->kind == MM_KIND_REF_ARRAY;
+    return layout->ref_map != 0 ||
+           (layout->flags & (MM_LAYOUT_WIDE_MAP | MM_LAYOUT_OWNED));
+  return layout->kind == MM_KIND_REF_ARRAY || layout->kind >= MM_KIND_CUSTOM ||
+         (layout->flags & MM_LAYOUT_OWNED);
+}
+
+/* Is it plain, without anything special, its map one word?  One test. */
+static inline bool mm_is_simple(const struct mm_layout *layout)
+{
+  struct mm_layout mask = {.kind = UINT8_MAX, .flags = MM_LAYOUT_NOT_SIMPLE};
+  size_t offset = offsetof(struct mm_layout, kind);
+  uint32_t bits, of_interest;
+  memcpy(&bits, (const char *)layout + offset, sizeof bits);
+  memcpy(&of_interest, (const char *)&mask + offset, sizeof of_interest);
+  return (bits & of_interest) == 0;
+}
+
+/* Is it to be scanned by mm_scan_special? */
+static inline bool mm_is_special(const struct mm_layout *layout)
+{
+  return layout->kind >= MM_KIND_CUSTOM ||
+         (layout->flags & (MM_LAYOUT_TAGGED | MM_LAYOUT_OWNED));
+}
+
+/* How to scan what is special.  World stopped, or with `value'. */
+struct mm_special {
+  mm_slot_visit *visit;
+  mm_value_visit *value; /* of tagged slots; null: visit */
+  void *context;
+  struct mm_heap *heap; /* for planted faults; null: none */
+  bool skips_owner;     /* old objects are not traced */
+  uintptr_t start, end; /* slots that are wanted; end 0: all */
+};
+
+/* The slots of an object; of an array, those of the elements [from, to), and
+   the owner if there is the first among them or none. */
+void mm_scan_special(void *at, const struct mm_layout *layout, uint32_t from,
+                     uint32_t to, const struct mm_special *how);
+
+/* The end of a chunk; *goes_on: it is not the last one. */
+static inline uint32_t mm_chunk_end(const struct mm_layout *layout, void *at,
+                                    uint32_t from, bool *goes_on)
+{
+  *goes_on = false;
+  if (layout->kind != MM_KIND_REF_ARRAY && layout->kind != MM_KIND_TAGGED_ARRAY)
+    return from;
+  uint32_t to = *(uint32_t *)((char *)at + MM_ARRAY_LENGTH_OFFSET);
+  *goes_on = to - from > MM_SCAN_CHUNK;
+  return *goes_on ? from + MM_SCAN_CHUNK : to;
+}
+
+/* All slots, with the world stopped. */
+static inline void mm_scan_special_whole(void *at,
+                                         const struct mm_layout *layout,
+                                         mm_slot_visit *visit, void *context)
+{
+  struct mm_special how = {.visit = visit, .context = context};
+  mm_scan_special(at, layout, 0, UINT32_MAX, &how);
 }
 
 /* Slots [from, to) of a reference array. */
@@ -107,12 +187,14 @@ mm_scan_elements(void *at, uint32_t from, uint32_t to, mm_slot_visit *visit,
     visit(context, &slots[i]);
 }
 
-/* All reference slots of any object. */
+/* All reference slots of any object.  World stopped. */
 static inline __attribute__((always_inline)) void
 mm_scan_object(void *at, const struct mm_layout *layout, mm_slot_visit *visit,
                void *context)
 {
-  if (layout->kind == MM_KIND_PLAIN)
+  if (mm_is_special(layout))
+    mm_scan_special_whole(at, layout, visit, context);
+  else if (layout->kind == MM_KIND_PLAIN)
     mm_scan_plain(at, layout, visit, context);
   else if (layout->kind == MM_KIND_REF_ARRAY)
     mm_scan_elements(at, 0, *(uint32_t *)((char *)at + MM_ARRAY_LENGTH_OFFSET),

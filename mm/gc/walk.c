@@ -62,10 +62,9 @@ static bool may_go_on(struct walk *walk)
   return mm_marker_check(walk->heap, walk->cycle);
 }
 
-static void visit_slot(void *context, struct mm_ref *slot)
+static void visit_value(void *context, struct mm_ref *slot, struct mm_ref ref)
 {
   struct mm_heap *heap = context;
-  struct mm_ref ref = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
   if (mm_is_null(ref))
     return;
   uint32_t index = mm_region_index(&heap->regions, (uintptr_t)mm_address(ref));
@@ -73,6 +72,56 @@ static void visit_slot(void *context, struct mm_ref *slot)
       MM_TRACE_CANDIDATE)
     mm_candidate_remember(heap, index, mm_card_of(heap, (uintptr_t)slot),
                           false);
+}
+
+static void visit_slot(void *context, struct mm_ref *slot)
+{
+  struct mm_ref ref = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
+  visit_value(context, slot, ref);
+}
+
+/* What owners hold outside of the heap are roots of the pauses that evacuate
+   candidates. */
+static void visit_inside(void *context, struct mm_ref *slot)
+{
+  const struct mm_heap *heap = context;
+  if (mm_regions_contain(&heap->regions, (uintptr_t)slot))
+    visit_slot(context, slot);
+}
+
+static void visit_value_inside(void *context, struct mm_ref *slot,
+                               struct mm_ref value)
+{
+  const struct mm_heap *heap = context;
+  if (mm_regions_contain(&heap->regions, (uintptr_t)slot))
+    visit_value(context, slot, value);
+}
+
+/* Owners do not move, and so are in no candidate. */
+static void scan_special(struct mm_heap *heap, void *at,
+                         const struct mm_layout *layout, uint32_t from,
+                         uint32_t to)
+{
+  struct mm_special how = {.visit = visit_inside,
+                           .value = visit_value_inside,
+                           .context = heap,
+                           .skips_owner = true};
+  mm_scan_special(at, layout, from, to, &how);
+}
+
+static bool walk_special(struct walk *walk, struct mm_ref ref)
+{
+  const struct mm_layout *layout = mm_layout_of(ref);
+  bool goes_on = true;
+  for (uint32_t from = 0, to; goes_on; from = to) {
+    to = mm_chunk_end(layout, mm_address(ref), from, &goes_on);
+    scan_special(walk->heap, mm_address(ref), layout, from, to);
+    if (goes_on)
+      walk->until_look = 1;
+    if (!may_go_on(walk))
+      return false;
+  }
+  return true;
 }
 
 static bool walk_array(struct walk *walk, struct mm_ref ref)
@@ -91,7 +140,11 @@ static bool walk_array(struct walk *walk, struct mm_ref ref)
 static bool walk_object(struct walk *walk, struct mm_ref ref)
 {
   const struct mm_layout *layout = mm_layout_of(ref);
-  if (layout->kind == MM_KIND_PLAIN)
+  if (__builtin_expect(mm_is_simple(layout), 1))
+    mm_scan_word(mm_address(ref), layout->ref_map, visit_slot, walk->heap);
+  else if (mm_is_special(layout))
+    return walk_special(walk, ref);
+  else if (layout->kind == MM_KIND_PLAIN)
     mm_scan_plain(mm_address(ref), layout, visit_slot, walk->heap);
   else if (layout->kind == MM_KIND_REF_ARRAY)
     return walk_array(walk, ref);
@@ -289,7 +342,10 @@ static void see_piece(struct mm_heap *heap, uint32_t index)
     uintptr_t end = at + mm_size_with((void *)at, layout);
     if (mm_card_is_first(at, end))
       mm_card_note_first(heap, at, end);
-    mm_scan_object((void *)at, layout, visit_slot, heap);
+    if (mm_is_special(layout))
+      scan_special(heap, (void *)at, layout, 0, UINT32_MAX);
+    else
+      mm_scan_object((void *)at, layout, visit_slot, heap);
     at = end;
   }
   mm_cards_reveal(heap, start, at);

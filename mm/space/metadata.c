@@ -59,19 +59,19 @@ static enum mm_status commit_to(struct mm_metadata_space *space, uintptr_t need)
 static void *take(struct mm_arena_source *source, size_t bytes)
 {
   struct mm_metadata_space *space = space_of(source);
+  void *reused = mm_metadata_take_span(space, bytes);
+  if (reused)
+    return reused;
   if (bytes > mm_bump_left(&space->memory) ||
       commit_to(space, space->memory.cursor + bytes) != MM_OK)
     return NULL;
   return (void *)mm_bump_alloc(&space->memory, bytes);
 }
 
-/* Chunks come back only when the whole reservation goes. */
 static void give(struct mm_arena_source *source, void *chunk, size_t bytes)
 {
   MM_ASSERT((uintptr_t)chunk + bytes <= space_of(source)->memory.cursor);
-  (void)source;
-  (void)chunk;
-  (void)bytes;
+  mm_metadata_give_span(space_of(source), chunk, bytes);
 }
 
 /* A limit on address space is for the heap, mainly. */
@@ -153,6 +153,7 @@ void mm_metadata_destroy(struct mm_heap *heap)
   uintptr_t base = space->memory.start;
   if (base == 0)
     return;
+  mm_metadata_destroy_arenas(space);
   mm_arena_destroy(space->arena);
   mm_native_charge(MM_PURPOSE_METADATA, -(int64_t)(space->committed - base));
   mm_os_release((void *)base, space->memory.limit - base);
@@ -179,6 +180,7 @@ void mm_metadata_stat(struct mm_heap *heap, struct mm_metadata_stat *stat)
   stat->reserved_bytes = space->memory.limit - space->memory.start;
   stat->committed_bytes = space->committed - space->memory.start;
   stat->requested_bytes = space->requested_bytes;
+  mm_metadata_add_arenas(space, stat);
   pthread_mutex_unlock(&space->lock);
 }
 
@@ -187,6 +189,8 @@ const char *mm_metadata_check(struct mm_heap *heap)
   struct mm_metadata_space *space = &heap->metadata;
   pthread_mutex_lock(&space->lock);
   const char *wrong = mm_allocator_check(mm_arena_base(space->arena));
+  if (!wrong)
+    wrong = mm_metadata_check_arenas(space);
   pthread_mutex_unlock(&space->lock);
   return wrong;
 }

@@ -6,7 +6,10 @@
  *   memory.start      cursor   committed                      limit
  *   | chunk | chunk | chunk |.......|      reserved             |
  *
- * Its own lock: any thread, at any time.  Freed as a whole with the heap.
+ * The arena is freed as a whole with the heap; arenas of owners, from the same
+ * reservation, when they are destroyed (metadata_arenas.c).
+ *
+ * Its own lock: any thread, at any time.
  */
 #ifndef MM_SPACE_METADATA_INTERNAL_H
 #define MM_SPACE_METADATA_INTERNAL_H
@@ -30,6 +33,23 @@ void mm_metadata_stat(struct mm_heap *heap, struct mm_metadata_stat *stat);
 
 /* Null, or what is wrong. */
 const char *mm_metadata_check(struct mm_heap *heap);
+
+/* World stopped, before mark bits are cleared: what died before and was not
+   swept yet may be of classes whose metadata is to be freed. */
+void mm_metadata_settle(struct mm_heap *heap);
+
+/* World stopped: a collection of the whole heap has ended. */
+void mm_metadata_collected(struct mm_heap *heap);
+
+/* Between the two files.  A chunk for an arena, from what is free below the
+   cursor, or null; and back.  Under the lock. */
+void *mm_metadata_take_span(struct mm_metadata_space *space, size_t bytes);
+void mm_metadata_give_span(struct mm_metadata_space *space, void *at,
+                           size_t bytes);
+void mm_metadata_add_arenas(struct mm_metadata_space *space,
+                            struct mm_metadata_stat *stat);
+const char *mm_metadata_check_arenas(struct mm_metadata_space *space);
+void mm_metadata_destroy_arenas(struct mm_metadata_space *space);
 
 /* Gives everything back; harmless when mm_metadata_init failed. */
 void mm_metadata_destroy(struct mm_heap *heap);

@@ -53,6 +53,7 @@ static uint64_t requested_bytes(const void *at, const struct mm_layout *layout)
   switch ((enum mm_kind)layout->kind) {
   case MM_KIND_REF_ARRAY:
   case MM_KIND_DATA_ARRAY:
+  case MM_KIND_TAGGED_ARRAY:
     length = mm_length_word(mm_ref_at(at));
     return layout->base_bytes + ((uint64_t)length << layout->elem_log2);
   case MM_KIND_STRING:

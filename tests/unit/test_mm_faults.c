@@ -19,7 +19,7 @@
 #include "mm/gc/candidates_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/native.h"
-#include "tests/unit/mm_fixture.h"
+#include "tests/unit/language_fixture.h"
 
 /* Plans and kinds of collection. */
 enum {
@@ -437,6 +437,73 @@ static void dead_objects_beside_live_ones(void)
                                   FIXTURE_LEFT)) == (int64_t)k);
 }
 
+/* Languages. */
+
+static struct language l;
+
+static void tagged_references(void)
+{
+  enum { LENGTH = 2000 };
+  language_open(&l, &f);
+  make_garbage(100);
+  size_t vector = fixture_push(&f.main, language_vector(&l, LENGTH));
+  for (uint32_t i = 0; i < LENGTH; i++) {
+    uint64_t value = language_ref(numbered(i));
+    language_set_element(&l, fixture_at(&f.main, vector), i, value);
+  }
+  collect();
+  collect();
+  for (uint32_t i = 0; i < LENGTH; i++)
+    require(fixture_value(language_to_ref(
+                language_element(fixture_at(&f.main, vector), i))) == i);
+}
+
+static void custom_objects(void)
+{
+  language_open(&l, &f);
+  make_garbage(100);
+  size_t box = fixture_push(&f.main, language_box(&l, 10, 0));
+  for (uint32_t i = 0; i < 10; i++) {
+    uint64_t value = language_ref(numbered(i));
+    language_set(&l, fixture_at(&f.main, box), LANGUAGE_BOX_SLOTS + 8 * i,
+                 value);
+  }
+  collect();
+  collect();
+  for (uint32_t i = 0; i < 10; i++)
+    require(fixture_value(language_to_ref(language_get(
+                fixture_at(&f.main, box), LANGUAGE_BOX_SLOTS + 8 * i))) == i);
+}
+
+static void an_owner_that_only_an_instance_keeps(void)
+{
+  language_open(&l, &f);
+  unsigned loader = language_load(&l);
+  fixture_push(&f.main, language_pair_of(&l, loader));
+  fixture_put(&f.main, 0, MM_NULL);
+  collect();
+  require(l.loaders_died == 0);
+}
+
+static void a_tagged_reference_that_is_overwritten(void)
+{
+  language_open(&l, &f);
+  for (int i = 0; i < 10; i++) {
+    uint64_t car = language_ref(numbered(i));
+    fixture_push(&f.main, language_cons(&l, car, car));
+  }
+  start_cycle();
+  for (size_t i = 0; i < 10; i++) {
+    struct mm_ref cons = fixture_at(&f.main, i);
+    fixture_push(&f.main, language_to_ref(language_get(cons, LANGUAGE_CAR)));
+    language_set(&l, cons, LANGUAGE_CAR, language_number(1));
+    language_set(&l, cons, LANGUAGE_CDR, language_number(2));
+  }
+  finish_cycle();
+  for (size_t i = 0; i < 10; i++)
+    require(fixture_value(fixture_at(&f.main, 10 + i)) == (int64_t)i);
+}
+
 /* The table -----------------------------------------------------------------
  */
 
@@ -456,6 +523,12 @@ static const struct scenario {
     [MM_FAULT_WEAK_STALE] = {weak_entries, MOVING | YOUNG, "weak root"},
     [MM_FAULT_CHUNK] = {large_arrays, WAYS, "Pair"},
     [MM_FAULT_OVERFLOW] = {full_stacks, WAYS, "Pair"},
+    [MM_FAULT_TAGGED] = {tagged_references, WAYS, NULL},
+    [MM_FAULT_CUSTOM] = {custom_objects, WAYS & ~YOUNG, NULL},
+    [MM_FAULT_OWNER] = {an_owner_that_only_an_instance_keeps, ALL | CYCLE,
+                        NULL},
+    [MM_FAULT_TAGGED_OLD] = {a_tagged_reference_that_is_overwritten, CYCLE,
+                             "reachable and not marked"},
     [MM_FAULT_MARK_BIT] = {lists, COMPACT | FIXED, "reachable and not marked"},
     [MM_FAULT_FORWARD] = {lists, EVACUATE, "it points into a free region"},
     [MM_FAULT_COPY_CLASS] = {objects_without_references, EVACUATE,

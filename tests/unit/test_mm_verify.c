@@ -285,7 +285,7 @@ START_TEST(impossible_classes_are_found)
       {{.base_bytes = 12, .kind = MM_KIND_DATA_ARRAY, .elem_log2 = 3},
        "impossible element"},
       {{.base_bytes = 12, .kind = MM_KIND_STRING}, "impossible base"},
-      {{.base_bytes = 8, .kind = MM_KIND_CUSTOM}, "unknown kind"},
+      {{.base_bytes = 8, .kind = MM_KIND_CUSTOM}, "unknown language"},
       {{.base_bytes = 8, .kind = 99}, "unknown kind"},
   };
   struct mm_layout *layout = mm_metadata_alloc(f.heap, sizeof *layout);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the collector asks of languages; see languages.c. */
+#ifndef MM_LANGUAGES_INTERNAL_H
+#define MM_LANGUAGES_INTERNAL_H
+
+#include "mm/language.h"
+
+/* Has the layout's language been registered? */
+bool mm_language_is_known(const struct mm_layout *layout);
+
+/* The tagging of a layout's language, which has to be known. */
+struct mm_tagging mm_language_tagging(const struct mm_layout *layout);
+
+/* The same; all 0 if the language has none. */
+struct mm_tagging mm_language_tagging_or_none(const struct mm_layout *layout);
+
+/* Calls the language's scan, if it has one. */
+void mm_custom_scan(void *at, const struct mm_layout *layout,
+                    struct mm_slot_visitor *visitor);
+
+#endif
