@@ -26,12 +26,6 @@ static inline uint64_t mm_fault_bit(enum mm_fault fault)
 }
 
 /* Does it break compiled code, and nothing where there is none? */
-/* Those from here on are of the host's own code. */
-static inline bool mm_fault_is_hosts(enum mm_fault fault)
-{
-  return fault >= MM_FAULT_FRAME_LOADER;
-}
-
 static inline bool mm_fault_is_compilers(enum mm_fault fault)
 {
   return fault >= MM_FAULT_JIT_SPILL;

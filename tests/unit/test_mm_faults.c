@@ -755,7 +755,7 @@ int main(int argc, char **argv)
     return run_scenario();
   }
   TCase *tests = tcase_create("faults");
-  /* The rest are the host's (mm_fault_is_hosts), which programs show
+  /* The rest are the host's and its compiler's, which programs show
      (tests/run/check-faults), and test_jit_entry. */
   tcase_add_loop_test(tests, every_fault_is_caught_and_nothing_else, 0,
                       MM_FAULT_FRAME_LOADER);

@@ -39,8 +39,9 @@ struct core {
   } threads;
   uint32_t run_index; /* of panda.Thread.run in tables of virtual methods */
   struct vm_loader_counts loaders; /* lock LINK, or the world stopped */
-  uint64_t settled_bytes; /* of loaders, when dead ones were last taken down;
-                             atomic */
+  uint64_t settled_bytes; /* atomic; of loaders, when dead ones were last
+                             taken down */
+  uint64_t taken_bytes;   /* atomic; metadata of loaders since then */
   struct mm_ref refusal_texts[MM_REFUSAL_COUNT],
       stack_overflow_text; /* roots */
 };

@@ -81,6 +81,10 @@ struct vm_loader *vm_loader_of(struct mm_ref object);
 /* Destroys one that was not published, or whose classes nothing uses. */
 void vm_loader_destroy(struct vm_loader *loader);
 
+/* When memory ran out: collects until that of dead loaders can be had again.
+   Safepoint. */
+void vm_loaders_make_room(struct vm_thread *thread);
+
 /* A method that runs, or is about to be compiled, keeps its loader: visits that
    as a root. */
 void vm_loader_visit_of(const struct vm_method *method,

@@ -23,8 +23,11 @@ enum { LOADED_CLASSES = 8 };
 
 void *vm_loader_metadata(struct vm_loader *loader, size_t bytes)
 {
-  return loader->metadata ? mm_metadata_arena_alloc(loader->metadata, bytes)
-                          : mm_metadata_alloc(loader->vm->heap, bytes);
+  if (!loader->metadata)
+    return mm_metadata_alloc(loader->vm->heap, bytes);
+  __atomic_fetch_add(&vm_core_of(loader->vm)->taken_bytes, bytes,
+                     __ATOMIC_RELAXED);
+  return mm_metadata_arena_alloc(loader->metadata, bytes);
 }
 
 struct vm_loader *vm_loader_create(struct vm *vm, size_t class_count)
@@ -87,8 +90,10 @@ void vm_loader_destroy(struct vm_loader *loader)
  * has doubled since dead ones were last taken down, and has grown by more than
  * a few MiB, a collection of the whole heap is asked for; when that did not
  * come in time and it has doubled once more, one is waited for.  (HotSpot's
- * MetaspaceSize is such a mark.)  The bytes are those of the process, which may
- * have several machines; then one collects sooner than it had to.
+ * MetaspaceSize is such a mark.)  Of native memory the bytes are those of the
+ * process, which may have several machines; then one collects sooner than it
+ * had to.  Metadata is counted as it is taken, because modules that were
+ * refused leave some, too, for two collections.
  */
 enum { MARK_BYTES = 4 << 20 };
 
@@ -100,8 +105,9 @@ static uint64_t module_bytes(void)
 
 void vm_loaders_settle(struct vm *vm)
 {
-  __atomic_store_n(&vm_core_of(vm)->settled_bytes, module_bytes(),
-                   __ATOMIC_RELAXED);
+  struct core *core = vm_core_of(vm);
+  __atomic_store_n(&core->settled_bytes, module_bytes(), __ATOMIC_RELAXED);
+  __atomic_store_n(&core->taken_bytes, 0, __ATOMIC_RELAXED);
 }
 
 static void make_room(struct vm_thread *thread)
@@ -109,7 +115,8 @@ static void make_room(struct vm_thread *thread)
   struct core *core = vm_core_of(thread->vm);
   uint64_t mark =
       2 * __atomic_load_n(&core->settled_bytes, __ATOMIC_RELAXED) + MARK_BYTES;
-  uint64_t now = module_bytes();
+  uint64_t now =
+      module_bytes() + __atomic_load_n(&core->taken_bytes, __ATOMIC_RELAXED);
   if (!thread->vm->options.class_unloading || now < mark)
     return;
   if (now < 2 * mark)
@@ -150,6 +157,13 @@ static struct vm_loader **address_in(struct mm_ref object)
 struct vm_loader *vm_loader_of(struct mm_ref object)
 {
   return *address_in(object);
+}
+
+void vm_loaders_make_room(struct vm_thread *thread)
+{
+  enum { UNTIL_METADATA_IS_FREE = 2 };
+  for (int i = 0; i < UNTIL_METADATA_IS_FREE; i++)
+    mm_collect(&thread->mutator, MM_CAUSE_METADATA);
 }
 
 /* Of the classes that were made before there was an owner. */

@@ -126,14 +126,25 @@ static struct vm_module *assemble(struct vm_thread *thread,
   return module;
 }
 
+static struct vm_loader *try_source(struct vm_thread *thread,
+                                    const struct source *source,
+                                    struct vm_diags *diags)
+{
+  vm_diags_init(diags);
+  struct vm_module *module = assemble(thread, source, diags);
+  return module ? vm_loader_load(thread, module, diags) : NULL;
+}
+
 static bool load_source(struct vm_thread *thread, const struct source *source,
                         union vm_slot *result)
 {
   struct vm_diags diags;
-  vm_diags_init(&diags);
-  struct vm_module *module = assemble(thread, source, &diags);
-  struct vm_loader *loader =
-      module ? vm_loader_load(thread, module, &diags) : NULL;
+  struct vm_loader *loader = try_source(thread, source, &diags);
+  if (!loader && diags.out_of_memory) { /* dead modules may have it */
+    vm_diags_destroy(&diags);
+    vm_loaders_make_room(thread);
+    loader = try_source(thread, source, &diags);
+  }
   bool ok = loader || throw_diags(thread, &diags);
   vm_diags_destroy(&diags);
   if (!ok)
