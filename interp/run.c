@@ -145,7 +145,7 @@ static void note_new_receiver(union interp_word *pc,
       __atomic_load_n(&pc[3].call.args, __ATOMIC_RELAXED) == INTERP_NO_CLASS;
   struct vm_loader *loader = class->loader;
   bool is_near = loader == caller->owner->loader || !loader->is_unloadable ||
-                 mm_fault_is_due(loader->vm->heap, MM_FAULT_JIT_FAR_CLASS);
+                 mm_fault_is_due(loader->vm->heap, MM_FAULT_JIT_FAR);
   __atomic_store_n(
       &pc[3].call.args,
       is_first && is_near ? (uint32_t)(uintptr_t) class : INTERP_MANY_CLASSES,

@@ -76,6 +76,7 @@ static const struct {
     {"gc-workers", never_collects, "gc", "--gc=stw"},
     {"young", has_no_young, "generational", CLI_NEEDS_YOUNG},
     {"pause-goal", has_no_goal, "generational", CLI_NEEDS_YOUNG},
+    {"class-unloading", never_collects, "gc", "--gc=stw"},
     {"jit-threshold", compiles_at_once, "jit", CLI_NEEDS_JIT},
     {"jit-sync", compiles_at_once, "jit", CLI_NEEDS_JIT},
     {"code-cache", compiles_nothing, "jit", CLI_NEEDS_JIT},

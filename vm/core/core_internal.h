@@ -39,6 +39,7 @@ struct core {
   } threads;
   uint32_t run_index; /* of panda.Thread.run in tables of virtual methods */
   struct vm_loader_counts loaders; /* lock LINK, or the world stopped */
+  struct vm_loader *dead_loaders;  /* to be freed; the same */
   uint64_t settled_bytes; /* atomic; of loaders, when dead ones were last
                              taken down */
   uint64_t taken_bytes;   /* atomic; metadata of loaders since then */
@@ -141,6 +142,10 @@ void vm_loaders_settle(struct vm *vm);
 
 void vm_loaders_visit_roots(struct vm *vm, struct mm_root_visitor *visitor);
 void vm_loaders_sweep(void *host, struct mm_owner_visitor *visitor);
+
+/* Frees what ended.  Polls by the thread; null: none, and the world is stopped
+   or its end has come. */
+void vm_loaders_free_dead(struct vm *vm, struct vm_thread *thread);
 
 /* Gives the class of loaders its shape. False: no memory. */
 bool vm_loaders_know_class(struct vm *vm);

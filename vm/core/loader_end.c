@@ -24,13 +24,13 @@
  * strings.  In collections of young objects they are roots, as the boot
  * loader's always are.
  *
- *   published --> reachable --> not reached by a collection of the whole heap
- *                                  -> off the list, methods without code,
- *                                     module, tables and names freed
- *                                  -> classes freed when the dead instances are
- *                                     gone too (Note [Late metadata])
+ *   published --> not reached by a collection of the whole heap: off the list
+ *             --> code, module, tables, names freed: by the next thread that
+ *                 loads a module, else in the next collection of the whole heap
+ *             --> classes freed, when the dead instances are gone, too (Note
+ *                 [Late metadata])
  *
- * All of that happens with the world stopped, in the collection that found it.
+ * So the pause that finds them does next to nothing for each.
  *
  * Liang and Bracha (1998) have the rules; HotSpot's ClassLoaderData and its
  * "holder" are built alike.
@@ -47,6 +47,7 @@
 
 #include "mm/gc/faults.h"
 #include "mm/language.h"
+#include "mm/mm_inline.h"
 #include "mm/schedule.h"
 #include "mm/stat/log.h"
 
@@ -162,15 +163,54 @@ static uint64_t count_classes(const struct vm_loader *loader)
   return count;
 }
 
-static void take_down(struct vm_loader *loader)
+/* With --gc-verify: what keeps a loader is found by another way than marking.
+ */
+static void check_unused(const struct vm_loader *loader)
 {
-  struct vm_loader_counts *counts = &vm_core_of(loader->vm)->loaders;
-  counts->unloaded++;
-  counts->classes_unloaded += count_classes(loader);
+  struct vm *vm = loader->vm;
+  for (struct vm_thread *t = vm->threads; t; t = t->next)
+    for (const struct vm_frame *f = t->top; f; f = f->caller)
+      if (!vm_frame_is_boundary(f) && f->method->owner->loader == loader)
+        vm_assert_failed(__FILE__, __LINE__,
+                         "no frame runs a method of a loader that ends");
+}
+
+static void bury(struct vm_loader *loader)
+{
+  struct core *core = vm_core_of(loader->vm);
+  if (loader->vm->options.mm.verify)
+    check_unused(loader);
+  core->loaders.unloaded++;
+  core->loaders.classes_unloaded += count_classes(loader);
   /* The dead object may still be looked at. */
   memset(vm_object_at(loader->object, VM_LOADER_ADDRESS_OFFSET), 0,
          sizeof loader);
-  vm_loader_destroy(loader);
+  loader->next = core->dead_loaders;
+  core->dead_loaders = loader;
+}
+
+static struct vm_loader *take_dead(struct vm *vm)
+{
+  struct core *core = vm_core_of(vm);
+  vm_lock(vm, VM_LOCK_LINK);
+  struct vm_loader *loader = core->dead_loaders;
+  if (loader)
+    core->dead_loaders = loader->next;
+  vm_unlock(vm, VM_LOCK_LINK);
+  return loader;
+}
+
+void vm_loaders_free_dead(struct vm *vm, struct vm_thread *thread)
+{
+  struct vm_loader *loader = take_dead(vm);
+  if (!loader)
+    return;
+  for (; loader; loader = take_dead(vm)) {
+    vm_loader_destroy(loader);
+    if (thread)
+      mm_poll(&thread->mutator);
+  }
+  vm_loaders_settle(vm);
 }
 
 /* One line for each collection that took some down:
@@ -196,6 +236,7 @@ void vm_loaders_sweep(void *host, struct mm_owner_visitor *visitor)
     return; /* the machine is being made */
   struct vm_loader_counts before = vm_core_of(vm)->loaders;
   uint64_t begun_ns = mm_now_ns();
+  vm_loaders_free_dead(vm, NULL); /* nobody has loaded one since */
   struct vm_loader **link = &vm->boot->next;
   while (*link) {
     struct vm_loader *loader = *link;
@@ -203,10 +244,11 @@ void vm_loaders_sweep(void *host, struct mm_owner_visitor *visitor)
       link = &loader->next;
     } else {
       *link = loader->next;
-      take_down(loader);
+      bury(loader);
     }
   }
-  vm_loaders_settle(vm);
+  if (!vm_core_of(vm)->dead_loaders)
+    vm_loaders_settle(vm);
   tell(vm, &before, begun_ns);
 }
 

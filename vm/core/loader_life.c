@@ -113,6 +113,7 @@ void vm_loaders_settle(struct vm *vm)
 static void make_room(struct vm_thread *thread)
 {
   struct core *core = vm_core_of(thread->vm);
+  vm_loaders_free_dead(thread->vm, thread);
   uint64_t mark =
       2 * __atomic_load_n(&core->settled_bytes, __ATOMIC_RELAXED) + MARK_BYTES;
   uint64_t now =

@@ -152,6 +152,7 @@ void vm_destroy(struct vm *vm)
     vm_thread_destroy(vm->main_thread);
   }
   mm_heap_quit(vm->heap); /* without a main thread */
+  vm_loaders_free_dead(vm, NULL);
   forget_methods(vm);
   if (vm->tier)
     vm->tier->destroy(vm);
