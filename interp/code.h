@@ -67,7 +67,7 @@ enum interp_condition {
   INTERP_GE
 };
 
-_Static_assert(INTERP_vststatic_ref_init - INTERP_ststatic_ref_init ==
+_Static_assert(INTERP_vststatic_logged_init - INTERP_ststatic_logged_init ==
                    (int)INTERP_VOLATILE,
                "volatile accesses stand in the order of the others");
 
@@ -105,10 +105,10 @@ _Static_assert(sizeof(union interp_word) == 8, "words are 8 bytes");
  *
  *   0 -> the class of all receivers so far -> INTERP_MANY_CLASSES
  *
- * and only ever goes that way.  A class of another module counts as many: one
- * of the caller's own, or of the library, lives as long as the caller and its
- * code, so that neither the word nor the code is ever left with one that has
- * died, and neither keeps one alive.
+ * and only ever goes that way.  A class of another loader counts as many: one
+ * of the caller's own, or of the boot loader, lives as long as the caller and
+ * its code, so that neither the word nor the code is ever left with one that
+ * has died, and neither keeps one alive.
  */
 enum {
   INTERP_NO_CLASS = 0,

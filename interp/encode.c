@@ -142,12 +142,21 @@ static unsigned volatile_step(const struct vm_field *field)
   return field->flags & VM_FLAG_VOLATILE ? INTERP_VOLATILE : 0;
 }
 
+static bool is_logged(const struct vm_loader *loader)
+{
+  return loader->is_unloadable &&
+         !mm_fault_is_due(loader->vm->heap, MM_FAULT_STATIC_OLD);
+}
+
 static void encode_static(const struct vm_field *field, unsigned op,
                           union interp_word *out)
 {
   bool load = op <= VM_OP_LDSTATIC_OBJ;
   unsigned quick =
       load ? (unsigned)INTERP_ldstatic : field_ops[field->prim].static_store;
+  /* See Note [Statics that are logged]. */
+  if (quick == INTERP_ststatic_ref && is_logged(field->owner->loader))
+    quick = INTERP_ststatic_logged;
   if (!vm_class_is_initialised(field->owner))
     quick += INTERP_NEEDS_INIT;
   set_op(out, quick + volatile_step(field));

@@ -372,6 +372,26 @@ STATIC_STORE(ststatic_i32, SIGNED((int32_t)acc))
 STATIC_STORE(ststatic_64, acc)
 STATIC_STORE(ststatic_ref, (uint32_t)acc)
 
+/*
+ * Note [Statics that are logged]
+ *
+ * Static references of the boot loader are roots, and stores to them have no
+ * barrier.  Those of other loaders are reached from the loader's object, which
+ * a cycle may come to late: so what is overwritten while a cycle marks is
+ * logged like a field's.  Which of the two it is, is known when the operation
+ * is made.  A cycle reads such a slot beside the program, so it is stored as an
+ * atomic.
+ */
+#define LOGGED_STORE(at, value)                                                \
+  mm_barrier_before(&thread->mutator, at);                                     \
+  __atomic_store_n(at, value, __ATOMIC_RELAXED)
+#define VOLATILE_LOGGED_STORE(at, value)                                       \
+  mm_barrier_before(&thread->mutator, at);                                     \
+  __atomic_store_n(at, value, __ATOMIC_SEQ_CST)
+
+STATIC_STORE_AS(ststatic_logged, (uint32_t)acc, LOGGED_STORE)
+STATIC_STORE_AS(vststatic_logged, (uint32_t)acc, VOLATILE_LOGGED_STORE)
+
 /* --- Casts: the class --- */
 
 OP(checkcast)
@@ -420,4 +440,6 @@ OP(isinstance)
 #undef FIELD_STORE
 #undef STATIC_SLOT
 #undef STATIC_STORE_AS
+#undef LOGGED_STORE
+#undef VOLATILE_LOGGED_STORE
 #undef STATIC_STORE

@@ -19,6 +19,7 @@
 
 #include "interp/arith_inline.h"
 #include "interp/code.h"
+#include "mm/gc/faults.h"
 #include "mm/barrier_inline.h"
 #include "mm/mm_inline.h"
 #include "vm/core/assert.h"
@@ -142,7 +143,9 @@ static void note_new_receiver(union interp_word *pc,
 {
   bool is_first =
       __atomic_load_n(&pc[3].call.args, __ATOMIC_RELAXED) == INTERP_NO_CLASS;
-  bool is_near = class->module == NULL || class->module == caller->module;
+  struct vm_loader *loader = class->loader;
+  bool is_near = loader == caller->owner->loader || !loader->is_unloadable ||
+                 mm_fault_is_due(loader->vm->heap, MM_FAULT_JIT_FAR);
   __atomic_store_n(
       &pc[3].call.args,
       is_first && is_near ? (uint32_t)(uintptr_t) class : INTERP_MANY_CLASSES,

@@ -143,6 +143,7 @@ struct jit_queue {
   pthread_cond_t more;
   struct vm_method **methods; /* a ring */
   uint32_t first, count, capacity;
+  struct vm_method *compiling; /* off the ring; or null */
   bool is_ending;
   bool is_running;
   pthread_t thread;
@@ -264,6 +265,7 @@ bool jit_queue_start(struct jit_compiler *compiler);
 void jit_queue_stop(struct jit_compiler *compiler);
 /* Unless it is there already; if there is no memory, not this time. */
 void jit_queue_add(struct jit_compiler *compiler, struct vm_method *method);
+void jit_queue_visit(struct vm *vm, struct mm_root_visitor *visitor);
 
 /* --- collect.c --- */
 

@@ -12,7 +12,7 @@
 /* Of the methods that were there before the compiler. */
 static void give_entries(struct vm *vm)
 {
-  for (struct vm_class *class = vm->classes; class; class = class->next)
+  for (struct vm_class *class = vm->boot->classes; class; class = class->next)
     for (uint32_t i = 0; i < class->method_count; i++)
       class->methods[i].machine_entry =
           jit_initial_entry(vm, &class->methods[i]);

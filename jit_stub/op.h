@@ -133,6 +133,7 @@ struct jit_op {
   uint8_t load; /* enum jit_load (emit.h), elements and fields */
   uint8_t log2; /* of the bytes stored */
   bool is_g, is_volatile, is_nonnull, is_slow;
+  bool is_logged; /* STORE_STATIC: Note [Statics that are logged] */
   uint8_t arg_count;
   int32_t dest, left, right, third;
   int32_t args[JIT_ARGS_MAX]; /* JIT_ACC: the accumulator itself (the form

@@ -71,7 +71,8 @@
   STATIC_STORE(p##ststatic_u16, I32, U16, v),                                  \
   STATIC_STORE(p##ststatic_i32, I32, I32, v),                                  \
   STATIC_STORE(p##ststatic_64, I64, 64, v),                                    \
-  STATIC_STORE(p##ststatic_ref, REF, U32, v)
+  STATIC_STORE(p##ststatic_ref, REF, U32, v),                                  \
+  STATIC(p##ststatic_logged, logged_static_store, STORE_STATIC, REF, U32, v)
 
 #define CALLS(op, sub_)                                                        \
   FAMILY(op##_0, op##_acc_init, call, .sub = JIT_CALL_##sub_)

@@ -109,7 +109,7 @@ static void print_qualifiers(const struct jit_op *op, FILE *out)
   case JIT_OP_LOAD_ELEMENT:
   case JIT_OP_LOAD_FIELD:
   case JIT_OP_STORE_STATIC:
-    fprintf(out, ".%s", load_names[op->load]);
+    fprintf(out, ".%s%s", load_names[op->load], op->is_logged ? ".logged" : "");
     break;
   case JIT_OP_STORE_ELEMENT:
   case JIT_OP_STORE_FIELD:

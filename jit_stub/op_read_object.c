@@ -170,6 +170,13 @@ READER(static_store)
   add_static(r, family, variant)->left = JIT_ACC;
 }
 
+READER(logged_static_store)
+{
+  struct jit_op *op = add_static(r, family, variant);
+  op->left = JIT_ACC;
+  op->is_logged = true;
+}
+
 /* checkcast, checkcast_nonnull, isinstance */
 READER(cast)
 {

@@ -53,6 +53,7 @@ static struct vm_method *next_method(struct jit_queue *queue)
     method = queue->methods[queue->first];
     queue->first = (queue->first + 1) % queue->capacity;
     queue->count--;
+    queue->compiling = method;
   }
   pthread_mutex_unlock(&queue->lock);
   return method;
@@ -62,6 +63,23 @@ static void finished(struct jit_queue *queue, struct vm_method *method)
 {
   pthread_mutex_lock(&queue->lock);
   method->is_queued = false;
+  queue->compiling = NULL;
+  pthread_mutex_unlock(&queue->lock);
+}
+
+/* A method that waits, or is being compiled, is not to be unloaded.  One that
+   runs is kept by its frame. */
+void jit_queue_visit(struct vm *vm, struct mm_root_visitor *visitor)
+{
+  struct jit_queue *queue = &jit_compiler_of(vm)->queue;
+  if (!queue->is_running)
+    return;
+  pthread_mutex_lock(&queue->lock);
+  for (uint32_t i = 0; i < queue->count; i++)
+    vm_loader_visit_of(queue->methods[(queue->first + i) % queue->capacity],
+                       visitor);
+  if (queue->compiling)
+    vm_loader_visit_of(queue->compiling, visitor);
   pthread_mutex_unlock(&queue->lock);
 }
 

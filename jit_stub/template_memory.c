@@ -197,6 +197,20 @@ static void emit_after(struct jit_compile *c, struct jit_slow *slow)
   jit_emit_jump(e, slow->back);
 }
 
+/* Before a reference at `to` is overwritten. */
+static void log_old(struct jit_compile *c, struct jit_mem to)
+{
+  const struct mm_barrier_set *barriers = &c->compiler->barriers;
+  size_t mutator = offsetof(struct vm_thread, mutator);
+  struct jit_slow *slow = jit_slow_new(c, emit_before);
+  slow->mem = to;
+  jit_emit_alu_store_imm(
+      &c->e, JIT_CMP, 2,
+      jit_thread_at(mutator + barriers->before.marking_offset), 0);
+  jit_emit_jump_if(&c->e, JIT_IF_NOT_EQUAL, slow->label);
+  jit_slow_bind_back(c, slow);
+}
+
 /* Uses rsi and rdx.  `to` may be in terms of rdx, so that a volatile store,
    which exchanges with a copy of the value, goes by its address in rsi. */
 static void store_ref(struct jit_compile *c, struct jit_mem to, unsigned value,
@@ -209,15 +223,8 @@ static void store_ref(struct jit_compile *c, struct jit_mem to, unsigned value,
     jit_emit_store(e, 2, to, value);
     return;
   }
-  if (barriers->before.is_on) {
-    struct jit_slow *slow = jit_slow_new(c, emit_before);
-    slow->mem = to;
-    jit_emit_alu_store_imm(
-        e, JIT_CMP, 2, jit_thread_at(mutator + barriers->before.marking_offset),
-        0);
-    jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, slow->label);
-    jit_slow_bind_back(c, slow);
-  }
+  if (barriers->before.is_on)
+    log_old(c, to);
   if (barriers->after.is_on || is_volatile) {
     jit_emit_lea(e, true, JIT_RSI, to);
     to = jit_mem_base(JIT_RSI, 0);
@@ -342,6 +349,9 @@ static void store_static(struct jit_compile *c, const struct jit_op *op)
   jit_emit_move_imm(&c->e, JIT_T0, (int64_t)(uintptr_t)op->ptr);
   unsigned value = jit_read(c, JIT_ACC, op->load == JIT_LOAD_64, JIT_T1);
   jit_emit_extend(&c->e, (enum jit_load)op->load, JIT_T1, value);
+  if (op->is_logged && c->compiler->barriers.before.is_on &&
+      !mm_fault_is_due(c->vm->heap, MM_FAULT_JIT_BARRIER))
+    log_old(c, jit_mem_base(JIT_T0, 0));
   if (op->is_volatile)
     jit_emit_exchange(&c->e, 3, jit_mem_base(JIT_T0, 0), JIT_T1);
   else

@@ -303,9 +303,13 @@ static enum vm_tier_outcome enter(struct vm_thread *thread,
 
 static void forget_method(struct vm *vm, struct vm_method *method)
 {
+  struct jit_compiler *compiler = jit_compiler_of(vm);
+  struct jit_code *code;
   vm_lock(vm, VM_LOCK_CODE);
-  while (method->compiled)
-    jit_free_locked(jit_compiler_of(vm), method->compiled);
+  while ((code = method->compiled) != NULL) {
+    compiler->counts.live -= !code->is_stale;
+    jit_free_locked(compiler, code);
+  }
   vm_unlock(vm, VM_LOCK_CODE);
 }
 
@@ -314,6 +318,7 @@ const struct vm_tier jit_tier = {
     .enter = enter,
     .initial_entry = jit_initial_entry,
     .world_stopped = jit_world_stopped,
+    .visit_roots = jit_queue_visit,
     .forget_method = forget_method,
     .report = jit_report,
     .destroy = jit_destroy,

@@ -98,7 +98,7 @@ struct mm_options {
   bool stress_phase;            /* give way and collect at borders of phases */
   unsigned verify;              /* MM_VERIFY_* */
   bool object_ids;              /* number objects as they are made */
-  uint64_t faults;              /* set of enum mm_fault; 0: none */
+  struct mm_fault_set faults;   /* none: all zero */
   uint64_t seed;                /* of identity hashes, and of the schedule */
   bool deterministic;           /* see mm/schedule.h */
   FILE *log;                    /* where gc log lines go; null: no log */
@@ -195,11 +195,16 @@ enum mm_cause {
   MM_CAUSE_EXIT,       /* Exit */
   MM_CAUSE_RATE,       /* Allocation Rate: a cycle has to start early */
   MM_CAUSE_CARDS,      /* Card Limit: much to scan for a young collection */
+  MM_CAUSE_METADATA,   /* Metadata Threshold: the host has taken much for classes */
   MM_CAUSE_COUNT
 };
 
 /* Collects the whole heap. Safepoint. With gc=epsilon nothing happens. */
 void mm_collect(struct mm_mutator *mutator, enum mm_cause cause);
+
+/* Collects the whole heap, or has a cycle do it beside the program, with
+   gc=concurrent: then returns at once.  For what is not needed yet. Safepoint. */
+void mm_collect_soon(struct mm_mutator *mutator, enum mm_cause cause);
 
 /* The identity hash of an object, 29 bits, never 0.  The same before and
    after it moves.  Does not allocate.  0 when the mark word holds a lock: the

@@ -514,3 +514,15 @@ void mm_collect(struct mm_mutator *mutator, enum mm_cause cause)
   while (!mm_collect_once(mutator, cause, false))
     ;
 }
+
+void mm_collect_soon(struct mm_mutator *mutator, enum mm_cause cause)
+{
+  struct mm_heap *heap = mutator->heap;
+  if (heap->options.gc != MM_GC_CONCURRENT) {
+    mm_collect(mutator, cause);
+    return;
+  }
+  pthread_mutex_lock(&heap->lock);
+  mm_cycle_request_locked(heap);
+  pthread_mutex_unlock(&heap->lock);
+}

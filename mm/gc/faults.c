@@ -48,7 +48,7 @@ void mm_faults_print(const struct mm_heap *heap, FILE *out)
       fprintf(out, "%s%s", before, mm_fault_name(i));
       before = ", ";
     }
-  if (heap->options.faults)
+  if (mm_fault_any(&heap->options.faults))
     putc('\n', out);
 }
 

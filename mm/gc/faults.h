@@ -17,12 +17,38 @@ enum mm_fault {
   MM_FAULT_COUNT
 };
 
-_Static_assert(MM_FAULT_COUNT <= 64, "a set of faults is one word");
+enum { MM_FAULT_WORDS = (MM_FAULT_COUNT + 63) / 64 };
 
-/* The set of one fault. */
-static inline uint64_t mm_fault_bit(enum mm_fault fault)
+/* Fault i is bit i % 64 of word i / 64. */
+struct mm_fault_set {
+  uint64_t words[MM_FAULT_WORDS];
+};
+
+static inline void mm_fault_add(struct mm_fault_set *set, enum mm_fault fault)
 {
-  return (uint64_t)1 << fault;
+  set->words[fault / 64] |= (uint64_t)1 << fault % 64;
+}
+
+static inline struct mm_fault_set mm_fault_only(enum mm_fault fault)
+{
+  struct mm_fault_set set = {{0}};
+  mm_fault_add(&set, fault);
+  return set;
+}
+
+static inline bool mm_fault_has(const struct mm_fault_set *set,
+                                enum mm_fault fault)
+{
+  return set->words[fault / 64] >> fault % 64 & 1;
+}
+
+/* Is there any in the set? */
+static inline bool mm_fault_any(const struct mm_fault_set *set)
+{
+  uint64_t all = 0;
+  for (int i = 0; i < MM_FAULT_WORDS; i++)
+    all |= set->words[i];
+  return all != 0;
 }
 
 /* Does it break compiled code, and nothing where there is none? */

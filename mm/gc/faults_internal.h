@@ -15,7 +15,7 @@
 /* Is the fault on? */
 static inline bool mm_is_broken(const struct mm_heap *heap, enum mm_fault fault)
 {
-  return __builtin_expect(heap->options.faults >> fault & 1, 0);
+  return __builtin_expect(mm_fault_has(&heap->options.faults, fault), 0);
 }
 
 /* Cold half of mm_breaks: counts the chance, and says whether to take it. */
@@ -30,11 +30,9 @@ static inline bool mm_breaks(struct mm_heap *heap, enum mm_fault fault)
 /* Is any fault on that needs to see each object that is copied? */
 static inline bool mm_breaks_copies(const struct mm_heap *heap)
 {
-  return __builtin_expect(
-      (heap->options.faults &
-       (mm_fault_bit(MM_FAULT_FORWARD) | mm_fault_bit(MM_FAULT_COPY_CLASS) |
-        mm_fault_bit(MM_FAULT_COPY_HASH))) != 0,
-      0);
+  return mm_is_broken(heap, MM_FAULT_FORWARD) ||
+         mm_is_broken(heap, MM_FAULT_COPY_CLASS) ||
+         mm_is_broken(heap, MM_FAULT_COPY_HASH);
 }
 
 /* After an object was copied from `from` to `place`: what the slot gets. */

@@ -86,7 +86,7 @@ static enum mm_status check_plan(const struct mm_options *options,
                         "choose --generational=off or --gc=stw");
     return MM_UNSUPPORTED;
   }
-  if (options->gc == MM_GC_EPSILON && options->faults) {
+  if (options->gc == MM_GC_EPSILON && mm_fault_any(&options->faults)) {
     mm_error_set(error, "--break breaks collections, but --gc=epsilon never "
                         "collects; choose stw");
     return MM_UNSUPPORTED;
@@ -163,7 +163,8 @@ static enum mm_status check_sizes(const struct mm_options *options,
                  HANDLES_MOST);
     return MM_BAD_OPTION;
   }
-  if (MM_FAULT_COUNT < 64 && options->faults >> MM_FAULT_COUNT != 0) {
+  if (MM_FAULT_COUNT % 64 != 0 &&
+      options->faults.words[MM_FAULT_WORDS - 1] >> MM_FAULT_COUNT % 64 != 0) {
     mm_error_set(error, "--break has no fault beyond %d", MM_FAULT_COUNT - 1);
     return MM_BAD_OPTION;
   }

@@ -52,7 +52,7 @@ void mm_run_sweep(struct mm_heap *heap, uint32_t run)
     MM_ASSERT((marks[i] & ~starts[i]) == 0);
     starts[i] = marks[i];
   }
-  if (heap->options.faults)
+  if (mm_fault_any(&heap->options.faults))
     forget_starts(heap, starts);
   heap->runs[run].state = MM_RUN_OPEN;
   heap->runs[run].word = 0;

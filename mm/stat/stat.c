@@ -26,6 +26,7 @@ const char *mm_cause_name(enum mm_cause cause)
       [MM_CAUSE_EXIT] = "Exit",
       [MM_CAUSE_RATE] = "Allocation Rate",
       [MM_CAUSE_CARDS] = "Card Limit",
+      [MM_CAUSE_METADATA] = "Metadata Threshold",
   };
   return names[cause];
 }

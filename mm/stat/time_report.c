@@ -49,6 +49,7 @@ static void report_collections(struct mm_report *report,
       [MM_CAUSE_EXIT] = "cause_exit",
       [MM_CAUSE_RATE] = "cause_rate",
       [MM_CAUSE_CARDS] = "cause_card_limit",
+      [MM_CAUSE_METADATA] = "cause_metadata",
   };
   mm_report_group(report, "collections", "collections", NULL);
   mm_report_line(report, "all", "all", stat->collections, MM_UNIT_NUMBER);

@@ -642,7 +642,7 @@ static inline void fuzz_translate_all(struct vm *vm, struct vm_module *module,
   for (uint32_t i = 0; i < module->function_count; i++)
     if (!vm_verify_function(vm, module, &module->functions[i], false, NULL))
       return;
-  for (struct vm_class *class = vm->classes; class; class = class->next)
+  for (struct vm_class *class = vm->boot->classes; class; class = class->next)
     for (uint32_t i = 0; i < class->method_count; i++)
       if (class->methods[i].function && class->methods[i].function->insns)
         interp_dump(vm->main_thread, &class->methods[i], nowhere);

@@ -29,7 +29,8 @@ struct jit_compiler *jit_vm_compiler(void)
 
 struct vm_method *jit_vm_method(const char *name)
 {
-  for (struct vm_class *class = machine.vm->classes; class; class = class->next)
+  for (struct vm_class *class = machine.vm->boot->classes; class;
+       class = class->next)
     for (uint32_t i = 0; class->module && i < class->method_count; i++)
       if (strcmp(class->methods[i].name, name) == 0)
         return &class->methods[i];

@@ -74,7 +74,7 @@ void native_bind_to(const char *class, const char *name,
   bool many;
   struct vm_class *owner = core_class(class);
   for (int i = 0; !method && i < 2; i++)
-    method = native_find_method(machine.vm, owner, name, NULL, i == 0, &many);
+    method = native_find_method(owner, name, NULL, i == 0, &many);
   ck_assert_msg(method != NULL, "no method %s.%s", class, name);
   ck_assert(native_register(machine.thread, method, function));
 }

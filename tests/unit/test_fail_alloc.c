@@ -197,7 +197,7 @@ static void run(struct stage *s)
 
 static void verify(struct stage *s)
 {
-  for (struct vm_module *m = s->vm->modules; m; m = m->next)
+  for (struct vm_module *m = s->vm->boot->modules; m; m = m->next)
     s->ending->status += (int)vm_verify_module_strict(s->vm, m, &s->diags);
 }
 
@@ -630,6 +630,59 @@ START_TEST(constants_of_compiled_code_are_made_or_memory_ran_out)
 END_TEST
 #endif
 
+/* One that is fit, with what a class can have, one whose base is nowhere, and
+   one that does not assemble, each twice. */
+static void write_modules(FILE *file)
+{
+  fputs(".record panda.LoadException <external>\n"
+        ".record panda.Loader <external>\n.record Plugin {}\n"
+        ".function i32 Plugin.use(Plugin a0) {\nldai 1\nreturn\n}\n"
+        ".function panda.Loader panda.Loader.loadText(panda.String a0, "
+        "panda.String a1) <external>\n"
+        ".function panda.Object panda.Loader.create(panda.Loader a0, "
+        "panda.String a1) <external>\n"
+        ".function i32 panda.Loader.invoke(panda.Loader a0, "
+        "panda.String a1) <external>\n",
+        file);
+  fputs(prelude, file);
+  fputs(
+      ".function panda.Loader load(panda.String a0) {\n"
+      "lda.str \"module.pa\"\nsta.obj v0\n"
+      "call panda.Loader.loadText, a0, v0\nreturn.obj\n}\n"
+      ".function i32 refused(panda.String a0) {\nb:\ncall load, a0\n"
+      "ldai 100\nreturn\ne:\nh:\nldai 2\nreturn\n"
+      ".catch panda.LoadException, b, e, h\n}\n"
+      ".function i32 fit() {\nlda.str \".record Plugin <external>\\n"
+      ".record Impl <extends=Plugin> {\\ni32 n <static>\\nImpl[] all <static>"
+      "\\n}\\n.function i32 Impl.use(Impl a0) {\\nldstatic Impl.n\\naddi 20"
+      "\\nreturn\\n}\\n.function void Impl.ctor(Impl a0) <ctor> {\\nmovi v0, 3"
+      "\\nnewarr v0, v0, Impl[]\\nlda.obj v0\\nststatic.obj Impl.all\\n"
+      "return.void\\n}\\n.function i32 n() {\\nldai 30\\nreturn\\n}\"\n"
+      "sta.obj v0\ncall load, v0\nsta.obj v0\nlda.str \"Impl\"\n"
+      "sta.obj v1\ncall panda.Loader.create, v0, v1\ncheckcast Plugin\n"
+      "sta.obj v1\ncall.virt Plugin.use, v1\nsta v2\n"
+      "lda.str \"_GLOBAL::n\"\nsta.obj v1\n"
+      "call panda.Loader.invoke, v0, v1\nadd2 v2\nreturn\n}\n",
+      file);
+  fputs(".function i32 main() {\nmovi v0, 0\nmovi v1, 2\nnext:\n"
+        "call fit\nadd2 v0\nsta v0\n"
+        "lda.str \".record A <extends=B> {}\\n.record B <external>\"\n"
+        "sta.obj v2\ncall refused, v2\nadd2 v0\nsta v0\n"
+        "lda.str \".record A {\\nX x\\n}\"\n"
+        "sta.obj v2\ncall refused, v2\nadd2 v0\nsta v0\n"
+        "inci v1, -1\nlda v1\njnez next\nlda v0\nreturn\n}\n",
+        file);
+}
+
+START_TEST(modules_are_loaded_or_memory_ran_out)
+{
+  fail_made((struct life){.stress = 3}, write_modules);
+#ifdef BAMBOO_JIT
+  fail_made((struct life){.compiler = AT_ONCE}, write_modules);
+#endif
+}
+END_TEST
+
 /* --- Every plan --- */
 
 static const struct plan plans[] = {
@@ -791,6 +844,7 @@ int main(void)
   tcase_add_test(tests, tables_and_buffers_grow_or_memory_ran_out);
   tcase_add_test(tests, rare_needs_are_met_or_memory_ran_out);
   tcase_add_test(tests, collections_make_do_with_what_there_is);
+  tcase_add_test(tests, modules_are_loaded_or_memory_ran_out);
   tcase_add_test(tests, a_broken_file_is_refused_in_full_or_memory_ran_out);
   TCase *compiled = tcase_create("compiled");
   tcase_set_timeout(compiled, 120);

@@ -27,7 +27,7 @@ struct run {
 
 static struct vm_method *method_named(struct vm *vm, const char *name)
 {
-  for (struct vm_class *class = vm->classes; class; class = class->next)
+  for (struct vm_class *class = vm->boot->classes; class; class = class->next)
     for (uint32_t i = 0; i < class->method_count; i++)
       if (class->module && strcmp(class->methods[i].name, name) == 0)
         return &class->methods[i];

@@ -80,7 +80,7 @@ static bool only_raise(struct vm_thread *thread)
 
 /* In which method the poll was seen that the hook raised. */
 static const char *place_of_poll(bool (*hook)(struct vm_thread *),
-                                 uint64_t faults)
+                                 struct mm_fault_set faults)
 {
   struct vm_options options = machine_options();
   options.mm.faults = faults;
@@ -105,14 +105,15 @@ static const char *place_of_poll(bool (*hook)(struct vm_thread *),
 
 START_TEST(a_raised_poll_lowers_the_limit_and_an_ended_one_puts_it_back)
 {
-  ck_assert_str_eq(place_of_poll(raise_then_look, 0), "leaf");
+  ck_assert_str_eq(place_of_poll(raise_then_look, (struct mm_fault_set){{0}}),
+                   "leaf");
 }
 END_TEST
 
 /* Only the next native polls, which looks at the poll word. */
 START_TEST(a_method_passes_a_poll_that_did_not_lower_the_limit)
 {
-  ck_assert_str_eq(place_of_poll(only_raise, mm_fault_bit(MM_FAULT_JIT_LIMIT)),
+  ck_assert_str_eq(place_of_poll(only_raise, mm_fault_only(MM_FAULT_JIT_LIMIT)),
                    "hook");
 }
 END_TEST

@@ -89,7 +89,7 @@ static void write_signature(const struct vm_method *method, char *text,
 static bool is_defined(const char *signature)
 {
   char text[200];
-  for (const struct vm_class *class = machine.vm->classes; class;
+  for (const struct vm_class *class = machine.vm->boot->classes; class;
        class = class->next)
     for (uint32_t i = 0; i < class->method_count; i++) {
       write_signature(&class->methods[i], text, sizeof text);

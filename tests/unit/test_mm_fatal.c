@@ -131,7 +131,8 @@ START_TEST(each_mutator_is_described_and_faults_are_named)
 {
   struct mm_options options = fixture_options();
   struct fixture_thread other;
-  options.faults = mm_fault_bit(MM_FAULT_LEAK) | mm_fault_bit(MM_FAULT_CHUNK);
+  options.faults = mm_fault_only(MM_FAULT_LEAK);
+  mm_fault_add(&options.faults, MM_FAULT_CHUNK);
   fixture_open(&f, &options);
   f.heap->binding.describe_mutator = describe;
   fixture_attach(&f, &other);

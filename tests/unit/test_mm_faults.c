@@ -732,7 +732,7 @@ static const struct scenario {
 };
 
 static enum mm_fault which;
-static uint64_t faults;
+static struct mm_fault_set faults;
 
 START_TEST(one_scenario)
 {
@@ -891,10 +891,10 @@ START_TEST(faults_that_there_are_not_or_that_cannot_strike_are_refused)
 {
   struct mm_options options = fixture_options();
   struct mm_error error;
-  options.faults = (uint64_t)1 << 63;
+  options.faults.words[MM_FAULT_WORDS - 1] = UINT64_C(1) << 63;
   ck_assert_int_eq(mm_options_complete(&options, &error), MM_BAD_OPTION);
   ck_assert_ptr_nonnull(strstr(error.text, "--break"));
-  options.faults = mm_fault_bit(MM_FAULT_CHUNK);
+  options.faults = mm_fault_only(MM_FAULT_CHUNK);
   options.gc = MM_GC_EPSILON;
   ck_assert_int_eq(mm_options_complete(&options, &error), MM_UNSUPPORTED);
   ck_assert_ptr_nonnull(strstr(error.text, "--break"));
@@ -906,14 +906,15 @@ int main(int argc, char **argv)
   if (argc == 4) {
     which = (enum mm_fault)atoi(argv[1]);
     way = atoi(argv[2]);
-    faults = atoi(argv[3]) ? mm_fault_bit(which) : 0;
+    if (atoi(argv[3]))
+      faults = mm_fault_only(which);
     return run_scenario();
   }
   TCase *tests = tcase_create("faults");
-  /* The rest are the compiler's, which programs show (tests/run/check-faults),
-     and test_jit_entry. */
+  /* The rest are the host's and its compiler's, which programs show
+     (tests/run/check-faults), and test_jit_entry. */
   tcase_add_loop_test(tests, every_fault_is_caught_and_nothing_else, 0,
-                      MM_FAULT_JIT_SPILL);
+                      MM_FAULT_FRAME_LOADER);
   tcase_add_test(tests, reports_name_the_faults_that_are_on);
   tcase_add_test(tests, every_fault_has_a_name_and_a_text_of_its_own);
   tcase_add_test(tests,

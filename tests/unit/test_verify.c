@@ -58,7 +58,7 @@ static void open_types(void)
   load(records);
   arena = mm_arena_create(NULL);
   ck_assert_ptr_nonnull(arena);
-  ck_assert(vm_vtypes_init(&types, machine.vm, arena));
+  ck_assert(vm_vtypes_init(&types, machine.vm->boot, arena));
 }
 
 static const struct {

@@ -76,11 +76,18 @@ static void destroy(struct vm *vm)
   tier.destroyed++;
 }
 
+static void visit_roots(struct vm *vm, struct mm_root_visitor *visitor)
+{
+  ck_assert_ptr_eq(vm, tier.vm);
+  (void)visitor;
+}
+
 static const struct vm_tier functions = {
     .hot = hot,
     .enter = enter,
     .initial_entry = initial_entry,
     .world_stopped = world_stopped,
+    .visit_roots = visit_roots,
     .forget_method = forget_method,
     .destroy = destroy,
 };
@@ -179,7 +186,8 @@ int tier_result(const char *text, struct tier_script *scripts,
 
 struct vm_method *tier_method(const char *name)
 {
-  for (struct vm_class *class = tier.vm->classes; class; class = class->next)
+  for (struct vm_class *class = tier.vm->boot->classes; class;
+       class = class->next)
     for (uint32_t i = 0; i < class->method_count; i++)
       if (class->module && strcmp(class->methods[i].name, name) == 0)
         return &class->methods[i];

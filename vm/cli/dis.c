@@ -64,7 +64,7 @@ static void annotate(void *context, const struct vm_function_def *function,
 /* False: memory ran out. */
 static bool make_maps(struct vm *vm, struct vm_diags *diags)
 {
-  for (struct vm_module *module = vm->modules; module; module = module->next)
+  for (struct vm_module *module = vm->boot->modules; module; module = module->next)
     for (uint32_t i = 0; i < module->function_count; i++) {
       struct vm_function_def *function = &module->functions[i];
       if (function->insns && !function->verified &&
@@ -93,7 +93,7 @@ static int print_with_maps(struct cli_sources *sources, struct vm *vm)
 {
   if (!make_maps(vm, &sources->diags))
     return out_of_memory();
-  return print(vm->modules, annotate);
+  return print(vm->boot->modules, annotate);
 }
 
 /* Maps need the classes of the file, hence a machine. */

@@ -52,7 +52,7 @@ static bool breaks_what_is_not_compiled(const struct vm_options *vm)
   bool breaks_code = false;
   for (int i = 0; i < MM_FAULT_COUNT; i++)
     breaks_code |= mm_fault_is_compilers((enum mm_fault)i) &&
-                   vm->mm.faults & mm_fault_bit((enum mm_fault)i);
+                   mm_fault_has(&vm->mm.faults, (enum mm_fault)i);
   return breaks_code && compiles_nothing(vm);
 }
 
@@ -76,6 +76,7 @@ static const struct {
     {"gc-workers", never_collects, "gc", "--gc=stw"},
     {"young", has_no_young, "generational", CLI_NEEDS_YOUNG},
     {"pause-goal", has_no_goal, "generational", CLI_NEEDS_YOUNG},
+    {"class-unloading", never_collects, "gc", "--gc=stw"},
     {"jit-threshold", compiles_at_once, "jit", CLI_NEEDS_JIT},
     {"jit-sync", compiles_at_once, "jit", CLI_NEEDS_JIT},
     {"code-cache", compiles_nothing, "jit", CLI_NEEDS_JIT},

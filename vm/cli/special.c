@@ -574,7 +574,7 @@ static bool wrong_fault(const char *item, size_t length,
 static bool read_faults(struct cli_settings *settings, const char *value,
                         struct cli_problem *problem)
 {
-  uint64_t faults = 0;
+  struct mm_fault_set faults = {{0}};
   size_t length = 0;
   const char *item;
   settings->list_faults = strcmp(value, "help") == 0;
@@ -587,7 +587,7 @@ static bool read_faults(struct cli_settings *settings, const char *value,
       i++;
     if (i == MM_FAULT_COUNT)
       return wrong_fault(item, length, problem);
-    faults |= mm_fault_bit((enum mm_fault)i);
+    mm_fault_add(&faults, (enum mm_fault)i);
   }
   settings->vm.mm.faults = faults;
   return true;
@@ -599,7 +599,7 @@ static void write_faults(const struct cli_settings *settings,
   size_t used = 0;
   strcpy(text, "off");
   for (int i = 0; i < MM_FAULT_COUNT; i++)
-    if (settings->vm.mm.faults & mm_fault_bit((enum mm_fault)i))
+    if (mm_fault_has(&settings->vm.mm.faults, (enum mm_fault)i))
       used +=
           (size_t)snprintf(text + used, CLI_VALUE_BYTES - used, "%s%s",
                            used ? "," : "", mm_fault_name((enum mm_fault)i));

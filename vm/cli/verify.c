@@ -12,7 +12,7 @@
 static int verify_modules(struct cli_sources *sources, struct vm *vm)
 {
   unsigned errors = 0;
-  for (struct vm_module *module = vm->modules; module; module = module->next)
+  for (struct vm_module *module = vm->boot->modules; module; module = module->next)
     errors += vm_verify_module_strict(vm, module, &sources->diags);
   return errors ? CLI_BAD_INPUT : CLI_OK;
 }

@@ -7,8 +7,8 @@
  *   "i32[]"  --element_prim-->  VM_PRIM_I32
  *
  * Every array class is a direct subclass of panda.Object and needs no
- * initialisation.  The lock LINK is held while one is looked for and made, so
- * that there is one of each.
+ * initialisation; it belongs to the loader of its elements.  The lock LINK is
+ * held while one is looked for and made, so that there is one of each.
  */
 #include "config.h"
 
@@ -18,11 +18,11 @@
 
 enum { MAX_DIMS = 255 };
 
-/* "T" -> "T[]", in the machine's arena. */
-static char *array_name(struct vm *vm, const char *element)
+/* "T" -> "T[]", in the loader's arena. */
+static char *array_name(struct vm_loader *loader, const char *element)
 {
   size_t length = strlen(element);
-  char *name = mm_arena_alloc(vm_core_of(vm)->arena, length + 3);
+  char *name = mm_arena_alloc(loader->arena, length + 3);
   if (!name)
     return NULL;
   memcpy(name, element, length);
@@ -30,14 +30,15 @@ static char *array_name(struct vm *vm, const char *element)
   return name;
 }
 
-static struct vm_class *make_array_class(struct vm *vm, const char *element)
+static struct vm_class *make_array_class(struct vm_loader *loader,
+                                         const char *element)
 {
-  char *name = array_name(vm, element);
+  char *name = array_name(loader, element);
   if (!name)
     return NULL;
-  struct vm_class *class =
-      vm_class_make(vm, name, vm->known.object, VM_CLASS_NOT_INSTANTIABLE);
-  if (!class || !vm_class_link_methods(vm, class))
+  struct vm_class *class = vm_class_make(loader, name, loader->vm->known.object,
+                                         VM_CLASS_NOT_INSTANTIABLE);
+  if (!class || !vm_class_link_methods(class))
     return NULL;
   class->is_array = true;
   class->state = VM_CLASS_INITIALISED;
@@ -61,17 +62,17 @@ static void lay_out_data(struct vm_class *class, enum vm_prim prim)
   class->layout.base_bytes = log2 == 3 ? MM_ARRAY_BASE_WIDE : MM_ARRAY_BASE;
 }
 
-static struct vm_class *array_of_locked(struct vm *vm, struct vm_class *element)
+static struct vm_class *array_of_locked(struct vm_class *element)
 {
   struct vm_class *class = __atomic_load_n(&element->array, __ATOMIC_ACQUIRE);
   if (class || !element->has_instances)
     return class;
-  class = make_array_class(vm, element->name);
+  class = make_array_class(element->loader, element->name);
   if (!class)
     return NULL;
   class->element = element;
   lay_out_references(class);
-  vm_class_register(vm, class, false);
+  vm_class_register(class, false);
   __atomic_store_n(&element->array, class, __ATOMIC_RELEASE);
   return class;
 }
@@ -87,14 +88,14 @@ static struct vm_class *array_of_prim_locked(struct vm *vm, enum vm_prim prim)
   memcpy(name, element, length);
   memcpy(name + length, "[]", 3);
   struct vm_class *class =
-      vm_class_table_find(vm->class_table, name, length + 2);
+      vm_class_table_find(vm->boot->class_table, name, length + 2);
   if (class)
     return class;
-  class = make_array_class(vm, element);
+  class = make_array_class(vm->boot, element);
   if (!class)
     return NULL;
   lay_out_data(class, prim);
-  vm_class_register(vm, class, false);
+  vm_class_register(class, false);
   return class;
 }
 
@@ -109,34 +110,55 @@ static uint32_t count_dims(const char *name, size_t *length)
   return dims;
 }
 
+/* See Note [What a name means]: a loader's own table has no record of the
+   library's names. */
+static struct vm_class *find_record_locked(const struct vm_loader *loader,
+                                           const char *name, size_t length)
+{
+  const struct vm_loader *boot = loader->vm->boot;
+  struct vm_class *class =
+      vm_class_table_find(loader->class_table, name, length);
+  if (!class && loader != boot)
+    class = vm_class_table_find(boot->class_table, name, length);
+  return class;
+}
+
 /* The class of the first dimension, or the record itself; false: no memory. */
-static bool find_element_locked(struct vm *vm, const char *name, size_t length,
-                                uint32_t *dims, struct vm_class **class)
+static bool find_element_locked(struct vm_loader *loader, const char *name,
+                                size_t length, uint32_t *dims,
+                                struct vm_class **class)
 {
   enum vm_prim prim = vm_prim_find(name, length);
   *class = NULL;
   if (prim == VM_PRIM_REF)
-    *class = vm_class_table_find(vm->class_table, name, length);
+    *class = find_record_locked(loader, name, length);
   if (prim == VM_PRIM_REF || prim == VM_PRIM_VOID)
     return true;
-  *class = array_of_prim_locked(vm, prim);
+  *class = array_of_prim_locked(loader->vm, prim);
   --*dims;
   return *class != NULL;
 }
 
-static bool look_up_locked(struct vm *vm, const char *name,
+/* Arrays are looked for through their elements: there may be arrays of that
+   name in the boot loader whose elements are of another record. */
+static bool look_up_locked(struct vm_loader *loader, const char *name,
                            struct vm_class **found)
 {
   size_t length = strlen(name);
-  struct vm_class *class = vm_class_table_find(vm->class_table, name, length);
+  struct vm_class *class =
+      vm_class_table_find(loader->class_table, name, length);
   uint32_t dims = class ? 0 : count_dims(name, &length);
   *found = class;
-  if (dims == 0 || dims > MAX_DIMS)
+  if (class || dims > MAX_DIMS)
     return true;
-  if (!find_element_locked(vm, name, length, &dims, &class))
+  if (dims == 0) {
+    *found = find_record_locked(loader, name, length);
+    return true;
+  }
+  if (!find_element_locked(loader, name, length, &dims, &class))
     return false;
   for (; class && class->has_instances && dims > 0; dims--) {
-    class = array_of_locked(vm, class);
+    class = array_of_locked(class);
     if (!class)
       return false;
   }
@@ -144,18 +166,24 @@ static bool look_up_locked(struct vm *vm, const char *name,
   return true;
 }
 
+bool vm_loader_look_up(struct vm_loader *loader, const char *name,
+                       struct vm_class **found)
+{
+  vm_lock(loader->vm, VM_LOCK_LINK);
+  bool ok = look_up_locked(loader, name, found);
+  vm_unlock(loader->vm, VM_LOCK_LINK);
+  return ok;
+}
+
 bool vm_class_look_up(struct vm *vm, const char *name, struct vm_class **found)
 {
-  vm_lock(vm, VM_LOCK_LINK);
-  bool ok = look_up_locked(vm, name, found);
-  vm_unlock(vm, VM_LOCK_LINK);
-  return ok;
+  return vm_loader_look_up(vm->boot, name, found);
 }
 
 struct vm_class *vm_class_array_of(struct vm *vm, struct vm_class *element)
 {
   vm_lock(vm, VM_LOCK_LINK);
-  struct vm_class *class = array_of_locked(vm, element);
+  struct vm_class *class = array_of_locked(element);
   vm_unlock(vm, VM_LOCK_LINK);
   return class;
 }

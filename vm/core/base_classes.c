@@ -5,7 +5,8 @@
  *
  *   panda.Object   the root
  *   panda.String   shape of mm/object.h, not of fields
- *   panda.Class    one hidden word, the address of the class it stands for
+ *   panda.Class    hidden: the address of the class it stands for, and the
+ *                  class's loader, which it keeps
  *   panda.Array    declared, without content
  *   _GLOBAL        owner of functions without a record; each module has one
  *                  more of its own
@@ -33,6 +34,7 @@ static const struct vm_native_def object_methods[] = {
 /* A name with blanks cannot be written in a program. */
 static const struct vm_native_field mirror_fields[] = {
     {"u32", "class address", 0},
+    {"panda.Loader", "class loader", 0},
 };
 
 static const struct vm_library_class base_classes[] = {
@@ -41,7 +43,7 @@ static const struct vm_library_class base_classes[] = {
     {.name = "panda.Class",
      .flags = VM_FLAG_FINAL,
      .fields = mirror_fields,
-     .field_count = 1},
+     .field_count = 2},
     {.name = "panda.Array"},
     {.name = "_GLOBAL"},
 };
@@ -53,6 +55,7 @@ static void shape_base_classes(struct vm *vm)
   string->layout.base_bytes = MM_STRING_BASE;
   vm->known.class_->flags |= VM_CLASS_NOT_INSTANTIABLE;
   VM_ASSERT(vm->known.class_->fields[0].offset == VM_MIRROR_CLASS_OFFSET);
+  VM_ASSERT(vm->known.class_->fields[1].offset == VM_MIRROR_LOADER_OFFSET);
   vm->known.global->flags |= VM_CLASS_NOT_INSTANTIABLE;
   vm->known.global->has_instances = false;
 }
@@ -114,9 +117,9 @@ bool vm_find_known_classes(struct vm *vm)
   VM_KNOWN_CLASSES(FIND)
 #include "vm/core/errors.def"
 #undef FIND
-  if (found)
-    know_thread_class(vm);
-  if (found)
-    know_reference_class(vm);
-  return found;
+  if (!found)
+    return false;
+  know_thread_class(vm);
+  know_reference_class(vm);
+  return vm_loaders_know_class(vm);
 }

@@ -16,6 +16,7 @@
 #include "vm/core/module.h"
 
 struct vm;
+struct vm_loader;
 struct vm_thread;
 
 /* A virtual register, an accumulator, an argument, a static field. */
@@ -39,7 +40,8 @@ struct vm_field {
                       into owner->statics */
   uint8_t prim;    /* enum vm_prim */
   bool is_static;
-  uint32_t flags; /* VM_FLAG_* */
+  const struct vm_loader *type_loader; /* see vm_type_meaning */
+  uint32_t flags;                      /* VM_FLAG_* */
 };
 
 struct vm_method;
@@ -92,6 +94,7 @@ enum vm_class_state {
 
 struct vm_class {
   struct mm_layout layout;  /* first: the class word points at it */
+  struct vm_loader *loader; /* whose class this is */
   const char *name;         /* "panda.Object", "i32[][]", "_GLOBAL" */
   uint32_t state;           /* atomic; enum vm_class_state */
   uint32_t flags;           /* VM_FLAG_* of the record */
@@ -118,8 +121,8 @@ struct vm_class {
   struct mm_ref mirror; /* atomic; class object, a root; null until asked for */
   struct vm_module *module;           /* null for the library */
   const struct vm_record_def *record; /* null for the library and arrays */
-  struct vm_class *next;              /* all classes, in load order */
-  struct vm_class *hash_next;         /* same bucket of the class table */
+  struct vm_class *next;      /* all classes of the loader, in load order */
+  struct vm_class *hash_next; /* same bucket of the class table */
 };
 
 static inline struct vm_class *vm_class_of(struct mm_ref ref)

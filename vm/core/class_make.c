@@ -8,8 +8,8 @@
  *   vm_class_link_methods  vtable.c
  *   vm_class_register      from now on it can be found
  *
- * A class lies in metadata memory, which is given back with the heap: what a
- * failed attempt took stays unused until then.
+ * A class lies in metadata memory of its loader: what a failed attempt took
+ * stays unused as long as that lives.
  *
  * Displays: Cohen, "Type-extension type tests can be performed in constant
  * time", 1991.
@@ -21,11 +21,11 @@
 #include <string.h>
 
 /* display[0 .. depth - 1] is the base's, display[depth] the class. */
-static bool make_display(struct vm *vm, struct vm_class *class)
+static bool make_display(struct vm_class *class)
 {
   class->depth = class->base ? class->base->depth + 1 : 0;
-  struct vm_class **display = mm_metadata_alloc(
-      vm->heap, ((size_t) class->depth + 1) * sizeof *display);
+  struct vm_class **display = vm_loader_metadata(
+      class->loader, ((size_t) class->depth + 1) * sizeof *display);
   if (!display)
     return false;
   for (uint32_t i = 0; i < class->depth; i++)
@@ -46,7 +46,7 @@ static uint32_t inherited_flags(const struct vm *vm,
   /* A string's or a mirror's shape is known to the machine: a plain instance
      of a subclass would be taken for one. */
   if (base == vm->known.string || base == vm->known.class_ ||
-      !base->has_instances)
+      base == vm->known.loader || !base->has_instances)
     flags |= VM_CLASS_NOT_INSTANTIABLE;
   return flags;
 }
@@ -58,35 +58,52 @@ void vm_class_make_reference(struct vm_class *class, uint8_t strength)
   class->layout.flags |= MM_LAYOUT_ASKS_WHOM;
 }
 
-struct vm_class *vm_class_make(struct vm *vm, const char *name,
+static const char *copy_name(struct vm_loader *loader, const char *name)
+{
+  size_t bytes = strlen(name) + 1;
+  char *copy = vm_loader_metadata(loader, bytes);
+  return copy ? memcpy(copy, name, bytes) : NULL;
+}
+
+struct vm_class *vm_class_make(struct vm_loader *loader, const char *name,
                                struct vm_class *base, uint32_t flags)
 {
-  struct vm_class *class = mm_metadata_alloc(vm->heap, sizeof *class);
+  struct vm_class *class = vm_loader_metadata(loader, sizeof *class);
   if (!class)
     return NULL;
+  class->loader = loader;
+  if (loader->is_unloadable) {
+    /* Reports name the class of what is dead, as long as its layout is there.
+     */
+    name = copy_name(loader, name);
+    if (!name)
+      return NULL;
+    class->layout.flags = MM_LAYOUT_OWNED;
+    class->layout.owner = loader->object; /* null until that is made */
+  }
   class->name = name;
   class->base = base;
-  class->flags = flags | inherited_flags(vm, base);
+  class->flags = flags | inherited_flags(loader->vm, base);
   class->has_instances = true;
   class->layout.kind = MM_KIND_PLAIN;
   class->layout.base_bytes = MM_HEADER_BYTES;
   if (base && base->layout.kind == MM_KIND_REFERENCE)
     vm_class_make_reference(class, base->layout.elem_log2);
-  return make_display(vm, class) ? class : NULL;
+  return make_display(class) ? class : NULL;
 }
 
-bool vm_class_make_members(struct vm *vm, struct vm_class *class,
-                           uint32_t field_count, uint32_t method_count)
+bool vm_class_make_members(struct vm_class *class, uint32_t field_count,
+                           uint32_t method_count)
 {
   if (field_count > 0) {
-    class->fields = mm_metadata_alloc(vm->heap, (size_t)field_count *
-                                                    sizeof *class->fields);
+    class->fields = vm_loader_metadata(
+        class->loader, (size_t)field_count * sizeof *class->fields);
     if (!class->fields)
       return false;
   }
   if (method_count > 0) {
-    class->methods = mm_metadata_alloc(vm->heap, (size_t)method_count *
-                                                     sizeof *class->methods);
+    class->methods = vm_loader_metadata(
+        class->loader, (size_t)method_count * sizeof *class->methods);
     if (!class->methods)
       return false;
   }
@@ -104,14 +121,18 @@ void vm_method_set_entries(struct vm *vm, struct vm_method *method)
                                : INT32_MAX);
 }
 
-void vm_class_register(struct vm *vm, struct vm_class *class, bool hidden)
+void vm_class_register(struct vm_class *class, bool hidden)
 {
-  VM_ASSERT(hidden || !vm_class_table_find(vm->class_table, class->name,
+  struct vm_loader *loader = class->loader;
+  VM_ASSERT(hidden || !vm_class_table_find(loader->class_table, class->name,
                                            strlen(class->name)));
   if (!hidden)
-    vm_class_table_add(vm->class_table, class);
-  *vm->last_class = class;
-  vm->last_class = &class->next;
+    vm_class_table_add(loader->class_table, class);
+  /* A cycle may be walking the list. */
+  __atomic_store_n(loader->last_class, class, __ATOMIC_RELEASE);
+  loader->last_class = &class->next;
+  if (!mm_is_null(loader->object)) /* published: an array's */
+    vm_core_of(loader->vm)->loaders.classes_loaded++;
 }
 
 /* A string as the value of a static field is made at initialisation. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of classes by name.  See class_table_internal.h.
+ * A table of classes by name.  See class_table_internal.h.
  *
  * Hash: FNV-1a (Fowler, Noll, Vo, 1991) over the bytes of the name.
  * Invariant: bucket_count is a power of two, class_count <= bucket_count
@@ -14,7 +14,7 @@
 
 #include "vm/core/purposes.h"
 
-enum { FIRST_BUCKETS = 128 };
+enum { LEAST_BUCKETS = 8 };
 
 struct vm_class_table {
   struct vm_class **buckets;
@@ -46,13 +46,15 @@ static void free_buckets(struct vm_class **buckets, size_t count)
   mm_native_free(VM_PURPOSE_CLASSES, buckets, count * sizeof *buckets);
 }
 
-struct vm_class_table *vm_class_table_create(void)
+struct vm_class_table *vm_class_table_create(size_t class_count)
 {
   struct vm_class_table *table =
       mm_native_alloc(VM_PURPOSE_CLASSES, sizeof *table);
   if (!table)
     return NULL;
-  table->bucket_count = FIRST_BUCKETS;
+  table->bucket_count = LEAST_BUCKETS;
+  while (table->bucket_count < class_count)
+    table->bucket_count *= 2;
   table->buckets = make_buckets(table->bucket_count);
   if (!table->buckets) {
     mm_native_free(VM_PURPOSE_CLASSES, table, sizeof *table);

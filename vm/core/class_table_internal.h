@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of classes by name: chained through vm_class.hash_next, doubled
- * when it holds as many classes as buckets.  Under the lock LINK.
+ * A loader's table of classes by name: chained through vm_class.hash_next,
+ * doubled when it holds as many classes as buckets.  Under the lock LINK.
  */
 #ifndef VM_CORE_CLASS_TABLE_INTERNAL_H
 #define VM_CORE_CLASS_TABLE_INTERNAL_H
@@ -10,8 +10,8 @@
 
 struct vm_class_table;
 
-/* Null: no memory. */
-struct vm_class_table *vm_class_table_create(void);
+/* For about so many classes. Null: no memory. */
+struct vm_class_table *vm_class_table_create(size_t class_count);
 void vm_class_table_destroy(struct vm_class_table *table);
 
 /* `name` need not end with a zero. Null: not there. */

@@ -3,8 +3,7 @@
  * What the files of vm/core share and nobody else needs: the private halves
  * of the machine and of a thread, class building, throwing with a cause.
  *
- *   struct core           = struct vm        + names, records that wait for
- *                                              their base, texts
+ *   struct core           = struct vm        + locks, texts
  *   struct thread_private = struct vm_thread + mapping of the stack, last
  *                                              trace
  */
@@ -25,12 +24,8 @@ enum {
   VM_CLASS_NOT_INSTANTIABLE = 1 << 29,
 };
 
-struct vm_pending;
-
 struct core {
   struct vm vm;
-  struct mm_arena *arena;     /* names, parameter lists; lives as long as vm */
-  struct vm_pending *pending; /* records whose base is not loaded yet */
   pthread_mutex_t locks[VM_LOCK_COUNT]; /* see vm/core/lock.h */
   struct {                              /* see thread_run.c; lock SYNC */
     uint32_t alive;                     /* threads of vm->threads */
@@ -49,6 +44,11 @@ struct core {
     struct mm_ref finalizer;           /* its thread's object; null: none yet */
     bool is_busy;
   } references;
+  struct vm_loader_counts loaders; /* lock LINK, or the world stopped */
+  struct vm_loader *dead_loaders;  /* to be freed; the same */
+  uint64_t settled_bytes; /* atomic; of loaders, when dead ones were last
+                             taken down */
+  uint64_t taken_bytes;   /* atomic; metadata of loaders since then */
   struct mm_ref refusal_texts[MM_REFUSAL_COUNT],
       stack_overflow_text; /* roots */
 };
@@ -77,7 +77,7 @@ static inline struct thread_private *vm_thread_private(struct vm_thread *thread)
 /* --- class_make.c, layout.c, vtable.c: false or null means no memory --- */
 
 /* A class with base, flags and display, in no table yet. */
-struct vm_class *vm_class_make(struct vm *vm, const char *name,
+struct vm_class *vm_class_make(struct vm_loader *loader, const char *name,
                                struct vm_class *base, uint32_t flags);
 
 /* Instances are references of this strength (mm/reference.h); so are those of
@@ -85,20 +85,20 @@ struct vm_class *vm_class_make(struct vm *vm, const char *name,
 void vm_class_make_reference(struct vm_class *class, uint8_t strength);
 
 /* Room for fields and methods, zeroed and counted. */
-bool vm_class_make_members(struct vm *vm, struct vm_class *class,
-                           uint32_t field_count, uint32_t method_count);
+bool vm_class_make_members(struct vm_class *class, uint32_t field_count,
+                           uint32_t method_count);
 
 /* Where calls of a new method go, by the engine and from compiled code. */
 void vm_method_set_entries(struct vm *vm, struct vm_method *method);
 
 /* Gives the fields their places: the instance's layout, the statics. */
-bool vm_class_lay_out(struct vm *vm, struct vm_class *class);
+bool vm_class_lay_out(struct vm_class *class);
 
 /* Copies the base's virtual methods, overrides and adds (4.2). */
-bool vm_class_link_methods(struct vm *vm, struct vm_class *class);
+bool vm_class_link_methods(struct vm_class *class);
 
-/* Puts a finished class into the list and, unless `hidden`, the table. */
-void vm_class_register(struct vm *vm, struct vm_class *class, bool hidden);
+/* Puts a finished class into its loader's list and, unless `hidden`, table. */
+void vm_class_register(struct vm_class *class, bool hidden);
 
 /* Marks the class as initialised if running its initialiser would do
    nothing. */
@@ -129,13 +129,62 @@ bool vm_verify_loaded(struct vm *vm);
 
 /* Is a record of this name waiting for its base?  Then the name of the base
    that is missing, else null. */
-const char *vm_pending_base(struct vm *vm, const char *name);
+const char *vm_pending_base(struct vm_loader *loader, const char *name);
 
-/* --- resolve.c --- */
+/* Defines and verifies the module of a loader that nobody else sees yet, with
+   polls by the thread.  False: it is not fit, or no memory; told to diags. */
+bool vm_load_alone(struct vm_thread *thread, struct vm_loader *loader,
+                   struct vm_module *module, struct vm_diags *diags);
 
-/* The class with this name or NoClassDefFoundError; safepoint only then. */
-struct vm_class *vm_class_find_or_throw(struct vm_thread *thread,
-                                        const char *name);
+/* --- loader_life.c --- */
+
+/* A loader without classes, not published. Null: no memory. */
+struct vm_loader *vm_loader_create(struct vm *vm, size_t class_count);
+
+/* The two halves of its end: no method has code any more, then no memory. */
+void vm_loader_forget_methods(struct vm_loader *loader);
+void vm_loader_free(struct vm_loader *loader);
+
+/* What is taken for modules now is what lives: see Note [Room for modules]. */
+void vm_loaders_settle(struct vm *vm);
+
+/* --- loader_end.c: see Note [The end of a loader] --- */
+
+void vm_loaders_visit_roots(struct vm *vm, struct mm_root_visitor *visitor);
+void vm_loaders_sweep(void *host, struct mm_owner_visitor *visitor);
+
+/* Frees what ended.  Polls by the thread; null: none, and the world is stopped
+   or its end has come. */
+void vm_loaders_free_dead(struct vm *vm, struct vm_thread *thread);
+
+/* Gives the class of loaders its shape. False: no memory. */
+bool vm_loaders_know_class(struct vm *vm);
+
+/* Numbers for a summary. */
+void vm_loaders_report(struct vm *vm, struct mm_stat_sink *sink);
+
+/* Memory below 4 GiB for what belongs to a loader, zeroed. Null: no memory. */
+void *vm_loader_metadata(struct vm_loader *loader, size_t bytes);
+
+/* --- type_meaning.c --- */
+
+/* A type as a name and the loader whose record it names.  Null: of the boot
+   loader, or no record.  See Note [What a name means]. */
+struct vm_type_meaning {
+  const char *name;
+  const struct vm_loader *loader;
+};
+
+struct vm_type_meaning vm_type_meaning(const struct vm_module *module,
+                                       uint32_t type);
+struct vm_type_meaning vm_param_meaning(const struct vm_method *method,
+                                        uint32_t param);
+struct vm_type_meaning vm_return_meaning(const struct vm_method *method);
+struct vm_type_meaning vm_field_meaning(const struct vm_field *field);
+bool vm_same_meaning(struct vm_type_meaning a, struct vm_type_meaning b);
+
+/* Marks which of a module's types are its loader's own. */
+void vm_mark_own_types(struct vm_module *module);
 
 /* --- throw.c --- */
 

@@ -9,7 +9,8 @@
  *    return type
  *
  * The tables are the library's own, so their form is asserted, not reported.
- * Names are copied into the machine's arena; names of primitives are shared.
+ * Names are copied into the boot loader's arena; names of primitives are
+ * shared.
  */
 #include "config.h"
 
@@ -31,7 +32,7 @@ enum {
 
 static const char *copy_name(struct vm *vm, const char *name, size_t length)
 {
-  char *copy = mm_arena_alloc(vm_core_of(vm)->arena, length + 1);
+  char *copy = mm_arena_alloc(vm->boot->arena, length + 1);
   if (copy)
     memcpy(copy, name, length);
   return copy;
@@ -111,7 +112,7 @@ static bool define_params(struct vm *vm, struct vm_method *method,
                           const char *at)
 {
   uint32_t count = count_params(at);
-  struct mm_arena *arena = vm_core_of(vm)->arena;
+  struct mm_arena *arena = vm->boot->arena;
   const char **types = mm_arena_alloc(arena, (count + 1) * sizeof *types);
   uint8_t *prims = mm_arena_alloc(arena, count + 1);
   if (!types || !prims)
@@ -199,18 +200,18 @@ bool vm_define_class(struct vm *vm, const struct vm_library_class *def)
                    (def->is_made_here ? VM_CLASS_NOT_INSTANTIABLE : 0);
   size_t fields = def->field_count + (def->is_throwable ? THROWABLE_FIELDS : 0);
   VM_ASSERT(base || !def->base);
-  struct vm_class *class = vm_class_make(vm, def->name, base, flags);
+  struct vm_class *class = vm_class_make(vm->boot, def->name, base, flags);
   if (class && def->is_reference)
     vm_class_make_reference(class, def->strength);
   if (!class ||
-      !vm_class_make_members(vm, class, (uint32_t)fields,
+      !vm_class_make_members(class, (uint32_t)fields,
                              (uint32_t)def->method_count) ||
       !define_fields(vm, class, def) || !define_methods(vm, class, def) ||
-      !vm_class_lay_out(vm, class) || !vm_class_link_methods(vm, class))
+      !vm_class_lay_out(class) || !vm_class_link_methods(class))
     return false;
   if (def->is_throwable)
     check_throwable(class);
   class->state = VM_CLASS_INITIALISED;
-  vm_class_register(vm, class, false);
+  vm_class_register(class, false);
   return true;
 }

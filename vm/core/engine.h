@@ -72,13 +72,18 @@ struct vm_tier {
   /* The world has just been stopped; see mm_binding. */
   void (*world_stopped)(struct vm *vm);
 
+  /* Visits the loaders (vm_loader_visit_of) of methods that the compiler is
+     at, or is to come to. World stopped. */
+  void (*visit_roots)(struct vm *vm, struct mm_root_visitor *visitor);
+
   /* Numbers for a summary; see mm_binding. */
   void (*report)(struct vm *vm, struct mm_stat_sink *sink);
 
   /* Frees the compiler, after all methods were forgotten. */
   void (*destroy)(struct vm *vm);
 
-  /* Frees what is kept for a method. */
+  /* Frees what is kept for a method: nothing runs it, and it is not being
+     compiled. */
   void (*forget_method)(struct vm *vm, struct vm_method *method);
 };
 

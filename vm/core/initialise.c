@@ -49,7 +49,10 @@ static bool set_string_values(struct vm_thread *thread, struct vm_class *class)
         vm_resolve_string(thread, class->module, (uint32_t)def->value);
     if (mm_is_null(string))
       return false;
-    class->statics[field->offset].ref = string;
+    /* A cycle may be reading it; see Note [Statics that are logged]. */
+    uint32_t *slot = &class->statics[field->offset].ref.bits;
+    mm_barrier_before(&thread->mutator, slot);
+    __atomic_store_n(slot, string.bits, __ATOMIC_RELAXED);
   }
   return true;
 }

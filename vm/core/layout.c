@@ -138,7 +138,7 @@ static void map_references(const struct vm_class *class, uint64_t *map)
 }
 
 /* Instances beyond 256 bytes need a map of their own. */
-static bool make_map(struct vm *vm, struct vm_class *class)
+static bool make_map(struct vm_class *class)
 {
   struct mm_layout *layout = &class->layout;
   size_t words = map_words(layout);
@@ -146,7 +146,7 @@ static bool make_map(struct vm *vm, struct vm_class *class)
     map_references(class, &layout->ref_map);
     return true;
   }
-  uint64_t *map = mm_metadata_alloc(vm->heap, words * sizeof *map);
+  uint64_t *map = vm_loader_metadata(class->loader, words * sizeof *map);
   if (!map)
     return false;
   map_references(class, map);
@@ -155,7 +155,7 @@ static bool make_map(struct vm *vm, struct vm_class *class)
   return true;
 }
 
-static bool lay_out_statics(struct vm *vm, struct vm_class *class)
+static bool lay_out_statics(struct vm_class *class)
 {
   uint32_t count = 0;
   for (uint32_t i = 0; i < class->field_count; i++)
@@ -165,9 +165,9 @@ static bool lay_out_statics(struct vm *vm, struct vm_class *class)
   if (count == 0)
     return true;
   class->statics =
-      mm_metadata_alloc(vm->heap, (size_t)count * sizeof *class->statics);
+      vm_loader_metadata(class->loader, (size_t)count * sizeof *class->statics);
   class->static_refs =
-      mm_metadata_alloc(vm->heap, ((size_t)count + 63) / 64 * 8);
+      vm_loader_metadata(class->loader, ((size_t)count + 63) / 64 * 8);
   if (!class->statics || !class->static_refs)
     return false;
   for (uint32_t i = 0; i < class->field_count; i++)
@@ -176,11 +176,11 @@ static bool lay_out_statics(struct vm *vm, struct vm_class *class)
   return true;
 }
 
-bool vm_class_lay_out(struct vm *vm, struct vm_class *class)
+bool vm_class_lay_out(struct vm_class *class)
 {
-  if (!lay_out_statics(vm, class))
+  if (!lay_out_statics(class))
     return false;
   uint32_t end = place_fields(class);
   class->layout.base_bytes = (uint32_t)mm_align_object(end);
-  return make_map(vm, class);
+  return make_map(class);
 }

@@ -4,9 +4,10 @@
  *
  *   check -> gather records -> _GLOBAL -> define, bases first
  *                  |
- *                  +- base not loaded yet: waits in core->pending, tried again
- *                     after each further module; what waits for ever does not
- *                     exist for the program
+ *                  +- base not loaded yet: waits in loader->pending, tried
+ * again after each further module of the loader; what waits for ever does not
+ * exist for the program.  A module loaded at run time has no further ones: it
+ * is refused
  *
  * A record whose name is taken is left out with all its functions: the
  * library's records win over a program's, an earlier file's over a later
@@ -27,6 +28,7 @@
 
 #include <string.h>
 
+#include "mm/mm_inline.h"
 #include "vm/asm/asm.h"
 #include "vm/core/assert.h"
 #include "vm/core/lock.h"
@@ -47,6 +49,13 @@ struct vm_pending {
   enum pending_state state;
 };
 
+/* By who is loading while others run; null: nobody else does. */
+static void poll(struct vm_thread *thread)
+{
+  if (thread)
+    mm_poll(&thread->mutator);
+}
+
 static const char *record_name(const struct vm_module *module,
                                const struct vm_record_def *record)
 {
@@ -60,9 +69,9 @@ static const char *base_name(const struct vm_pending *pending)
                             : pending->module->types[base].name;
 }
 
-const char *vm_pending_base(struct vm *vm, const char *name)
+const char *vm_pending_base(struct vm_loader *loader, const char *name)
 {
-  const struct vm_pending *pending = vm_core_of(vm)->pending;
+  const struct vm_pending *pending = loader->pending;
   for (; pending; pending = pending->next)
     if (strcmp(record_name(pending->module, pending->record), name) == 0)
       return base_name(pending);
@@ -117,10 +126,10 @@ static struct vm_owned_functions *sort_functions(struct vm_module *module)
 
 /* Appends the module's records to the list, in order, and links each with
    its base's. */
-static bool gather(struct vm *vm, struct vm_module *module,
+static bool gather(struct vm_module *module,
                    const struct vm_owned_functions *owned)
 {
-  struct vm_pending **last = &vm_core_of(vm)->pending;
+  struct vm_pending **last = &module->loader->pending;
   size_t type_count = (size_t)module->type_count + 1;
   struct vm_pending **of_type =
       mm_native_alloc_array(VM_PURPOSE_CLASSES, type_count, sizeof *of_type);
@@ -154,15 +163,29 @@ fail:
 /* --- Defining --- */
 
 /* Does an earlier module's record of the same name wait for its base? */
-static bool is_second(struct vm *vm, const struct vm_pending *pending)
+static bool is_second(const struct vm_pending *pending)
 {
   const char *name = record_name(pending->module, pending->record);
-  const struct vm_pending *other = vm_core_of(vm)->pending;
+  const struct vm_pending *other = pending->module->loader->pending;
   for (; other && other->module != pending->module; other = other->next)
     if (other->state == PENDING &&
         strcmp(record_name(other->module, other->record), name) == 0)
       return true;
   return false;
+}
+
+/* See Note [What a name means]. */
+static bool is_taken(struct vm_loader *loader, const char *name)
+{
+  struct vm_class *class = NULL;
+  if (loader != loader->vm->boot)
+    class = vm_class_find(loader->vm, name);
+  if (class && !class->module)
+    return true; /* the library's */
+  vm_lock(loader->vm, VM_LOCK_LINK);
+  class = vm_class_table_find(loader->class_table, name, strlen(name));
+  vm_unlock(loader->vm, VM_LOCK_LINK);
+  return class != NULL;
 }
 
 static bool fit_as_base(const struct vm_class *class)
@@ -191,23 +214,23 @@ static bool fail_define(struct vm_pending *pending, struct vm_diags *diags)
 }
 
 /* Defines one record whose base, if it is to be had, is defined. */
-static bool define_one(struct vm *vm, struct vm_pending *pending,
-                       struct vm_diags *diags)
+static bool define_one(struct vm_pending *pending, struct vm_diags *diags)
 {
+  struct vm_loader *loader = pending->module->loader;
   const char *name = record_name(pending->module, pending->record);
   if (pending->module->types[pending->record->type].dims > 0) {
     report(pending, diags, "is an array and cannot extend");
     pending->state = DROPPED;
     return false;
   }
-  if (is_second(vm, pending))
+  if (is_second(pending))
     return true;
-  if (vm_class_find(vm, name)) {
+  if (is_taken(loader, name)) {
     pending->state = DROPPED;
     return true;
   }
   struct vm_class *base;
-  if (!vm_class_look_up(vm, base_name(pending), &base))
+  if (!vm_loader_look_up(loader, base_name(pending), &base))
     return fail_define(pending, diags);
   if (!base)
     return true; /* goes on waiting */
@@ -216,7 +239,7 @@ static bool define_one(struct vm *vm, struct vm_pending *pending,
     pending->state = DROPPED;
     return false;
   }
-  if (!vm_load_record(vm, pending->module, pending->record, base,
+  if (!vm_load_record(pending->module, pending->record, base,
                       pending->functions))
     return fail_define(pending, diags);
   warn_of_values(pending, diags);
@@ -226,8 +249,7 @@ static bool define_one(struct vm *vm, struct vm_pending *pending,
 
 /* Defines a record after its bases.  The chain up to the first base that is
    settled is linked downwards, then walked. */
-static bool define_chain(struct vm *vm, struct vm_pending *pending,
-                         struct vm_diags *diags)
+static bool define_chain(struct vm_pending *pending, struct vm_diags *diags)
 {
   struct vm_pending *top = pending;
   bool ok = true;
@@ -246,7 +268,7 @@ static bool define_chain(struct vm *vm, struct vm_pending *pending,
     next = top->derived;
     top->state = ok ? PENDING : DROPPED;
     if (ok)
-      ok = define_one(vm, top, diags);
+      ok = define_one(top, diags);
   }
   return ok;
 }
@@ -269,14 +291,17 @@ static uint32_t forget_settled(struct vm_pending **link)
 /* A record of an earlier file may find its base only now, and be that of
    another: again, as long as there is progress.  Each round but the last
    settles what waited for another file, so rounds are few. */
-static bool define_all(struct vm *vm, struct vm_diags *diags)
+static bool define_all(struct vm_loader *loader, struct vm_thread *thread,
+                       struct vm_diags *diags)
 {
-  struct vm_pending **list = &vm_core_of(vm)->pending;
+  struct vm_pending **list = &loader->pending;
   bool ok = true;
   do {
-    for (struct vm_pending *p = *list; p; p = p->next)
+    for (struct vm_pending *p = *list; p; p = p->next) {
       if (p->state == PENDING)
-        ok = define_chain(vm, p, diags) && ok;
+        ok = define_chain(p, diags) && ok;
+      poll(thread);
+    }
   } while (forget_settled(list) > 0 && *list);
   return ok;
 }
@@ -291,13 +316,13 @@ static uint32_t find_global_type(const struct vm_module *module)
   return i;
 }
 
-static bool define_global(struct vm *vm, struct vm_module *module,
+static bool define_global(struct vm_module *module,
                           const struct vm_owned_functions *owned)
 {
   uint32_t type = find_global_type(module);
   if (type == module->type_count)
     return true;
-  struct vm_class *class = vm_load_global(vm, module, &owned[type]);
+  struct vm_class *class = vm_load_global(module, &owned[type]);
   if (!class)
     return false;
   __atomic_store_n(&module->types[type].resolved, class, __ATOMIC_RELEASE);
@@ -315,11 +340,13 @@ static bool verify_function(struct vm *vm, struct vm_module *module,
 }
 
 static bool verify_module(struct vm *vm, struct vm_module *module,
-                          struct vm_diags *diags)
+                          struct vm_thread *thread, struct vm_diags *diags)
 {
-  for (uint32_t i = 0; i < module->function_count; i++)
+  for (uint32_t i = 0; i < module->function_count; i++) {
     if (!verify_function(vm, module, &module->functions[i], diags))
       return false;
+    poll(thread);
+  }
   return true;
 }
 
@@ -328,42 +355,43 @@ bool vm_verify_loaded(struct vm *vm)
   struct vm_diags diags;
   bool ok = true;
   vm_diags_init(&diags);
-  for (struct vm_module *m = vm->modules; m && ok; m = m->next)
-    ok = verify_module(vm, m, &diags);
+  for (struct vm_module *m = vm->boot->modules; m && ok; m = m->next)
+    ok = verify_module(vm, m, NULL, &diags);
   vm_diags_destroy(&diags);
   return ok;
 }
 
 /* --- All of it --- */
 
-static bool define_module(struct vm *vm, struct vm_module *module,
+static bool define_module(struct vm_module *module, struct vm_thread *thread,
                           struct vm_diags *diags)
 {
   const struct vm_owned_functions *owned = sort_functions(module);
-  if (!owned || !gather(vm, module, owned) || !define_global(vm, module, owned))
+  if (!owned || !gather(module, owned) || !define_global(module, owned))
     return no_memory(module, diags);
-  return define_all(vm, diags);
+  return define_all(module->loader, thread, diags);
 }
 
-static void keep(struct vm *vm, struct vm_module *module)
+static void keep(struct vm_loader *loader, struct vm_module *module)
 {
-  *vm->last_module = module;
-  vm->last_module = &module->next;
+  module->loader = loader;
+  *loader->last_module = module;
+  loader->last_module = &module->next;
 }
 
 /* It is kept only to be destroyed. */
-static bool refuse(struct vm *vm, struct vm_module *module,
+static bool refuse(struct vm_loader *loader, struct vm_module *module,
                    struct vm_diags *diags, const char *title, const char *text)
 {
   vm_diag_add(diags, VM_DIAG_ERROR, module->file, NULL, 0, 0, 0, 1, "%s: %s",
               title, text);
   module->string_count = module->record_count = module->function_count = 0;
-  keep(vm, module);
+  keep(loader, module);
   return false;
 }
 
-/* Classes, tables of methods and the list of modules are read without a lock,
-   by all threads, and change here. */
+/* Classes, tables of methods and the list of modules of the boot loader are
+   read without a lock, by all threads, and change here. */
 static bool is_alone(struct vm *vm)
 {
   vm_lock(vm, VM_LOCK_SYNC);
@@ -376,13 +404,35 @@ bool vm_load_module(struct vm *vm, struct vm_module *module,
                     struct vm_diags *diags)
 {
   if (!is_alone(vm))
-    return refuse(vm, module, diags, "not loaded",
+    return refuse(vm->boot, module, diags, "not loaded",
                   "other threads run; modules are loaded by the main thread, "
                   "before the program starts others");
   VM_ASSERT(vm_thread_here(vm) == vm->main_thread);
   const char *wrong = vm_module_check(module);
   if (wrong)
-    return refuse(vm, module, diags, "malformed module", wrong);
-  keep(vm, module);
-  return define_module(vm, module, diags);
+    return refuse(vm->boot, module, diags, "malformed module", wrong);
+  keep(vm->boot, module);
+  return define_module(module, NULL, diags);
+}
+
+/* There is no later file that could bring the base. */
+static bool refuse_pending(struct vm_loader *loader, struct vm_diags *diags)
+{
+  for (const struct vm_pending *p = loader->pending; p; p = p->next)
+    report(p, diags, "extends what is not there:");
+  return loader->pending == NULL;
+}
+
+bool vm_load_alone(struct vm_thread *thread, struct vm_loader *loader,
+                   struct vm_module *module, struct vm_diags *diags)
+{
+  const char *wrong = vm_module_check(module);
+  if (wrong)
+    return refuse(loader, module, diags, "malformed module", wrong);
+  keep(loader, module);
+  vm_mark_own_types(module);
+  if (!define_module(module, thread, diags) || !refuse_pending(loader, diags))
+    return false;
+  return verify_module(loader->vm, module, thread, diags) ||
+         no_memory(module, diags);
 }

@@ -15,12 +15,12 @@ struct vm_owned_functions {
 };
 
 /* Defines a record as a class.  False: no memory. */
-bool vm_load_record(struct vm *vm, struct vm_module *module,
+bool vm_load_record(struct vm_module *module,
                     const struct vm_record_def *record, struct vm_class *base,
                     const struct vm_owned_functions *functions);
 
 /* Makes the module's _GLOBAL class. Null: no memory. */
-struct vm_class *vm_load_global(struct vm *vm, struct vm_module *module,
+struct vm_class *vm_load_global(struct vm_module *module,
                                 const struct vm_owned_functions *functions);
 
 #endif

@@ -20,6 +20,7 @@
 struct mm_arena;
 struct vm_class;
 struct vm_field;
+struct vm_loader;
 struct vm_method;
 struct vm_verified;
 
@@ -55,10 +56,12 @@ enum vm_prim vm_prim_find(const char *name, size_t len);
 
 /* A type named in the module.  Types of one name are one entry. */
 struct vm_type_ref {
-  const char *name;          /* canonical, no blanks: "i32", "R", "i32[][]" */
-  uint8_t prim;              /* enum vm_prim; arrays and records are REF */
-  uint32_t dims;             /* number of "[]" */
-  uint32_t element;          /* arrays: index of the element type */
+  const char *name; /* canonical, no blanks: "i32", "R", "i32[][]" */
+  uint8_t prim;     /* enum vm_prim; arrays and records are REF */
+  uint32_t dims;    /* number of "[]" */
+  uint32_t element; /* arrays: index of the element type */
+  bool is_own; /* of a record (or arrays of one) that the module's loader has to
+                  itself; set by the loader, see Note [What a name means] */
   struct vm_class *resolved; /* atomic, release; references only */
 };
 
@@ -219,7 +222,8 @@ struct vm_module {
   struct vm_method_ref *methods;
   struct vm_record_def *records;     /* external ones too */
   struct vm_function_def *functions; /* external ones too */
-  struct vm_module *next;            /* in load order */
+  struct vm_loader *loader;          /* that took it over; null before */
+  struct vm_module *next;            /* of the loader, in load order */
 };
 
 /*

@@ -168,6 +168,8 @@ struct mm_ref vm_class_mirror(struct vm_thread *thread, struct vm_class *class)
     return mirror;
   *(uint32_t *)vm_object_at(mirror, VM_MIRROR_CLASS_OFFSET) =
       (uint32_t)(uintptr_t) class;
+  vm_object_set_ref(thread, mirror, VM_MIRROR_LOADER_OFFSET,
+                    class->loader->object);
   /* Of two threads that made one the first wins. */
   if (__atomic_compare_exchange_n(&class->mirror.bits, &there.bits, mirror.bits,
                                   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))

@@ -4,7 +4,9 @@
  * objects that the machine itself knows.
  *
  *   exception   +8 message   +12 cause   +16 trace (hidden; see trace.c)
- *   mirror      +8 address of the class, 32 bits (hidden)
+ *   mirror      +8 address of the class, 32 bits   +12 its loader's object
+ *               (both hidden)
+ *   loader      +8 its size   +16 address of the loader, 64 bits (both hidden)
  *
  * References are read and written as relaxed atomics, because collectors read
  * them while they change.  None of these is a safepoint.
@@ -22,6 +24,9 @@ enum {
   VM_EXCEPTION_CAUSE_OFFSET = 12,
   VM_EXCEPTION_TRACE_OFFSET = 16,
   VM_MIRROR_CLASS_OFFSET = 8,
+  VM_MIRROR_LOADER_OFFSET = 12,
+  VM_LOADER_ADDRESS_OFFSET = 16,
+  VM_LOADER_BYTES = 24,
 };
 
 /*

@@ -23,6 +23,7 @@ static void load_field(struct vm_class *class, struct vm_field *field,
   field->prim = type->prim;
   field->flags = def->flags;
   field->is_static = (def->flags & VM_FLAG_STATIC) != 0;
+  field->type_loader = vm_type_meaning(class->module, def->type).loader;
 }
 
 static void load_fields(struct vm_class *class)
@@ -58,10 +59,10 @@ static void set_number_values(struct vm_class *class)
 
 /* --- Methods --- */
 
-static bool load_params(struct vm *vm, struct vm_method *method,
+static bool load_params(struct vm_method *method,
                         const struct vm_method_ref *ref)
 {
-  struct mm_arena *arena = vm_core_of(vm)->arena;
+  struct mm_arena *arena = method->owner->loader->arena;
   const struct vm_type_ref *types = method->module->types;
   const char **names =
       mm_arena_alloc(arena, ((size_t)ref->param_count + 1) * sizeof *names);
@@ -78,8 +79,7 @@ static bool load_params(struct vm *vm, struct vm_method *method,
   return true;
 }
 
-static bool load_method(struct vm *vm, struct vm_class *class,
-                        struct vm_method *method,
+static bool load_method(struct vm_class *class, struct vm_method *method,
                         const struct vm_function_def *function)
 {
   struct vm_module *module = class->module;
@@ -93,21 +93,21 @@ static bool load_method(struct vm *vm, struct vm_class *class,
   method->local_count = function->local_count;
   method->return_type = module->types[ref->return_type].name;
   method->return_prim = module->types[ref->return_type].prim;
-  if (!load_params(vm, method, ref))
+  if (!load_params(method, ref))
     return false;
   if (function->flags & VM_FLAG_NATIVE)
     method->native = vm_native_call;
   if ((function->flags & VM_FLAG_CCTOR) && method->param_count == 0)
     class->initialiser = method;
-  vm_method_set_entries(vm, method);
+  vm_method_set_entries(class->loader->vm, method);
   return true;
 }
 
-static bool load_methods(struct vm *vm, struct vm_class *class,
+static bool load_methods(struct vm_class *class,
                          const struct vm_owned_functions *functions)
 {
   for (uint32_t i = 0; i < functions->count; i++)
-    if (!load_method(vm, class, &class->methods[i],
+    if (!load_method(class, &class->methods[i],
                      &class->module->functions[functions->indices[i]]))
       return false;
   return true;
@@ -128,41 +128,42 @@ static void resolve_own_names(struct vm_class *class)
 
 /* --- Classes --- */
 
-bool vm_load_record(struct vm *vm, struct vm_module *module,
+bool vm_load_record(struct vm_module *module,
                     const struct vm_record_def *record, struct vm_class *base,
                     const struct vm_owned_functions *functions)
 {
-  struct vm_class *class =
-      vm_class_make(vm, module->types[record->type].name, base, record->flags);
-  if (!class || !vm_class_make_members(vm, class, own_field_count(record),
-                                       functions->count))
+  struct vm_class *class = vm_class_make(
+      module->loader, module->types[record->type].name, base, record->flags);
+  if (!class ||
+      !vm_class_make_members(class, own_field_count(record), functions->count))
     return false;
   class->module = module;
   class->record = record;
   load_fields(class);
-  if (!load_methods(vm, class, functions) || !vm_class_lay_out(vm, class) ||
-      !vm_class_link_methods(vm, class))
+  if (!load_methods(class, functions) || !vm_class_lay_out(class) ||
+      !vm_class_link_methods(class))
     return false;
   set_number_values(class);
   vm_class_skip_initialisation(class);
-  vm_class_register(vm, class, false);
+  vm_class_register(class, false);
   resolve_own_names(class);
   return true;
 }
 
-struct vm_class *vm_load_global(struct vm *vm, struct vm_module *module,
+struct vm_class *vm_load_global(struct vm_module *module,
                                 const struct vm_owned_functions *functions)
 {
-  struct vm_class *class =
-      vm_class_make(vm, "_GLOBAL", vm->known.object, VM_CLASS_NOT_INSTANTIABLE);
-  if (!class || !vm_class_make_members(vm, class, 0, functions->count))
+  struct vm_loader *loader = module->loader;
+  struct vm_class *class = vm_class_make(
+      loader, "_GLOBAL", loader->vm->known.object, VM_CLASS_NOT_INSTANTIABLE);
+  if (!class || !vm_class_make_members(class, 0, functions->count))
     return NULL;
   class->module = module;
   class->has_instances = false;
-  if (!load_methods(vm, class, functions) || !vm_class_link_methods(vm, class))
+  if (!load_methods(class, functions) || !vm_class_link_methods(class))
     return NULL;
   vm_class_skip_initialisation(class);
-  vm_class_register(vm, class, true);
+  vm_class_register(class, true);
   resolve_own_names(class);
   return class;
 }

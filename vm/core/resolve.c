@@ -8,10 +8,11 @@
  *
  * A member has to agree in all that the verifier relied on: a field in name,
  * type and staticness, a method in name, return type and parameter types, the
- * receiver's left out.  Search goes from the named class up its bases.
+ * receiver's left out; types agree when they mean the same.  Search goes from
+ * the named class up its bases.
  *
  * Functions without a record: first the module's own, then those of the other
- * modules in load order.
+ * modules of its loader, then of the boot loader's, in load order.
  */
 #include "config.h"
 
@@ -25,34 +26,44 @@
 
 /* The record that is missing when a class cannot be found: the element of an
    array, the base that a record waits for. */
-static size_t missing_name(struct vm *vm, const char **name)
+static size_t missing_name(struct vm_loader *loader, const char **name)
 {
   size_t length = strlen(*name);
   while (length >= 2 && memcmp(*name + length - 2, "[]", 2) == 0)
     length -= 2;
-  const char *base = (*name)[length] == '\0' ? vm_pending_base(vm, *name) : 0;
-  for (; base; base = vm_pending_base(vm, base)) {
+  const char *base =
+      (*name)[length] == '\0' ? vm_pending_base(loader, *name) : 0;
+  for (; base; base = vm_pending_base(loader, base)) {
     *name = base;
     length = strlen(base);
-    if (vm_class_find(vm, base))
+    struct vm_class *class;
+    if (!vm_loader_look_up(loader, base, &class) || class)
       break;
   }
   return length;
 }
 
-struct vm_class *vm_class_find_or_throw(struct vm_thread *thread,
-                                        const char *name)
+struct vm_class *vm_loader_find_or_throw(struct vm_thread *thread,
+                                         struct vm_loader *loader,
+                                         const char *name)
 {
   struct vm_class *class;
-  if (!vm_class_look_up(thread->vm, name, &class)) {
+  if (!vm_loader_look_up(loader, name, &class)) {
     vm_throw_out_of_memory(thread);
     return NULL;
   }
   if (class)
     return class;
-  size_t length = missing_name(thread->vm, &name);
+  size_t length = missing_name(loader, &name);
   vm_throw_class_not_found(thread, name, length);
   return NULL;
+}
+
+/* Only the boot loader's modules are looked at before they are loaded. */
+static struct vm_loader *loader_of(struct vm *vm,
+                                   const struct vm_module *module)
+{
+  return module->loader ? module->loader : vm->boot;
 }
 
 struct vm_class *vm_lookup_class(struct vm *vm, struct vm_module *module,
@@ -62,7 +73,8 @@ struct vm_class *vm_lookup_class(struct vm *vm, struct vm_module *module,
   struct vm_class *class = __atomic_load_n(&ref->resolved, __ATOMIC_ACQUIRE);
   if (class)
     return class;
-  class = vm_class_find(vm, ref->name);
+  if (!vm_loader_look_up(loader_of(vm, module), ref->name, &class))
+    return NULL;
   if (class)
     __atomic_store_n(&ref->resolved, class, __ATOMIC_RELEASE);
   return class;
@@ -73,21 +85,22 @@ struct vm_class *vm_resolve_class(struct vm_thread *thread,
 {
   struct vm_class *class = vm_lookup_class(thread->vm, module, type);
   return class ? class
-               : vm_class_find_or_throw(thread, module->types[type].name);
+               : vm_loader_find_or_throw(thread, loader_of(thread->vm, module),
+                                         module->types[type].name);
 }
 
 /* --- Fields --- */
 
 static struct vm_field *find_field(struct vm_class *class,
                                    const struct vm_field_ref *ref,
-                                   const char *type)
+                                   struct vm_type_meaning type)
 {
   for (; class; class = class->base)
     for (uint32_t i = 0; i < class->field_count; i++) {
       struct vm_field *field = &class->fields[i];
       if (field->is_static == ref->is_static &&
           strcmp(field->name, ref->name) == 0 &&
-          strcmp(field->type_name, type) == 0)
+          vm_same_meaning(vm_field_meaning(field), type))
         return field;
     }
   return NULL;
@@ -101,7 +114,7 @@ struct vm_field *vm_lookup_field(struct vm *vm, struct vm_module *module,
   if (field)
     return field;
   struct vm_class *class = vm_lookup_class(vm, module, ref->owner);
-  field = find_field(class, ref, module->types[ref->type].name);
+  field = find_field(class, ref, vm_type_meaning(module, ref->type));
   if (field)
     __atomic_store_n(&ref->resolved, field, __ATOMIC_RELEASE);
   return field;
@@ -129,10 +142,12 @@ static bool same_types(const struct vm_module *module,
                        const struct vm_method *method, uint32_t first)
 {
   if (ref->param_count != method->param_count ||
-      strcmp(module->types[ref->return_type].name, method->return_type) != 0)
+      !vm_same_meaning(vm_type_meaning(module, ref->return_type),
+                       vm_return_meaning(method)))
     return false;
   for (uint32_t i = first; i < ref->param_count; i++)
-    if (strcmp(module->types[ref->params[i]].name, method->param_types[i]) != 0)
+    if (!vm_same_meaning(vm_type_meaning(module, ref->params[i]),
+                         vm_param_meaning(method, i)))
       return false;
   return true;
 }
@@ -178,11 +193,11 @@ static struct vm_method *find_upwards(const struct vm_module *module,
 }
 
 /* The list of classes may grow otherwise. */
-static struct vm_method *find_global_locked(struct vm *vm,
+static struct vm_method *find_global_locked(const struct vm_loader *loader,
                                             const struct vm_module *module,
                                             const struct vm_method_ref *ref)
 {
-  for (struct vm_class *class = vm->classes; class; class = class->next)
+  for (struct vm_class *class = loader->classes; class; class = class->next)
     if (!class->has_instances && class->module) {
       struct vm_method *method = find_own(module, class, ref, true);
       if (method)
@@ -200,7 +215,9 @@ static struct vm_method *find_method_locked(struct vm *vm,
   if (!method)
     method = find_upwards(module, class, ref, !ref->is_static);
   if (!method && !class->has_instances)
-    method = find_global_locked(vm, module, ref);
+    method = find_global_locked(loader_of(vm, module), module, ref);
+  if (!method && !class->has_instances)
+    method = find_global_locked(vm->boot, module, ref);
   return method;
 }
 

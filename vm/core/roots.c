@@ -2,12 +2,14 @@
 /*
  * What the memory manager asks of the machine: where references are.
  *
- *   of a thread   live registers and accumulators of its frames, the pending
- *                 exception
- *   of all        static fields, mirrors, resolved string constants,
- *                 preallocated exceptions, the objects of threads (one that
- *                 is being started is no mutator yet), references that are
- *                 registered, and what the finalizer is to do
+ *   of a thread   live registers and accumulators of its frames, the loaders
+ *                 of their methods, the pending exception
+ *   of all        static fields, mirrors, resolved string constants of the
+ *                 boot loader (of others: loader_end.c), preallocated
+ *                 exceptions, the objects of threads (one that is being
+ *                 started is no mutator yet), loaders of methods that are
+ *                 about to be compiled, references that are registered, and
+ *                 what the finalizer is to do
  *   weak          interned strings, monitors
  *
  * The world is stopped; nothing here allocates in the heap.  The lists that
@@ -56,6 +58,7 @@ static void visit_frame(struct vm_thread *thread, struct vm_frame *frame,
 {
   struct vm_frame_info info;
   vm_frame_info_of(thread, frame, &info);
+  vm_loader_visit_of(frame->method, visitor);
   if (info.insn == UINT32_MAX) {
     visit_arguments(frame, visitor);
     return;
@@ -66,6 +69,17 @@ static void visit_frame(struct vm_thread *thread, struct vm_frame *frame,
     visit_map_word(frame, map[first / 64], first, visitor);
 }
 
+/* Where the pending exception was thrown: it may have no trace of its own. */
+static void visit_trace(struct vm_thread *thread,
+                        struct mm_root_visitor *visitor)
+{
+  const struct vm_trace *trace = &vm_thread_private(thread)->trace;
+  if (mm_is_null(thread->exception))
+    return;
+  for (uint32_t i = 0; i < trace->kept; i++)
+    vm_loader_visit_of(trace->frames[i].method, visitor);
+}
+
 static void visit_mutator_roots(void *host, struct mm_mutator *mutator,
                                 struct mm_root_visitor *visitor)
 {
@@ -74,36 +88,19 @@ static void visit_mutator_roots(void *host, struct mm_mutator *mutator,
   for (struct vm_frame *f = thread->top; f; f = f->caller)
     if (!vm_frame_is_boundary(f))
       visit_frame(thread, f, visitor);
+  visit_trace(thread, visitor);
   visitor->slot(visitor, &thread->exception, MM_ROOT_THREAD);
 }
 
 /* --- Of all --- */
 
-static void visit_statics(struct vm_class *class,
-                          struct mm_root_visitor *visitor)
-{
-  for (uint32_t i = 0; i < class->static_count; i++)
-    if ((class->static_refs[i / 64] >> (i % 64)) & 1)
-      visitor->slot(visitor, &class->statics[i].ref, MM_ROOT_STATIC);
-}
-
-static void visit_strings(struct vm_module *module,
-                          struct mm_root_visitor *visitor)
-{
-  for (uint32_t i = 0; i < module->string_count; i++)
-    visitor->slot(visitor, &module->strings[i].resolved, MM_ROOT_CONSTANT);
-}
-
 static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
 {
   struct vm *vm = host;
   struct core *core = vm_core_of(vm);
-  for (struct vm_class *class = vm->classes; class; class = class->next) {
-    visit_statics(class, visitor);
-    visitor->slot(visitor, &class->mirror, MM_ROOT_MIRROR);
-  }
-  for (struct vm_module *m = vm->modules; m; m = m->next)
-    visit_strings(m, visitor);
+  vm_loaders_visit_roots(vm, visitor);
+  if (vm->tier)
+    vm->tier->visit_roots(vm, visitor);
   for (struct vm_thread *t = vm->threads; t; t = t->next)
     visitor->slot(visitor, &t->object, MM_ROOT_THREAD);
   visitor->slot(visitor, &vm->out_of_memory, MM_ROOT_GLOBAL);
@@ -144,6 +141,7 @@ static void references_pending(void *host)
 static void report(void *host, struct mm_stat_sink *sink)
 {
   struct vm *vm = host;
+  vm_loaders_report(vm, sink);
   if (vm->tier)
     vm->tier->report(vm, sink);
 }
@@ -177,7 +175,8 @@ const struct mm_binding vm_binding = {
     .world_stopped = world_stopped,
     .references_pending = references_pending,
     .report = report,
-    .host_title = "compiled methods",
+    .sweep_owners = vm_loaders_sweep,
+    .host_title = "the machine",
     .layout_name = layout_name,
     .where = where,
     .describe_mutator = describe_mutator,

@@ -48,12 +48,12 @@ static struct vm_method *find_entry(struct vm *vm, const char *entry,
 {
   const char *name = entry + class_length + 2;
   struct vm_class *class =
-      vm_class_table_find(vm->class_table, entry, class_length);
+      vm_class_table_find(vm->boot->class_table, entry, class_length);
   struct vm_method *method = NULL;
   if (class && class->has_instances)
     return entry_of_class(class, name, named);
   if (class == vm->known.global)
-    for (class = vm->classes; class && !method; class = class->next)
+    for (class = vm->boot->classes; class && !method; class = class->next)
       if (!class->has_instances)
         method = entry_of_class(class, name, named);
   return method;
@@ -70,7 +70,7 @@ static const char *last_colons(const char *entry)
 /* Of the program: those with a body. */
 static bool has_functions(const struct vm *vm)
 {
-  for (const struct vm_module *m = vm->modules; m; m = m->next)
+  for (const struct vm_module *m = vm->boot->modules; m; m = m->next)
     for (uint32_t i = 0; i < m->function_count; i++)
       if (m->functions[i].insns)
         return true;
@@ -80,7 +80,7 @@ static bool has_functions(const struct vm *vm)
 static unsigned count_lines(const struct vm *vm)
 {
   unsigned lines = 0;
-  for (const struct vm_module *m = vm->modules; m; m = m->next) {
+  for (const struct vm_module *m = vm->boot->modules; m; m = m->next) {
     for (size_t i = 0; i < m->source_bytes; i++)
       lines += m->source[i] == '\n';
     lines += m->source_bytes > 0 && m->source[m->source_bytes - 1] != '\n';
@@ -93,7 +93,7 @@ static void tell_of_nothing(const struct vm *vm, const char *entry,
                             struct mm_error *error)
 {
   unsigned lines = count_lines(vm);
-  const struct vm_module *first = vm->modules;
+  const struct vm_module *first = vm->boot->modules;
   snprintf(error->text, sizeof error->text,
            "there is no entry point `%.40s`: %.60s%s no function at all (%u "
            "line%s read); the usual one begins `.function i32 main() {`",

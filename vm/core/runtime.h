@@ -47,7 +47,8 @@ struct vm_method *vm_lookup_method(struct vm *vm, struct vm_module *module,
 
 /* --- Classes --- */
 
-/* Finds a class by name, making array classes as needed.  Null without an
+/* Finds a class of the boot loader by name, making array classes as needed;
+   for others there is vm/core/loader.h.  Null without an
    exception when there is none (or no memory).  Never a safepoint. */
 struct vm_class *vm_class_find(struct vm *vm, const char *name);
 

@@ -263,12 +263,13 @@ bool vm_preallocate_errors(struct vm_thread *thread)
 /* Null: there is none.  A class of arrays may have to be made; when there is
    no memory for it the exception gives way to OutOfMemoryError. */
 static struct vm_class *handler_class(struct vm_thread *thread,
+                                      struct vm_loader *loader,
                                       struct vm_type_ref *type)
 {
   struct vm_class *class = __atomic_load_n(&type->resolved, __ATOMIC_ACQUIRE);
   if (class)
     return class;
-  if (vm_class_look_up(thread->vm, type->name, &class))
+  if (vm_loader_look_up(loader, type->name, &class))
     __atomic_store_n(&type->resolved, class, __ATOMIC_RELEASE);
   else
     vm_throw_out_of_memory(thread);
@@ -282,7 +283,8 @@ static bool catches(struct vm_thread *thread, struct vm_module *module,
     return false;
   if (entry->type == UINT32_MAX)
     return true;
-  struct vm_class *class = handler_class(thread, &module->types[entry->type]);
+  struct vm_class *class =
+      handler_class(thread, module->loader, &module->types[entry->type]);
   return class && vm_class_is_assignable(vm_class_of(thread->exception), class);
 }
 

@@ -5,6 +5,8 @@
  *   in the heap   i64[]: [0] number of frames in all, then one element each,
  *                 innermost first: the method's address in the low half, the
  *                 line in the high half
+ *   or            panda.Object[]: [0] the above, then the loaders of methods in
+ *                 it that may be unloaded, each once, which keeps the methods
  *
  * The frames are counted first (one load each), and only those that are kept
  * are asked for their line.
@@ -67,29 +69,81 @@ void vm_trace_capture(struct vm_thread *thread, struct vm_trace *trace)
   }
 }
 
-/* Copies the thread's trace into the pending exception. */
-static void store_trace(struct vm_thread *thread)
+static struct mm_ref make_array(struct vm_thread *thread,
+                                const struct vm_trace *trace)
 {
-  const struct vm_trace *trace = &vm_thread_private(thread)->trace;
   struct vm_class *class = thread->vm->known.trace;
   struct mm_ref array =
       mm_alloc_array(&thread->mutator, &class->layout, trace->kept + 1);
   if (mm_is_null(array))
-    return;
+    return array;
   uint64_t *element = vm_object_at(array, MM_ARRAY_BASE_WIDE);
   *element++ = trace->total;
   for (uint32_t i = 0; i < trace->kept; i++)
     *element++ = (uint64_t)trace->frames[i].line << 32 |
                  (uint32_t)(uintptr_t)trace->frames[i].method;
-  vm_object_set_ref(thread, thread->exception, VM_EXCEPTION_TRACE_OFFSET,
-                    array);
+  return array;
+}
+
+/* The loaders that the methods need, each once. */
+static uint32_t find_loaders(const struct vm_trace *trace,
+                             struct vm_loader *loaders[VM_TRACE_MAX])
+{
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < trace->kept; i++) {
+    struct vm_loader *loader = trace->frames[i].method->owner->loader;
+    uint32_t seen = 0;
+    while (seen < count && loaders[seen] != loader)
+      seen++;
+    if (seen == count && loader->is_unloadable)
+      loaders[count++] = loader;
+  }
+  return count;
+}
+
+/* The trace with its loaders, which the pending exception's frames keep until
+   it is there. */
+static struct mm_ref make_keeper(struct vm_thread *thread, struct mm_ref trace,
+                                 struct vm_loader *const *loaders,
+                                 uint32_t count)
+{
+  struct vm_class *class = thread->vm->known.object_array;
+  struct mm_ref held[1], keeper;
+  struct mm_scope scope;
+  mm_scope_open(&thread->mutator, &scope, held, 1);
+  held[0] = trace;
+  keeper = mm_alloc_array(&thread->mutator, &class->layout, count + 1);
+  if (!mm_is_null(keeper)) {
+    vm_array_set_ref(thread, keeper, 0, held[0]);
+    for (uint32_t i = 0; i < count; i++)
+      vm_array_set_ref(thread, keeper, i + 1, loaders[i]->object);
+  }
+  mm_scope_close(&thread->mutator, &scope);
+  return keeper;
+}
+
+/* Copies the thread's trace into the pending exception. */
+static void store_trace(struct vm_thread *thread)
+{
+  const struct vm_trace *trace = &vm_thread_private(thread)->trace;
+  struct vm_loader *loaders[VM_TRACE_MAX];
+  uint32_t count = find_loaders(trace, loaders);
+  struct mm_ref stored = make_array(thread, trace);
+  if (!mm_is_null(stored) && count > 0)
+    stored = make_keeper(thread, stored, loaders, count);
+  if (!mm_is_null(stored))
+    vm_object_set_ref(thread, thread->exception, VM_EXCEPTION_TRACE_OFFSET,
+                      stored);
 }
 
 static struct mm_ref stored_trace(struct mm_ref exception)
 {
   if (!vm_class_is_throwable(vm_class_of(exception)))
     return MM_NULL;
-  return vm_object_ref(exception, VM_EXCEPTION_TRACE_OFFSET);
+  struct mm_ref stored = vm_object_ref(exception, VM_EXCEPTION_TRACE_OFFSET);
+  bool has_loaders =
+      !mm_is_null(stored) && vm_class_of(stored)->element_prim == VM_PRIM_REF;
+  return has_loaders ? vm_array_ref(stored, 0) : stored;
 }
 
 void vm_trace_attach(struct vm_thread *thread, bool may_allocate)

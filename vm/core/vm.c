@@ -24,7 +24,10 @@
 
 #define DEFAULT_STACK_BYTES ((size_t)16 * 1024 * 1024)
 
-enum { DEFAULT_JIT_THRESHOLD = 1000 };
+enum {
+  DEFAULT_JIT_THRESHOLD = 1000,
+  BOOT_CLASSES = 128, /* the library's, and some */
+};
 #ifdef BAMBOO_JIT
 enum { DEFAULT_JIT_MODE = VM_JIT_ON };
 #else
@@ -46,6 +49,7 @@ void vm_options_init(struct vm_options *options)
               .threshold = DEFAULT_JIT_THRESHOLD,
               .collect = true},
       .fuse = true,
+      .class_unloading = true,
       .out = stdout,
       .err = stderr,
   };
@@ -60,13 +64,11 @@ static enum mm_status no_memory(struct mm_error *error, const char *what)
 
 static bool create_tables(struct vm *vm)
 {
-  vm_core_of(vm)->arena = vm_arena_create(VM_PURPOSE_CLASSES);
-  vm->class_table = vm_class_table_create();
+  vm->boot = vm_loader_create(vm, BOOT_CLASSES);
   vm->intern = vm_intern_create();
   vm->monitors = vm_monitor_create();
   vm->natives = vm_natives_create();
-  return vm_core_of(vm)->arena && vm->class_table && vm->intern &&
-         vm->monitors && vm->natives;
+  return vm->boot && vm->intern && vm->monitors && vm->natives;
 }
 
 /* Everything behind the heap; on failure vm_destroy takes down what there
@@ -98,8 +100,6 @@ enum mm_status vm_create(const struct vm_options *options,
   struct vm *vm = &core->vm;
   vm->options = *options;
   vm->engine = *engine;
-  vm->last_module = &vm->modules;
-  vm->last_class = &vm->classes;
   if (!vm_threads_init(vm)) {
     mm_native_free(VM_PURPOSE_MACHINE, core, sizeof *core);
     return no_memory(error, "locks");
@@ -120,26 +120,19 @@ enum mm_status vm_create(const struct vm_options *options,
   return MM_OK;
 }
 
-static void forget_method(struct vm *vm, struct vm_method *method)
-{
-  if (vm->tier)
-    vm->tier->forget_method(vm, method);
-  vm->engine.forget_method(method);
-}
-
+/* Code of any loader may call that of the others: all is forgotten first. */
 static void forget_methods(struct vm *vm)
 {
-  for (struct vm_class *class = vm->classes; class; class = class->next)
-    for (uint32_t i = 0; i < class->method_count; i++)
-      forget_method(vm, &class->methods[i]);
+  for (struct vm_loader *loader = vm->boot; loader; loader = loader->next)
+    vm_loader_forget_methods(loader);
 }
 
-static void destroy_modules(struct vm *vm)
+static void destroy_loaders(struct vm *vm)
 {
-  while (vm->modules) {
-    struct vm_module *module = vm->modules;
-    vm->modules = module->next;
-    vm_module_destroy(module);
+  while (vm->boot) {
+    struct vm_loader *loader = vm->boot;
+    vm->boot = loader->next;
+    vm_loader_free(loader);
   }
 }
 
@@ -162,19 +155,18 @@ void vm_destroy(struct vm *vm)
     vm_thread_destroy(vm->main_thread);
   }
   mm_heap_quit(vm->heap); /* without a main thread */
+  vm_loaders_free_dead(vm, NULL);
   forget_methods(vm);
   if (vm->tier)
     vm->tier->destroy(vm);
-  destroy_modules(vm);
+  destroy_loaders(vm);
   if (vm->natives)
     vm_natives_destroy(vm->natives);
   if (vm->monitors)
     vm_monitor_destroy(vm->monitors);
   if (vm->intern)
     vm_intern_destroy(vm->intern);
-  vm_class_table_destroy(vm->class_table);
   mm_heap_destroy(vm->heap);
-  mm_arena_destroy(core->arena);
   vm_threads_destroy(vm);
   mm_native_free(VM_PURPOSE_MACHINE, core, sizeof *core);
 }

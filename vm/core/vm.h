@@ -9,6 +9,7 @@
 
 #include "vm/asm/diag.h"
 #include "vm/core/engine.h"
+#include "vm/core/loader.h"
 #include "vm/core/thread.h"
 
 #include <stdatomic.h>
@@ -21,12 +22,14 @@
   X(class_, "panda.Class")                                                     \
   X(string_array, "panda.String[]")                                            \
   X(trace, "i64[]") /* what stack traces are kept in */                        \
+  X(object_array, "panda.Object[]") /* the same with loaders */                \
   X(thread, "panda.Thread")                                                    \
   X(reference, "panda.Reference")                                              \
   X(final, "panda.FinalReference")                                             \
   X(cleanable, "panda.Cleanable")                                              \
   X(ephemeron, "panda.Ephemeron")                                              \
   X(finalizer, "panda.FinalizerThread")                                        \
+  X(loader, "panda.Loader")                                                    \
   X(global, "_GLOBAL")
 
 /* Exceptions that instructions and the machine throw. */
@@ -59,12 +62,12 @@ struct vm_options {
   size_t stack_bytes; /* VM stack of a thread */
   struct vm_jit_options jit;
   bool fuse;       /* fuse instruction sequences (on; off for tests) */
+  bool class_unloading; /* take down loaders that nothing reaches */
   FILE *out, *err; /* of the program; stdout, stderr */
 };
 
 void vm_options_init(struct vm_options *options);
 
-struct vm_class_table;   /* name -> class; vm/core/class_table.h */
 struct vm_intern_table;  /* vm/core/intern.h */
 struct vm_monitor_table; /* vm/core/monitor.h */
 struct vm_natives;       /* vm/core/natives.h */
@@ -77,9 +80,7 @@ struct vm {
   void *compiler;             /* the tier's own */
   struct vm_thread *main_thread;
   struct vm_thread *threads; /* all that have not ended; lock SYNC */
-  struct vm_module *modules, **last_module; /* in load order */
-  struct vm_class *classes, **last_class;   /* in load order */
-  struct vm_class_table *class_table;
+  struct vm_loader *boot;    /* first of all loaders */
   struct vm_intern_table *intern;
   struct vm_monitor_table *monitors;
   struct vm_natives *natives; /* vm/core/natives.h */

@@ -5,7 +5,8 @@
  * new one behind the base's.
  *
  *   overrides: same method name, same parameter types without the receiver,
- *   same return type; access plays no part
+ *   same return type; access plays no part.  Types are the same when they
+ *   mean the same: Note [What a name means]
  *
  * Invariant: slots 0 .. base->vtable_count - 1 of a table hold the base's
  * method or one that overrides it, so a slot found in a class is right in all
@@ -27,10 +28,10 @@ static bool overrides(const struct vm_method *method,
 {
   if (method->param_count != of->param_count ||
       strcmp(method->name, of->name) != 0 ||
-      strcmp(method->return_type, of->return_type) != 0)
+      !vm_same_meaning(vm_return_meaning(method), vm_return_meaning(of)))
     return false;
   for (uint32_t i = 1; i < method->param_count; i++)
-    if (strcmp(method->param_types[i], of->param_types[i]) != 0)
+    if (!vm_same_meaning(vm_param_meaning(method, i), vm_param_meaning(of, i)))
       return false;
   return true;
 }
@@ -62,7 +63,7 @@ static uint32_t number_methods(struct vm_class *class)
   return count;
 }
 
-bool vm_class_link_methods(struct vm *vm, struct vm_class *class)
+bool vm_class_link_methods(struct vm_class *class)
 {
   const struct vm_class *base = class->base;
   uint32_t count = number_methods(class);
@@ -73,8 +74,8 @@ bool vm_class_link_methods(struct vm *vm, struct vm_class *class)
     class->vtable = base->vtable; /* nothing of its own: shared */
     return true;
   }
-  class->vtable =
-      mm_metadata_alloc(vm->heap, (size_t)count * sizeof(struct vm_method *));
+  class->vtable = vm_loader_metadata(
+      class->loader, (size_t)count * sizeof(struct vm_method *));
   if (!class->vtable)
     return false;
   if (base && base->vtable_count > 0)

@@ -93,7 +93,7 @@ static int look_for_function(struct vm *vm, const char *name)
 {
   int status = NO_METHOD;
   vm_lock(vm, VM_LOCK_LINK);
-  for (const struct vm_class *class = vm->classes; class && status == NO_METHOD;
+  for (const struct vm_class *class = vm->boot->classes; class && status == NO_METHOD;
        class = class->next)
     if (!class->has_instances)
       status = look_for_method(class, name);

@@ -19,6 +19,7 @@ static const struct vm_library_class *const records[] = {
     &vm_lib_object,
     &vm_lib_thread,
     &vm_lib_atomic,
+    &vm_lib_loader,
     &vm_lib_reference, /* before those that extend it */
     &vm_lib_soft_reference,
     &vm_lib_weak_reference,

@@ -43,6 +43,7 @@ extern const struct vm_library_class vm_lib_finalizer;
 extern const struct vm_library_class vm_lib_cleaner;
 extern const struct vm_library_class vm_lib_ephemeron;
 extern const struct vm_library_class vm_lib_ephemeron_table;
+extern const struct vm_library_class vm_lib_loader;
 
 /* Defines the records of errors.def. False: no memory. */
 bool vm_lib_define_exceptions(struct vm *vm);

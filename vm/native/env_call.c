@@ -75,25 +75,27 @@ static struct vm_method *find_own(struct vm_class *class, const char *name,
 }
 
 /* Functions without a record are in a class of their own for each file. */
-static struct vm_method *find_global(struct vm *vm, const char *name,
-                                     const char *signature, bool *many)
+static struct vm_method *find_global(const struct vm_loader *loader,
+                                     const char *name, const char *signature,
+                                     bool *many)
 {
   struct vm_method *found = NULL;
+  struct vm *vm = loader->vm;
   vm_lock(vm, VM_LOCK_LINK);
-  for (struct vm_class *c = vm->classes; c && !found; c = c->next)
+  for (struct vm_class *c = loader->classes; c && !found; c = c->next)
     if (!c->has_instances)
       found = find_own(c, name, signature, true, many);
   vm_unlock(vm, VM_LOCK_LINK);
   return *many ? NULL : found;
 }
 
-struct vm_method *native_find_method(struct vm *vm, struct vm_class *class,
-                                     const char *name, const char *signature,
-                                     bool is_static, bool *many)
+struct vm_method *native_find_method(struct vm_class *class, const char *name,
+                                     const char *signature, bool is_static,
+                                     bool *many)
 {
   *many = false;
   if (!class->has_instances)
-    return is_static ? find_global(vm, name, signature, many) : NULL;
+    return is_static ? find_global(class->loader, name, signature, many) : NULL;
   struct vm_method *found = NULL;
   for (; class && !found; class = class->base) {
     found = find_own(class, name, signature, is_static, many);
@@ -122,8 +124,7 @@ static bamboo_method id_of(struct bamboo_env *env, const char *function,
   struct vm_method *method = NULL;
   bool many = false;
   if (class) {
-    method = native_find_method(thread->vm, class, name, signature, is_static,
-                                &many);
+    method = native_find_method(class, name, signature, is_static, &many);
     if (!method)
       throw_not_found(thread, class, name, signature, is_static, many);
   }

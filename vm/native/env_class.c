@@ -12,10 +12,19 @@ bamboo_class native_local_class(struct vm_thread *thread,
   return mm_is_null(mirror) ? NULL : native_local(thread, mirror);
 }
 
+/* What a name means to who asks: to a native, as to the module that declares
+   it. */
+static struct vm_loader *loader_here(const struct vm_thread *thread)
+{
+  const struct vm_frame *frame = thread->top;
+  return frame && frame->method ? frame->method->owner->loader
+                                : thread->vm->boot;
+}
+
 static bamboo_class find_class(struct bamboo_env *env, const char *name)
 {
   struct vm_thread *thread = native_enter(env, "find_class", 0);
-  struct vm_class *class = vm_class_find_or_throw(thread, name);
+  struct vm_class *class = vm_loader_find_or_throw(thread, loader_here(thread), name);
   bamboo_class found = class ? native_local_class(thread, class) : NULL;
   native_leave(thread);
   return found;

@@ -18,11 +18,11 @@ static struct vm_method *find_native(struct vm_thread *thread,
                                      const struct bamboo_native *native)
 {
   bool many;
-  struct vm_method *method = native_find_method(thread->vm, class, native->name,
-                                                native->signature, true, &many);
+  struct vm_method *method =
+      native_find_method(class, native->name, native->signature, true, &many);
   if (!method)
-    method = native_find_method(thread->vm, class, native->name,
-                                native->signature, false, &many);
+    method = native_find_method(class, native->name, native->signature, false,
+                                &many);
   if (method && is_of_program(method))
     return method;
   vm_throw(thread, VM_ERROR_NO_SUCH_METHOD, "%s.%s%s%s%s", class->name,
@@ -54,10 +54,11 @@ static void unbind(struct vm_class *class)
 }
 
 /* Functions without a record have a class for each file. */
-static void unbind_globals(struct vm *vm)
+static void unbind_globals(const struct vm_loader *loader)
 {
+  struct vm *vm = loader->vm;
   vm_lock(vm, VM_LOCK_LINK);
-  for (struct vm_class *class = vm->classes; class; class = class->next)
+  for (struct vm_class *class = loader->classes; class; class = class->next)
     if (!class->has_instances)
       unbind(class);
   vm_unlock(vm, VM_LOCK_LINK);
@@ -70,7 +71,7 @@ static bool unregister_natives(struct bamboo_env *env, bamboo_class class_)
   if (class && class->has_instances)
     unbind(class);
   else if (class)
-    unbind_globals(thread->vm);
+    unbind_globals(class->loader);
   native_leave(thread);
   return class != NULL;
 }

@@ -304,9 +304,9 @@ bool native_is_of(struct vm_thread *thread, struct mm_ref ref,
 
 /* The method of a class, or of its bases, with this name and signature (null:
    the only one of the name); null: none, or *many. */
-struct vm_method *native_find_method(struct vm *vm, struct vm_class *class,
-                                     const char *name, const char *signature,
-                                     bool is_static, bool *many);
+struct vm_method *native_find_method(struct vm_class *class, const char *name,
+                                     const char *signature, bool is_static,
+                                     bool *many);
 
 /* --- attach.c --- */
 

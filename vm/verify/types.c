@@ -16,10 +16,10 @@
 
 enum { FIRST_BUCKETS = 64, FIRST_TYPES = 32 };
 
-bool vm_vtypes_init(struct vm_vtypes *types, struct vm *vm,
+bool vm_vtypes_init(struct vm_vtypes *types, struct vm_loader *loader,
                     struct mm_arena *arena)
 {
-  *types = (struct vm_vtypes){.vm = vm, .arena = arena};
+  *types = (struct vm_vtypes){.loader = loader, .arena = arena};
   types->bucket_mask = FIRST_BUCKETS - 1;
   types->buckets = mm_arena_alloc(arena, FIRST_BUCKETS * sizeof(uint32_t));
   types->capacity = FIRST_TYPES;
@@ -199,7 +199,7 @@ struct vm_class *vm_vtypes_class(struct vm_vtypes *types, uint32_t type)
     return NULL; /* no memory */
   struct vm_vtype *entry = &types->table[type - VT_FIRST_REF];
   if (!entry->is_looked_up) {
-    if (!vm_class_look_up(types->vm, entry->name, &entry->class))
+    if (!vm_loader_look_up(types->loader, entry->name, &entry->class))
       types->no_memory = true;
     entry->is_looked_up = true;
   }
@@ -240,7 +240,15 @@ bool vm_vtypes_is_assignable(struct vm_vtypes *types, uint32_t from,
          is_subclass(types, base_type(types, from), base_type(types, to));
 }
 
-/* The nearest class that two records both extend. */
+/* Is this the class that its name means here?  A base may be of another loader
+   and have the name of a record of this one: Note [What a name means]. */
+static bool is_nameable(struct vm_vtypes *types, const struct vm_class *class)
+{
+  uint32_t type = vm_vtypes_named(types, class->name);
+  return vm_vtypes_class(types, type) == class;
+}
+
+/* The nearest class that two records both extend and that has a name here. */
 static uint32_t join_records(struct vm_vtypes *types, uint32_t a, uint32_t b)
 {
   if (a == b)
@@ -250,7 +258,8 @@ static uint32_t join_records(struct vm_vtypes *types, uint32_t a, uint32_t b)
   if (!first || !second)
     return types->object;
   uint32_t depth = first->depth < second->depth ? first->depth : second->depth;
-  while (depth > 0 && first->display[depth] != second->display[depth])
+  while (depth > 0 && (first->display[depth] != second->display[depth] ||
+                       !is_nameable(types, first->display[depth])))
     depth--;
   return vm_vtypes_named(types, first->display[depth]->name);
 }

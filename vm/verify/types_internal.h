@@ -60,7 +60,7 @@ struct vm_vtype {
 };
 
 struct vm_vtypes {
-  struct vm *vm;
+  struct vm_loader *loader; /* in which names mean something */
   struct mm_arena *arena;
   struct vm_vtype *table; /* type VT_FIRST_REF + i stands at i */
   uint32_t count, capacity;
@@ -71,7 +71,7 @@ struct vm_vtypes {
 };
 
 /* False when there is no memory. */
-bool vm_vtypes_init(struct vm_vtypes *types, struct vm *vm,
+bool vm_vtypes_init(struct vm_vtypes *types, struct vm_loader *loader,
                     struct mm_arena *arena);
 
 /* The reference type with this canonical name, which outlives `types`. */

@@ -78,8 +78,9 @@ static struct vm_verified *keep(struct vm_verifier *v, struct vm_verified found)
 
 static bool begin(struct vm_verifier *v)
 {
-  return vm_vtypes_init(&v->types, v->vm, v->scratch) && vm_verify_flow(v) &&
-         vm_verify_infer(v);
+  struct vm_loader *loader = v->module->loader;
+  return vm_vtypes_init(&v->types, loader ? loader : v->vm->boot, v->scratch) &&
+         vm_verify_flow(v) && vm_verify_infer(v);
 }
 
 static struct vm_verified *find_all(struct vm_verifier *v)
