@@ -16,8 +16,8 @@ struct vm_natives;
 /* Null: no memory. */
 struct vm_natives *vm_natives_create(void);
 
-/* Tells the libraries that the machine ends.  By the main thread, running, when
-   it is the only one. */
+/* Tells the libraries that the machine ends, once.  By the main thread, running,
+   when it is the only one. */
 void vm_natives_unload(struct vm_thread *main);
 
 /* Closes the libraries; nothing of them may run any more. */

@@ -152,8 +152,8 @@ extern _Thread_local struct vm_thread *native_here;
 
 /* Calls the function in native state. */
 void native_call_out(struct vm_thread *thread,
-                     const struct native_signature *signature,
-                     bamboo_function function, void *result, void **values);
+                     const struct native_binding *binding, void *result,
+                     void **values);
 
 struct native_thread;
 
@@ -325,6 +325,7 @@ struct vm_natives {
   struct native_callback *callbacks;
   struct bamboo_vm *face; /* see vm_natives_face; null: not asked for */
   bool is_unverified;     /* atomic; something was loaded through it */
+  bool is_unloaded;       /* the libraries were told of the end */
 };
 
 /* Before a method is run from C: has what was loaded been verified?  False:
