@@ -141,7 +141,7 @@ START_TEST(each_mutator_is_described_and_faults_are_named)
   says("    here is mutator 1\n");
   says("    here is mutator 2\n");
   fixture_detach(&other);
-  f.heap->options.faults = 0;
+  f.heap->options.faults = (struct mm_fault_set){{0}};
   fixture_close(&f);
 }
 END_TEST

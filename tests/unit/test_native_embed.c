@@ -41,9 +41,9 @@ static struct host open_with(const char *const *options, size_t count)
   host.vm = bamboo_create(options, count, &host.env, &error);
   ck_assert_msg(host.vm != NULL, "%s", error.text);
   ck_assert_ptr_nonnull(host.env);
-  ck_assert_msg(host.vm->load_text(host.vm, "t.pa", program,
-                                   sizeof program - 1, &error),
-                "%s", error.text);
+  ck_assert_msg(
+      host.vm->load_text(host.vm, "t.pa", program, sizeof program - 1, &error),
+      "%s", error.text);
   return host;
 }
 
@@ -93,9 +93,8 @@ START_TEST(main_is_run_with_arguments)
   struct bamboo_error error = {{0}};
   char *words[] = {(char *)"one", (char *)"two", (char *)"three"};
   int status = -1;
-  ck_assert_int_eq(
-      host.vm->run_main(host.vm, NULL, 3, words, &status, &error),
-      BAMBOO_RETURNED);
+  ck_assert_int_eq(host.vm->run_main(host.vm, NULL, 3, words, &status, &error),
+                   BAMBOO_RETURNED);
   ck_assert_int_eq(status, 3);
   ck_assert_int_eq(
       host.vm->run_main(host.vm, "_GLOBAL::no", 0, NULL, &status, &error),
@@ -161,7 +160,8 @@ END_TEST
 
 START_TEST(two_machines_live_in_one_thread)
 {
-  struct host one = open_with(NULL, 0), other = open_with(NULL, 0);
+  const char *const small[] = {"--heap-max=64M", "--metadata-max=32M"};
+  struct host one = open_with(small, 2), other = open_with(small, 2);
   for (int i = 0; i < 3; i++) {
     bamboo_class a, b;
     bamboo_method x = global_method(one.env, &a, "add");

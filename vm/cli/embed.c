@@ -20,11 +20,13 @@
 
 #include "interp/interp.h"
 #include "jit_stub/jit.h"
+#include "mm/handle.h"
 #include "mm/native.h"
 #include "vm/cli/profiles.h"
 #include "vm/cli/settings.h"
 #include "vm/core/natives.h"
 #include "vm/core/purposes.h"
+#include "vm/core/threads.h"
 #include "vm/lib/output.h"
 #include "vm/native/native.h"
 
@@ -149,8 +151,12 @@ static void free_embedded(struct embedded *e)
 static void destroy(struct bamboo_vm *face)
 {
   struct embedded *e = vm_natives_leave(face, "destroy");
+  vm_threads_stop_others(e->vm);
+  vm_natives_unload(e->vm->main_thread);
   vm_output_flush(e->vm);
   print_stats(e);
+  if (e->settings.vm.mm.handle_origins)
+    (void)mm_handles_report_leaks(e->vm->heap, stderr);
   jit_stop(e->vm);
   vm_destroy(e->vm);
   free_embedded(e);

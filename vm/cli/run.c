@@ -101,9 +101,11 @@ static void print_stats(struct session *session)
   fflush(session->stats);
 }
 
-/* Natives are to delete the handles that they make for good. */
+/* Natives are to delete the handles that they make for good, at the latest when
+   they are told of the end. */
 static void print_leaked_handles(const struct session *session)
 {
+  vm_natives_unload(session->vm->main_thread);
   if (session->settings.vm.mm.handle_origins)
     (void)mm_handles_report_leaks(session->vm->heap, stderr);
 }

@@ -36,6 +36,7 @@
 
 struct vm_class_table; /* name -> class; class_table_internal.h */
 struct vm_pending;
+struct native_binding;
 
 struct vm_loader {
   struct vm *vm;
@@ -44,10 +45,11 @@ struct vm_loader {
   struct vm_module *modules, **last_module; /* in load order */
   struct vm_class *classes, **last_class;   /* in load order */
   struct vm_class_table *class_table;       /* lock LINK */
-  struct mm_arena *arena;     /* names, parameter lists; lock LINK once it is
-                                 published */
+  struct native_binding *bindings; /* of its native methods; vm/native */
+  struct mm_arena *arena; /* names, parameter lists; lock LINK once it is
+                             published */
   struct mm_metadata_arena *metadata; /* classes; null: the heap's own */
-  struct vm_pending *pending; /* records whose base is not loaded yet */
+  struct vm_pending *pending;         /* records whose base is not loaded yet */
   struct mm_ref object; /* of panda.Loader, never moves; the boot loader has
                            none; a root unless the loader is unloadable */
 };

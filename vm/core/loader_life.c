@@ -17,6 +17,7 @@
 
 #include "mm/native.h"
 #include "vm/asm/asm.h"
+#include "vm/core/natives.h"
 #include "vm/core/purposes.h"
 
 enum { LOADED_CLASSES = 8 };
@@ -68,6 +69,7 @@ void vm_loader_free(struct vm_loader *loader)
     loader->modules = module->next;
     vm_module_destroy(module);
   }
+  vm_natives_forget_loader(loader);
   vm_class_table_destroy(loader->class_table);
   mm_arena_destroy(loader->arena);
   mm_metadata_arena_destroy(loader->metadata);

@@ -16,9 +16,13 @@ struct vm_natives;
 /* Null: no memory. */
 struct vm_natives *vm_natives_create(void);
 
-/* Tells the libraries that the machine ends.  By the main thread, running, when
-   it is the only one. */
+/* Tells the libraries that the machine ends, once.  By the main thread, running,
+   when it is the only one. */
 void vm_natives_unload(struct vm_thread *main);
+
+/* Frees what binds the native methods of a loader, which nobody calls any
+   more. */
+void vm_natives_forget_loader(struct vm_loader *loader);
 
 /* Closes the libraries; nothing of them may run any more. */
 void vm_natives_destroy(struct vm_natives *natives);

@@ -565,6 +565,11 @@ void vm_threads_stop(struct vm_thread *main)
     __atomic_store_n(&vm->exiting, false, __ATOMIC_RELEASE);
 }
 
+void vm_threads_stop_others(struct vm *vm)
+{
+  vm_threads_stop(vm->main_thread);
+}
+
 void vm_threads_finish(struct vm_thread *main)
 {
   end_main(main);

@@ -79,6 +79,9 @@ void vm_threads_print_name(const struct vm_thread *thread, FILE *out);
  */
 bool vm_exit(struct vm *vm, int status);
 
+/* Has all threads but the main one, which calls, end, and waits for that. */
+void vm_threads_stop_others(struct vm *vm);
+
 /* Is there no thread but the main one, which calls? */
 bool vm_threads_alone(struct vm *vm);
 

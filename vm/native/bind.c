@@ -239,9 +239,10 @@ static const struct native_binding *bind(struct vm_thread *thread,
   binding->name = name_of(method);
   binding->is_plain = is_plain;
   binding->has_references = is_plain && has_references(method);
+  struct vm_loader *loader = method->owner->loader;
   vm_lock(vm, VM_LOCK_NATIVES);
-  binding->next = vm->natives->bindings;
-  vm->natives->bindings = binding;
+  binding->next = loader->bindings;
+  loader->bindings = binding;
   vm_unlock(vm, VM_LOCK_NATIVES);
   return binding;
 }
@@ -301,14 +302,18 @@ struct vm_natives *vm_natives_create(void)
   return mm_native_alloc(VM_PURPOSE_NATIVES, sizeof(struct vm_natives));
 }
 
+void vm_natives_forget_loader(struct vm_loader *loader)
+{
+  while (loader->bindings) {
+    struct native_binding *binding = loader->bindings;
+    loader->bindings = binding->next;
+    mm_native_free(VM_PURPOSE_NATIVES, binding, sizeof *binding);
+  }
+}
+
 void vm_natives_destroy(struct vm_natives *natives)
 {
   native_callbacks_destroy(natives);
-  while (natives->bindings) {
-    struct native_binding *binding = natives->bindings;
-    natives->bindings = binding->next;
-    mm_native_free(VM_PURPOSE_NATIVES, binding, sizeof *binding);
-  }
   native_signatures_destroy(natives);
   native_libraries_destroy(natives);
   native_face_destroy(natives->face);

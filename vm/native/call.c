@@ -24,15 +24,29 @@
 
 _Thread_local struct vm_thread *native_here;
 
+/* A thread that went on here with a region open would be running twice. */
+static void check_balance(struct vm_thread *thread,
+                          const struct native_binding *binding)
+{
+  const struct native_thread *native = thread->native;
+  if (native && native->criticals > 0)
+    native_mistake(
+        thread, binding->name, "call release_critical for each get_critical",
+        "it returned with %u critical region%s open",
+        (unsigned)native->criticals, native->criticals == 1 ? "" : "s");
+}
+
 void native_call_out(struct vm_thread *thread,
-                     const struct native_signature *signature,
-                     bamboo_function function, void *result, void **values)
+                     const struct native_binding *binding, void *result,
+                     void **values)
 {
   struct vm_thread *before = native_here;
   mm_enter_native(&thread->mutator);
   native_here = thread;
-  ffi_call((ffi_cif *)&signature->cif, function, result, values);
+  ffi_call((ffi_cif *)&binding->signature->cif, binding->function, result,
+           values);
   native_here = before;
+  check_balance(thread, binding);
   mm_leave_native(&thread->mutator);
 }
 
@@ -125,17 +139,6 @@ static struct mm_ref returned_ref(struct vm_thread *thread,
   return ref;
 }
 
-static void check_balance(struct vm_thread *thread,
-                          struct native_thread *native,
-                          const struct native_binding *binding)
-{
-  if (native->criticals > 0)
-    native_mistake(
-        thread, binding->name, "call release_critical for each get_critical",
-        "it returned with %u critical region%s open",
-        (unsigned)native->criticals, native->criticals == 1 ? "" : "s");
-}
-
 static bool call_and_return(struct vm_thread *thread,
                             const struct vm_method *method,
                             const struct native_binding *binding,
@@ -144,10 +147,8 @@ static bool call_and_return(struct vm_thread *thread,
 {
   union native_cell cell = {0};
   native->calls++;
-  native_call_out(thread, binding->signature, binding->function, &cell,
-                  room->values);
+  native_call_out(thread, binding, &cell, room->values);
   native->calls--;
-  check_balance(thread, native, binding);
   if (native_is_thrown(thread))
     return false;
   if (method->return_prim == VM_PRIM_REF) {
@@ -194,8 +195,7 @@ static bool call_numbers(struct vm_thread *thread,
     native_to_c((enum vm_prim)method->param_prims[i], args[i], &room.cells[i]);
     room.values[i] = &room.cells[i];
   }
-  native_call_out(thread, binding->signature, binding->function, &cell,
-                  room.values);
+  native_call_out(thread, binding, &cell, room.values);
   native_room_free(&room);
   if (method->return_prim != VM_PRIM_VOID)
     *result = native_from_c((enum vm_prim)method->return_prim, cell);

@@ -139,7 +139,11 @@ bamboo_function native_find(const struct vm *vm, const char *symbol)
 void vm_natives_unload(struct vm_thread *main)
 {
   struct vm_natives *natives = main->vm->natives;
-  struct native_library *library = natives ? natives->libraries : NULL;
+  struct native_library *library = NULL;
+  if (natives && !natives->is_unloaded) {
+    library = natives->libraries;
+    natives->is_unloaded = true;
+  }
   for (; library; library = library->next) {
     bamboo_on_unload_function *end = (bamboo_on_unload_function *)symbol_of(
         library->handle, BAMBOO_ON_UNLOAD);

@@ -80,7 +80,7 @@ void native_libraries_destroy(struct vm_natives *natives);
 /* --- bind.c: from a method to a function --- */
 
 struct native_binding {
-  struct native_binding *next; /* of the machine */
+  struct native_binding *next; /* of the loader; lock NATIVES */
   bamboo_function function;
   const struct native_signature *signature;
   const char *name;    /* for messages: the method as its program names it */
@@ -152,8 +152,8 @@ extern _Thread_local struct vm_thread *native_here;
 
 /* Calls the function in native state. */
 void native_call_out(struct vm_thread *thread,
-                     const struct native_signature *signature,
-                     bamboo_function function, void *result, void **values);
+                     const struct native_binding *binding, void *result,
+                     void **values);
 
 struct native_thread;
 
@@ -321,10 +321,10 @@ struct vm_natives {
   struct native_library *libraries; /* atomic */
   struct native_signature **buckets;
   uint32_t bucket_count, signature_count;
-  struct native_binding *bindings;
   struct native_callback *callbacks;
   struct bamboo_vm *face; /* see vm_natives_face; null: not asked for */
   bool is_unverified;     /* atomic; something was loaded through it */
+  bool is_unloaded;       /* the libraries were told of the end */
 };
 
 /* Before a method is run from C: has what was loaded been verified?  False:

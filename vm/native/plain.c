@@ -177,8 +177,7 @@ static bool call(struct vm_thread *thread, const struct native_binding *binding,
   mm_frame_open(&thread->mutator, &frame);
   bool ok = fill(thread, method, args, room, all);
   if (ok) {
-    native_call_out(thread, binding->signature, binding->function, &cell,
-                    room->values);
+    native_call_out(thread, binding, &cell, room->values);
     ok = !native_is_thrown(thread);
   }
   /* The text that is returned may lie in what goes now. */
