@@ -515,7 +515,7 @@ END_TEST
 START_TEST(a_million_global_handles)
 {
   struct mm_handle *all = calloc(MILLION, sizeof *all);
-  struct mm_options options = options_of(_i);
+  struct mm_options options = options_of(FIXTURE_PLAN_YOUNG);
   options.heap_max_bytes = 128 * FIXTURE_MIB;
   options.verify = 0;
   fixture_open(&f, &options);
@@ -581,7 +581,7 @@ START_TEST(what_is_no_handle_is_not_followed)
       MM_HANDLE_MALFORMED);
   ck_assert_int_eq(status_of(mm_handle_of_pointer(&state)),
                    MM_HANDLE_MALFORMED);
-  for (int i = 0; i < 100000; i++) {
+  for (int i = 0; i < 20000; i++) {
     struct mm_handle wild = {fixture_random(&state)};
     ck_assert_int_ge(status_of(wild), MM_HANDLE_MALFORMED);
     ck_assert_int_ne(mm_local_delete(self(), wild), MM_HANDLE_OK);
@@ -816,7 +816,7 @@ static void live_with_failures(void)
   struct mm_handle handle, escaped;
   struct mm_ref ref = fixture_at(&f.main, 0);
   mm_frame_open(self(), &frame);
-  for (int i = 0; i < 600; i++) {
+  for (int i = 0; i < 300; i++) {
     int status = (int)mm_local_new(self(), ref, &handle);
     ck_assert(status == MM_HANDLE_OK || status == MM_HANDLE_NO_MEMORY);
     ck_assert(mm_handle_is_null(handle) == (status != MM_HANDLE_OK));
@@ -859,7 +859,7 @@ END_TEST
 /* Threads -------------------------------------------------------------------
  */
 
-enum { THREADS = 4, TURNS = 3000, HELD = 64 };
+enum { THREADS = 4, TURNS = 1000, HELD = 64 };
 
 struct worker {
   struct fixture_thread thread;
@@ -924,7 +924,7 @@ START_TEST(threads_make_look_up_and_delete_side_by_side)
   struct mm_options options = options_of(_i);
   options.heap_max_bytes = 8 * FIXTURE_MIB;
   options.young_bytes = FIXTURE_MIB;
-  options.stress_alloc = 400;
+  options.stress_alloc = 200;
   options.workers = fixture_workers(_i);
   options.handle_origins = _i % 4 == 3;
   fixture_open(&f, &options);
@@ -992,7 +992,7 @@ static TCase *shared_tests(void)
   tcase_add_loop_test(tests, young_collections_find_handles_of_young_objects, 0,
                       FIXTURE_PLANS - FIXTURE_PLAN_YOUNG);
   tcase_add_test(tests, limits_hold_and_freed_slots_are_used_again);
-  tcase_add_loop_test(tests, a_million_global_handles, 0, FIXTURE_PLANS);
+  tcase_add_test(tests, a_million_global_handles);
   tcase_add_loop_test(tests, threads_make_look_up_and_delete_side_by_side, 0,
                       ALL_PLANS);
   return tests;
