@@ -436,9 +436,8 @@ START_TEST(what_a_weak_handle_gives_while_a_cycle_marks_is_kept)
   fixture_start_cycle(&f);
   fixture_set(fixture_at(&f.main, holder), FIXTURE_LEFT, get(handle));
   fixture_end_cycle(&f);
-  ck_assert_int_eq(fixture_value(fixture_get(fixture_at(&f.main, holder),
-                                             FIXTURE_LEFT)),
-                   5);
+  ck_assert_int_eq(
+      fixture_value(fixture_get(fixture_at(&f.main, holder), FIXTURE_LEFT)), 5);
   check_number(handle, 5);
   fixture_close(&f);
 }
@@ -588,9 +587,8 @@ START_TEST(what_is_no_handle_is_not_followed)
     ck_assert_int_ne(mm_global_delete(self(), wild), MM_HANDLE_OK);
     ck_assert_int_ne(mm_weak_delete(self(), wild), MM_HANDLE_OK);
   }
-  ck_assert_int_eq(
-      (int)mm_handle_of_pointer(mm_handle_to_pointer(good)).bits,
-      (int)good.bits);
+  ck_assert_int_eq((int)mm_handle_of_pointer(mm_handle_to_pointer(good)).bits,
+                   (int)good.bits);
   check_number(good, 1);
   check_described((struct mm_handle){0x7ffc01020304},
                   "0x7ffc01020304: no handle");
@@ -895,8 +893,7 @@ static void *work(void *context)
     struct mm_handle handle;
     struct mm_ref ref;
     mm_frame_open(mutator, &frame);
-    w->failed |=
-        mm_local_new(mutator, fixture_pair(&w->thread), &handle) != 0;
+    w->failed |= mm_local_new(mutator, fixture_pair(&w->thread), &handle) != 0;
     if (mm_handle_get(mutator, held[i], &ref) == MM_HANDLE_OK)
       w->failed |= fixture_value(ref) != values[i];
     w->failed |= mm_global_delete(mutator, held[i]) > MM_HANDLE_NULL;
@@ -1027,6 +1024,6 @@ static TCase *report_tests(void)
 int main(void)
 {
   return fixture_main("mm_handles",
-                      (TCase *[]){local_tests(), shared_tests(),
-                                  misuse_tests(), report_tests(), NULL});
+                      (TCase *[]){local_tests(), shared_tests(), misuse_tests(),
+                                  report_tests(), NULL});
 }
