@@ -86,24 +86,24 @@ struct mm_options {
   uint64_t internal_max_bytes;  /* limit of the internal space */
   uint64_t compiler_max_bytes;  /* limit of the compiler's space */
   uint64_t code_max_bytes;      /* limit of the code space */
-  unsigned local_handles_max;     /* of one mutator; see mm/handle.h */
+  unsigned local_handles_max;   /* of one mutator; see mm/handle.h */
   unsigned global_handles_max;
   unsigned weak_handles_max;
-  bool handle_origins; /* note who made and who deleted each handle */
-  unsigned workers;             /* collector threads, the mutator's included */
-  uint64_t stress_alloc;        /* collect at each N-th allocation; 0: off */
-  uint64_t stress_poll;         /* collect at each N-th poll; 0: off */
-  uint64_t stress_barrier;      /* collect after each N-th store of a reference;
-                                   0: off */
-  bool stress_phase;            /* give way and collect at borders of phases */
-  unsigned verify;              /* MM_VERIFY_* */
-  bool object_ids;              /* number objects as they are made */
-  struct mm_fault_set faults;   /* none: all zero */
-  uint64_t seed;                /* of identity hashes, and of the schedule */
-  bool deterministic;           /* see mm/schedule.h */
-  FILE *log;                    /* where gc log lines go; null: no log */
-  int log_level;                /* 0 off, 1 error, 2 warning, 3 info, 4 debug,
-                                   5 trace */
+  bool handle_origins;        /* note who made and who deleted each handle */
+  unsigned workers;           /* collector threads, the mutator's included */
+  uint64_t stress_alloc;      /* collect at each N-th allocation; 0: off */
+  uint64_t stress_poll;       /* collect at each N-th poll; 0: off */
+  uint64_t stress_barrier;    /* collect after each N-th store of a reference;
+                                 0: off */
+  bool stress_phase;          /* give way and collect at borders of phases */
+  unsigned verify;            /* MM_VERIFY_* */
+  bool object_ids;            /* number objects as they are made */
+  struct mm_fault_set faults; /* none: all zero */
+  uint64_t seed;              /* of identity hashes, and of the schedule */
+  bool deterministic;         /* see mm/schedule.h */
+  FILE *log;                  /* where gc log lines go; null: no log */
+  int log_level;              /* 0 off, 1 error, 2 warning, 3 info, 4 debug,
+                                 5 trace */
 };
 
 void mm_options_init(struct mm_options *options);
@@ -195,7 +195,8 @@ enum mm_cause {
   MM_CAUSE_EXIT,       /* Exit */
   MM_CAUSE_RATE,       /* Allocation Rate: a cycle has to start early */
   MM_CAUSE_CARDS,      /* Card Limit: much to scan for a young collection */
-  MM_CAUSE_METADATA,   /* Metadata Threshold: the host has taken much for classes */
+  MM_CAUSE_METADATA, /* Metadata Threshold: the host has taken much for classes
+                      */
   MM_CAUSE_COUNT
 };
 
@@ -203,7 +204,8 @@ enum mm_cause {
 void mm_collect(struct mm_mutator *mutator, enum mm_cause cause);
 
 /* Collects the whole heap, or has a cycle do it beside the program, with
-   gc=concurrent: then returns at once.  For what is not needed yet. Safepoint. */
+   gc=concurrent: then returns at once.  For what is not needed yet. Safepoint.
+ */
 void mm_collect_soon(struct mm_mutator *mutator, enum mm_cause cause);
 
 /* The identity hash of an object, 29 bits, never 0.  The same before and
