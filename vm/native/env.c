@@ -58,7 +58,7 @@ void vm_native_forget_thread(struct vm_thread *thread)
   mm_native_free(VM_PURPOSE_NATIVES, native, sizeof *native);
 }
 
-/* --- In and out --- */
+/* --- In and out: See Note [Pending exceptions] in native.h --- */
 
 struct vm_thread *native_find_here(struct vm *vm)
 {
