@@ -167,10 +167,10 @@ struct mm_frame {
 
 /*
  * Closes a frame that mm_frame_open opened, and names one object of it in the
- * outer frame: `result', of any kind, becomes a new local handle there, *escaped.
- * The frame is closed in any case.  NULL, CLEARED: *escaped is null.  Other
- * statuses of mm_handle_get and of mm_local_new: *escaped is null.  LIMIT and
- * NO_MEMORY cannot come of a local handle of the frame itself.
+ * outer frame: `result', of any kind, becomes a new local handle there,
+ * *escaped. The frame is closed in any case.  NULL, CLEARED: *escaped is null.
+ * Other statuses of mm_handle_get and of mm_local_new: *escaped is null.  LIMIT
+ * and NO_MEMORY cannot come of a local handle of the frame itself.
  */
 enum mm_handle_status mm_frame_close_with(struct mm_mutator *mutator,
                                           struct mm_frame *frame,

@@ -62,7 +62,7 @@ struct mm_handle_chunk {
   bool has_young;   /* global, weak: on the list of those that may hold a young
                        object */
   struct mm_handle_chunk *next, *next_young; /* of the owner */
-  struct mm_handle_notes *notes; /* with options.handle_origins */
+  struct mm_handle_notes *notes;             /* with options.handle_origins */
   struct mm_handle_slot slots[MM_HANDLE_CHUNK_SLOTS]
       __attribute__((aligned(8)));
 };
@@ -199,8 +199,8 @@ static inline enum mm_handle_status mm_local_new(struct mm_mutator *mutator,
   mutator->local_table.created++;
   slot->ref = ref;
   slot->serial = mm_handle_next_serial(slot->serial);
-  uint32_t index = (chunk->number << MM_HANDLE_SLOT_LOG2) +
-                   (uint32_t)(slot - chunk->slots);
+  uint32_t index =
+      (chunk->number << MM_HANDLE_SLOT_LOG2) + (uint32_t)(slot - chunk->slots);
   *handle = mm_handle_make(MM_HANDLE_LOCAL, index, slot->serial);
   return MM_HANDLE_OK;
 }
@@ -242,9 +242,8 @@ static inline void mm_frame_close(struct mm_mutator *mutator,
                                   struct mm_frame *frame)
 {
   struct mm_locals *locals = &mutator->locals;
-  if (__builtin_expect(locals->frame != frame ||
-                           locals->chunk != frame->outer.chunk,
-                       0))
+  if (__builtin_expect(
+          locals->frame != frame || locals->chunk != frame->outer.chunk, 0))
     mm_frame_close_slow(mutator, frame);
   else {
     if (mutator->local_table.peak < locals->next)

@@ -81,24 +81,24 @@ struct mm_options {
   uint64_t internal_max_bytes;  /* limit of the internal space */
   uint64_t compiler_max_bytes;  /* limit of the compiler's space */
   uint64_t code_max_bytes;      /* limit of the code space */
-  unsigned local_handles_max;     /* of one mutator; see mm/handle.h */
+  unsigned local_handles_max;   /* of one mutator; see mm/handle.h */
   unsigned global_handles_max;
   unsigned weak_handles_max;
-  bool handle_origins; /* note who made and who deleted each handle */
-  unsigned workers;             /* collector threads, the mutator's included */
-  uint64_t stress_alloc;        /* collect at each N-th allocation; 0: off */
-  uint64_t stress_poll;         /* collect at each N-th poll; 0: off */
-  uint64_t stress_barrier;      /* collect after each N-th store of a reference;
-                                   0: off */
-  bool stress_phase;            /* give way and collect at borders of phases */
-  unsigned verify;              /* MM_VERIFY_* */
-  bool object_ids;              /* number objects as they are made */
-  uint64_t faults;              /* set of enum mm_fault; 0: none */
-  uint64_t seed;                /* of identity hashes, and of the schedule */
-  bool deterministic;           /* see mm/schedule.h */
-  FILE *log;                    /* where gc log lines go; null: no log */
-  int log_level;                /* 0 off, 1 error, 2 warning, 3 info, 4 debug,
-                                   5 trace */
+  bool handle_origins;     /* note who made and who deleted each handle */
+  unsigned workers;        /* collector threads, the mutator's included */
+  uint64_t stress_alloc;   /* collect at each N-th allocation; 0: off */
+  uint64_t stress_poll;    /* collect at each N-th poll; 0: off */
+  uint64_t stress_barrier; /* collect after each N-th store of a reference;
+                              0: off */
+  bool stress_phase;       /* give way and collect at borders of phases */
+  unsigned verify;         /* MM_VERIFY_* */
+  bool object_ids;         /* number objects as they are made */
+  uint64_t faults;         /* set of enum mm_fault; 0: none */
+  uint64_t seed;           /* of identity hashes, and of the schedule */
+  bool deterministic;      /* see mm/schedule.h */
+  FILE *log;               /* where gc log lines go; null: no log */
+  int log_level;           /* 0 off, 1 error, 2 warning, 3 info, 4 debug,
+                              5 trace */
 };
 
 void mm_options_init(struct mm_options *options);

@@ -33,10 +33,14 @@
 static const char *root_name(enum mm_root_kind kind)
 {
   static const char *const names[MM_ROOT_KIND_COUNT] = {
-      [MM_ROOT_VREG] = "VReg",         [MM_ROOT_SCOPE] = "scope",
-      [MM_ROOT_STATIC] = "static",     [MM_ROOT_MIRROR] = "mirror",
-      [MM_ROOT_CONSTANT] = "constant", [MM_ROOT_THREAD] = "thread",
-      [MM_ROOT_GLOBAL] = "global",     [MM_ROOT_HANDLE_LOCAL] = "local handle",
+      [MM_ROOT_VREG] = "VReg",
+      [MM_ROOT_SCOPE] = "scope",
+      [MM_ROOT_STATIC] = "static",
+      [MM_ROOT_MIRROR] = "mirror",
+      [MM_ROOT_CONSTANT] = "constant",
+      [MM_ROOT_THREAD] = "thread",
+      [MM_ROOT_GLOBAL] = "global",
+      [MM_ROOT_HANDLE_LOCAL] = "local handle",
       [MM_ROOT_HANDLE_GLOBAL] = "global handle",
       [MM_ROOT_PIN] = "pin",
   };
@@ -321,8 +325,8 @@ static void each_handle(struct mm_verifier *verifier, uintptr_t owner,
 {
   struct mm_handles *handles = &verifier->heap->handles;
   for (uint32_t number = 0; number < handles->chunk_count; number++) {
-    struct mm_handle_chunk *chunk = mm_handle_chunk_of(
-        handles->directory, number << MM_HANDLE_SLOT_LOG2);
+    struct mm_handle_chunk *chunk =
+        mm_handle_chunk_of(handles->directory, number << MM_HANDLE_SLOT_LOG2);
     for (uint32_t i = 0; chunk->owner == owner && i < MM_HANDLE_CHUNK_SLOTS;
          i++)
       if (chunk->slots[i].serial % 2 == 1 &&

@@ -157,8 +157,9 @@ static enum mm_status check_sizes(const struct mm_options *options,
   if (options->local_handles_max > HANDLES_MOST ||
       options->global_handles_max > HANDLES_MOST ||
       options->weak_handles_max > HANDLES_MOST) {
-    mm_error_set(error, "--local-handles-max, --global-handles-max and "
-                        "--weak-handles-max must be at most %d",
+    mm_error_set(error,
+                 "--local-handles-max, --global-handles-max and "
+                 "--weak-handles-max must be at most %d",
                  HANDLES_MOST);
     return MM_BAD_OPTION;
   }

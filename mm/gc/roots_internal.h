@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All strong roots, once each: what the host has, the scopes and local handles
- * of the mutators, global handles, pinned objects; and all weak tables: those of the host, weak
- * handles, and the ids of objects.
- * World stopped.  Called by one thread.
+ * of the mutators, global handles, pinned objects; and all weak tables: those
+ * of the host, weak handles, and the ids of objects. World stopped.  Called by
+ * one thread.
  */
 #ifndef MM_ROOTS_INTERNAL_H
 #define MM_ROOTS_INTERNAL_H

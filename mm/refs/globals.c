@@ -154,8 +154,7 @@ static enum mm_handle_status delete_locked(struct mm_mutator *mutator,
   if (status != MM_HANDLE_OK && status != MM_HANDLE_CLEARED)
     return status;
   uint32_t index = mm_handle_index(handle);
-  struct mm_handle_chunk *chunk =
-      mm_handle_chunk_of(handles->directory, index);
+  struct mm_handle_chunk *chunk = mm_handle_chunk_of(handles->directory, index);
   mm_handle_slot_store(mm_handle_slot_of(chunk, index),
                        (struct mm_ref){shared->free},
                        mm_handle_serial(handle) + 1);
@@ -165,25 +164,20 @@ static enum mm_handle_status delete_locked(struct mm_mutator *mutator,
   return MM_HANDLE_OK;
 }
 
-static enum mm_handle_status delete(struct mm_mutator *mutator,
-                                    enum mm_handle_kind kind,
-                                    struct mm_handle handle)
-{
+static enum mm_handle_status delete (struct mm_mutator *mutator,
+                                     enum mm_handle_kind kind,
+                                     struct mm_handle handle) {
   struct mm_heap *heap = mutator->heap;
   bool is_noted = heap->options.handle_origins;
   char text[MM_ORIGIN_BYTES];
-  if (mm_handle_is_null(handle))
-    return MM_HANDLE_NULL;
-  if (mm_handle_kind(handle) == MM_HANDLE_BAD)
-    return MM_HANDLE_MALFORMED;
-  if (mm_handle_kind(handle) != kind)
-    return MM_HANDLE_WRONG_KIND;
-  if (is_noted)
-    mm_origin_text(mutator, text, sizeof text);
+  if (mm_handle_is_null(handle)) return MM_HANDLE_NULL;
+  if (mm_handle_kind(handle) == MM_HANDLE_BAD) return MM_HANDLE_MALFORMED;
+  if (mm_handle_kind(handle) != kind) return MM_HANDLE_WRONG_KIND;
+  if (is_noted) mm_origin_text(mutator, text, sizeof text);
   pthread_mutex_lock(&heap->handles.lock);
   enum mm_handle_status status = delete_locked(mutator, kind, handle);
   if (is_noted && status == MM_HANDLE_OK)
-    mm_origin_deleted_locked(heap, mm_handle_index(handle), text);
+      mm_origin_deleted_locked(heap, mm_handle_index(handle), text);
   pthread_mutex_unlock(&heap->handles.lock);
   return status;
 }

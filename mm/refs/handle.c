@@ -92,8 +92,8 @@ static enum mm_handle_status explain_shared(const struct mm_handle_chunk *chunk,
 {
   enum mm_handle_kind kind = mm_handle_kind(handle);
   uint32_t index = mm_handle_index(handle);
-  struct mm_handle_slot now = mm_handle_slot_load(
-      &chunk->slots[index & (MM_HANDLE_CHUNK_SLOTS - 1)]);
+  struct mm_handle_slot now =
+      mm_handle_slot_load(&chunk->slots[index & (MM_HANDLE_CHUNK_SLOTS - 1)]);
   if (now.serial != mm_handle_serial(handle))
     return explain_serial(mm_handle_serial(handle), now.serial);
   *ref = now.ref;

@@ -10,15 +10,14 @@
 #include "mm/gc/heap_internal.h"
 #include "mm/native.h"
 
-static const uint32_t chunks_most = (uint32_t)1 << (MM_HANDLE_INDEX_BITS -
-                                                    MM_HANDLE_SLOT_LOG2);
+static const uint32_t chunks_most =
+    (uint32_t)1 << (MM_HANDLE_INDEX_BITS - MM_HANDLE_SLOT_LOG2);
 
 bool mm_handles_init(struct mm_heap *heap)
 {
   struct mm_handles *handles = &heap->handles;
-  handles->directory =
-      mm_native_alloc_array(MM_PURPOSE_HANDLES, MM_HANDLE_ROOT_LEAVES,
-                            sizeof(*handles->directory));
+  handles->directory = mm_native_alloc_array(
+      MM_PURPOSE_HANDLES, MM_HANDLE_ROOT_LEAVES, sizeof(*handles->directory));
   return handles->directory != NULL;
 }
 
@@ -215,8 +214,7 @@ static uint64_t count_cleared(const struct mm_handle_chunk *chunk)
   uint64_t cleared = 0;
   for (; chunk; chunk = chunk->next)
     for (uint32_t i = 0; i < MM_HANDLE_CHUNK_SLOTS; i++)
-      cleared +=
-          chunk->slots[i].serial & 1 && mm_is_null(chunk->slots[i].ref);
+      cleared += chunk->slots[i].serial & 1 && mm_is_null(chunk->slots[i].ref);
   return cleared;
 }
 

@@ -82,8 +82,7 @@ static void set_end(struct mm_mutator *mutator)
 {
   struct mm_locals *locals = &mutator->locals;
   locals->end = NULL;
-  if (locals->chunk && !locals->holes &&
-      !mutator->heap->options.handle_origins)
+  if (locals->chunk && !locals->holes && !mutator->heap->options.handle_origins)
     locals->end = end_of(mutator, locals->chunk);
 }
 

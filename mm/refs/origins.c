@@ -21,7 +21,7 @@
 enum { FIRST_CHAINS = 64, NAME_BYTES = 128 };
 
 struct mm_origin {
-  struct mm_origin *next; /* of the chain */
+  struct mm_origin *next;  /* of the chain */
   struct mm_origin *after; /* of a report */
   uint64_t count;          /* of a report */
   uint32_t hash;
@@ -330,9 +330,8 @@ static struct class_count *place_of(const struct dump *dump,
                                     const struct mm_layout *layout)
 {
   uint32_t mask = dump->capacity - 1;
-  uint32_t at = (uint32_t)((uintptr_t)layout * UINT64_C(0x9e3779b97f4a7c15) >>
-                           32) &
-                mask;
+  uint32_t at =
+      (uint32_t)((uintptr_t)layout * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
   while (dump->classes[at].layout && dump->classes[at].layout != layout)
     at = (at + 1) & mask;
   return &dump->classes[at];
@@ -386,9 +385,8 @@ static void count_shared(struct dump *dump, const struct mm_heap *heap,
 }
 
 /* The class with most of the kind; null: none is left.  It is forgotten. */
-static const struct mm_layout *take_most(struct dump *dump,
-                                         enum mm_handle_kind kind,
-                                         uint64_t *count)
+static const struct mm_layout *
+take_most(struct dump *dump, enum mm_handle_kind kind, uint64_t *count)
 {
   struct class_count *most = NULL;
   for (uint32_t i = 0; i < dump->capacity; i++) {

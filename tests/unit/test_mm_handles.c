@@ -436,9 +436,8 @@ START_TEST(what_a_weak_handle_gives_while_a_cycle_marks_is_kept)
   fixture_start_cycle(&f);
   fixture_set(fixture_at(&f.main, holder), FIXTURE_LEFT, get(handle));
   fixture_end_cycle(&f);
-  ck_assert_int_eq(fixture_value(fixture_get(fixture_at(&f.main, holder),
-                                             FIXTURE_LEFT)),
-                   5);
+  ck_assert_int_eq(
+      fixture_value(fixture_get(fixture_at(&f.main, holder), FIXTURE_LEFT)), 5);
   check_number(handle, 5);
   fixture_close(&f);
 }
@@ -515,7 +514,7 @@ END_TEST
 START_TEST(a_million_global_handles)
 {
   struct mm_handle *all = calloc(MILLION, sizeof *all);
-  struct mm_options options = options_of(_i);
+  struct mm_options options = options_of(FIXTURE_PLAN_YOUNG);
   options.heap_max_bytes = 128 * FIXTURE_MIB;
   options.verify = 0;
   fixture_open(&f, &options);
@@ -581,16 +580,15 @@ START_TEST(what_is_no_handle_is_not_followed)
       MM_HANDLE_MALFORMED);
   ck_assert_int_eq(status_of(mm_handle_of_pointer(&state)),
                    MM_HANDLE_MALFORMED);
-  for (int i = 0; i < 100000; i++) {
+  for (int i = 0; i < 20000; i++) {
     struct mm_handle wild = {fixture_random(&state)};
     ck_assert_int_ge(status_of(wild), MM_HANDLE_MALFORMED);
     ck_assert_int_ne(mm_local_delete(self(), wild), MM_HANDLE_OK);
     ck_assert_int_ne(mm_global_delete(self(), wild), MM_HANDLE_OK);
     ck_assert_int_ne(mm_weak_delete(self(), wild), MM_HANDLE_OK);
   }
-  ck_assert_int_eq(
-      (int)mm_handle_of_pointer(mm_handle_to_pointer(good)).bits,
-      (int)good.bits);
+  ck_assert_int_eq((int)mm_handle_of_pointer(mm_handle_to_pointer(good)).bits,
+                   (int)good.bits);
   check_number(good, 1);
   check_described((struct mm_handle){0x7ffc01020304},
                   "0x7ffc01020304: no handle");
@@ -816,7 +814,7 @@ static void live_with_failures(void)
   struct mm_handle handle, escaped;
   struct mm_ref ref = fixture_at(&f.main, 0);
   mm_frame_open(self(), &frame);
-  for (int i = 0; i < 600; i++) {
+  for (int i = 0; i < 300; i++) {
     int status = (int)mm_local_new(self(), ref, &handle);
     ck_assert(status == MM_HANDLE_OK || status == MM_HANDLE_NO_MEMORY);
     ck_assert(mm_handle_is_null(handle) == (status != MM_HANDLE_OK));
@@ -859,7 +857,7 @@ END_TEST
 /* Threads -------------------------------------------------------------------
  */
 
-enum { THREADS = 4, TURNS = 3000, HELD = 64 };
+enum { THREADS = 4, TURNS = 1000, HELD = 64 };
 
 struct worker {
   struct fixture_thread thread;
@@ -895,8 +893,7 @@ static void *work(void *context)
     struct mm_handle handle;
     struct mm_ref ref;
     mm_frame_open(mutator, &frame);
-    w->failed |=
-        mm_local_new(mutator, fixture_pair(&w->thread), &handle) != 0;
+    w->failed |= mm_local_new(mutator, fixture_pair(&w->thread), &handle) != 0;
     if (mm_handle_get(mutator, held[i], &ref) == MM_HANDLE_OK)
       w->failed |= fixture_value(ref) != values[i];
     w->failed |= mm_global_delete(mutator, held[i]) > MM_HANDLE_NULL;
@@ -924,7 +921,7 @@ START_TEST(threads_make_look_up_and_delete_side_by_side)
   struct mm_options options = options_of(_i);
   options.heap_max_bytes = 8 * FIXTURE_MIB;
   options.young_bytes = FIXTURE_MIB;
-  options.stress_alloc = 400;
+  options.stress_alloc = 200;
   options.workers = fixture_workers(_i);
   options.handle_origins = _i % 4 == 3;
   fixture_open(&f, &options);
@@ -992,7 +989,7 @@ static TCase *shared_tests(void)
   tcase_add_loop_test(tests, young_collections_find_handles_of_young_objects, 0,
                       FIXTURE_PLANS - FIXTURE_PLAN_YOUNG);
   tcase_add_test(tests, limits_hold_and_freed_slots_are_used_again);
-  tcase_add_loop_test(tests, a_million_global_handles, 0, FIXTURE_PLANS);
+  tcase_add_test(tests, a_million_global_handles);
   tcase_add_loop_test(tests, threads_make_look_up_and_delete_side_by_side, 0,
                       ALL_PLANS);
   return tests;
@@ -1027,6 +1024,6 @@ static TCase *report_tests(void)
 int main(void)
 {
   return fixture_main("mm_handles",
-                      (TCase *[]){local_tests(), shared_tests(),
-                                  misuse_tests(), report_tests(), NULL});
+                      (TCase *[]){local_tests(), shared_tests(), misuse_tests(),
+                                  report_tests(), NULL});
 }

@@ -124,8 +124,8 @@ START_TEST(pinned_objects_stay_in_every_plan)
   collect();
   for (int i = 0; i < PINS; i++) {
     ck_assert_int_eq(fixture_value(get(handles[i])), i);
-    ck_assert_int_eq(
-        fixture_value(fixture_get(get(handles[i]), FIXTURE_LEFT)), 1000 + i);
+    ck_assert_int_eq(fixture_value(fixture_get(get(handles[i]), FIXTURE_LEFT)),
+                     1000 + i);
   }
   ck_assert_uint_eq(fixture_verify(&f), 0);
   fixture_close(&f);
@@ -268,13 +268,13 @@ START_TEST(objects_of_all_shapes_can_be_pinned)
   fixture_open(&f, &options);
   for (int i = 0; i < 6; i++) {
     make_garbage(1000);
-    struct mm_ref ref =
-        i == 0   ? fixture_new(&f.main, FIXTURE_LEAF, 0)
-        : i == 1 ? fixture_new(&f.main, FIXTURE_WIDE, 0)
-        : i == 2 ? fixture_new(&f.main, FIXTURE_BYTES, 40000)
-        : i == 3 ? fixture_new(&f.main, FIXTURE_LONGS, 100000)
-        : i == 4 ? fixture_new(&f.main, FIXTURE_STRING, 77)
-                 : fixture_nonmoving(&f.main, FIXTURE_REFS, 100);
+    struct mm_ref ref = i == 0   ? fixture_new(&f.main, FIXTURE_LEAF, 0)
+                        : i == 1 ? fixture_new(&f.main, FIXTURE_WIDE, 0)
+                        : i == 2 ? fixture_new(&f.main, FIXTURE_BYTES, 40000)
+                        : i == 3 ? fixture_new(&f.main, FIXTURE_LONGS, 100000)
+                        : i == 4
+                            ? fixture_new(&f.main, FIXTURE_STRING, 77)
+                            : fixture_nonmoving(&f.main, FIXTURE_REFS, 100);
     ck_assert_int_eq(mm_global_new(self(), ref, &held[i]), MM_HANDLE_OK);
     ck_assert_int_eq(mm_pin(self(), held[i], &at[i]), MM_HANDLE_OK);
     if (i >= 2 && i <= 4)
