@@ -14,8 +14,21 @@
 
 #include <string.h>
 
+/* A handle of whatever object, so that the frames of calls find room in that of
+   the thread: without they would each begin a row of their own. */
+static bool make_room(struct vm_thread *thread)
+{
+  struct mm_handle handle;
+  if (mm_local_new(&thread->mutator, thread->vm->out_of_memory, &handle) !=
+      MM_HANDLE_OK)
+    return false;
+  return mm_local_delete(&thread->mutator, handle) == MM_HANDLE_OK;
+}
+
 static struct native_thread *make(struct vm_thread *thread)
 {
+  if (!make_room(thread))
+    return NULL;
   struct native_thread *native =
       mm_native_alloc(VM_PURPOSE_NATIVES, sizeof *native);
   if (!native)
@@ -58,7 +71,7 @@ void vm_native_forget_thread(struct vm_thread *thread)
   mm_native_free(VM_PURPOSE_NATIVES, native, sizeof *native);
 }
 
-/* --- In and out --- */
+/* --- In and out: See Note [Pending exceptions] in native.h --- */
 
 struct vm_thread *native_find_here(struct vm *vm)
 {
