@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "vm/core/lock.h"
+#include "vm/core/object.h"
 
 static bool is_static_access(unsigned op)
 {
@@ -62,7 +63,8 @@ static bool encode_string(struct vm_module *module, const struct vm_insn *insn,
 static bool is_plain(const struct vm *vm, const struct vm_class *class)
 {
   return (class->layout.kind == MM_KIND_PLAIN ||
-          class->layout.kind == MM_KIND_REFERENCE) &&
+          (class->layout.kind == MM_KIND_REFERENCE &&
+           vm_class_is_instantiable(class))) &&
          class->has_instances && class != vm->known.class_;
 }
 

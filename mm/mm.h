@@ -76,7 +76,7 @@ struct mm_options {
                               millionths of the time */
   enum mm_fit object_fit;  /* with MM_TENURED_FREELIST */
   enum mm_fit nonmoving_fit;
-  unsigned soft_ms_per_mib; /* soft references live so long unused, for each MiB
+  uint64_t soft_ms_per_mib; /* soft references live so long unused, for each MiB
                                of the heap that is free; 0: not at all */
   const uint32_t *slot_bytes; /* sizes that get classes of their own, beside
                                  the usual ones; valid while the heap is */

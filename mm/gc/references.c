@@ -285,7 +285,10 @@ static uint64_t soft_life_ms(const struct mm_heap *heap)
   uint64_t most = (uint64_t)heap->sizing.max_regions << MM_REGION_LOG2;
   uint64_t live = heap->stat.live_then_bytes;
   uint64_t free_mib = live < most ? (most - live) / MIB : 0;
-  return free_mib * heap->options.soft_ms_per_mib;
+  uint64_t ms;
+  return __builtin_mul_overflow(free_mib, heap->options.soft_ms_per_mib, &ms)
+             ? UINT64_MAX
+             : ms;
 }
 
 static bool is_wanted(const struct mm_reference_job *job,

@@ -811,6 +811,31 @@ START_TEST(what_is_cleared_by_the_host_never_becomes_pending)
 }
 END_TEST
 
+START_TEST(the_verifier_reports_a_link_that_is_on_no_list)
+{
+  open_variant(0);
+  size_t reference = push_reference(FIXTURE_WEAK_REFERENCE, push_pair(1));
+  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  *mm_link_slot(fixture_at(&f.main, reference)) = MM_LINK_END;
+  ck_assert_uint_eq(mm_verify(f.heap), 1);
+  *mm_link_slot(fixture_at(&f.main, reference)) = MM_NULL;
+  close_all();
+}
+END_TEST
+
+START_TEST(the_verifier_reports_a_referent_that_is_no_object)
+{
+  open_variant(0);
+  size_t pair = push_pair(1);
+  size_t reference = push_reference(FIXTURE_WEAK_REFERENCE, pair);
+  struct mm_ref *slot = mm_referent_slot(fixture_at(&f.main, reference));
+  slot->bits++;
+  ck_assert_uint_eq(mm_verify(f.heap), 1);
+  slot->bits--;
+  close_all();
+}
+END_TEST
+
 static void add_by_strength(TCase *tests, const TTest *test)
 {
   tcase_add_loop_test(tests, test, 0, VARIANTS * MM_STRENGTH_COUNT);
@@ -834,6 +859,8 @@ int main(void)
                   old_references_to_young_objects_are_treated_like_others);
   add_by_strength(each, stacks_may_overflow);
   add_by_strength(each, what_is_cleared_by_the_host_never_becomes_pending);
+  tcase_add_test(each, the_verifier_reports_a_link_that_is_on_no_list);
+  tcase_add_test(each, the_verifier_reports_a_referent_that_is_no_object);
   TCase *order = tcase_create("order");
   add_by_way(order,
              a_finalizable_object_loses_weak_and_keeps_phantom_references);

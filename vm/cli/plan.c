@@ -73,6 +73,7 @@ static const struct {
     {"object-fit", has_no_freelist, "tenured", "--tenured=freelist"},
     {"heap-min", never_collects, "gc", "--gc=stw"},
     {"heap-growth", never_collects, "gc", "--gc=stw"},
+    {"soft-ms-per-mb", never_collects, "gc", "--gc=stw"},
     {"gc-workers", never_collects, "gc", "--gc=stw"},
     {"young", has_no_young, "generational", CLI_NEEDS_YOUNG},
     {"pause-goal", has_no_goal, "generational", CLI_NEEDS_YOUNG},

@@ -20,10 +20,15 @@ static struct mm_ref made(struct vm_thread *thread, struct mm_ref object)
   return object;
 }
 
+bool vm_class_is_instantiable(const struct vm_class *class)
+{
+  return !(class->flags & VM_CLASS_NOT_INSTANTIABLE);
+}
+
 bool vm_class_check_instantiable(struct vm_thread *thread,
                                  struct vm_class *class)
 {
-  if (!(class->flags & VM_CLASS_NOT_INSTANTIABLE))
+  if (vm_class_is_instantiable(class))
     return true;
   return vm_throw(thread, VM_ERROR_INSTANTIATION, "%s", class->name);
 }

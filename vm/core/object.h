@@ -128,4 +128,7 @@ bool vm_class_is_throwable(const struct vm_class *class);
 bool vm_class_check_instantiable(struct vm_thread *thread,
                                  struct vm_class *class);
 
+/* The same question, without an answer to the program. */
+bool vm_class_is_instantiable(const struct vm_class *class);
+
 #endif
