@@ -182,6 +182,7 @@ static void bury(struct vm_loader *loader)
     check_unused(loader);
   core->loaders.unloaded++;
   core->loaders.classes_unloaded += count_classes(loader);
+  __atomic_fetch_sub(&core->room.live_bytes, loader->bytes, __ATOMIC_RELAXED);
   /* The dead object may still be looked at. */
   memset(vm_object_at(loader->object, VM_LOADER_ADDRESS_OFFSET), 0,
          sizeof loader);
@@ -202,15 +203,12 @@ static struct vm_loader *take_dead(struct vm *vm)
 
 void vm_loaders_free_dead(struct vm *vm, struct vm_thread *thread)
 {
-  struct vm_loader *loader = take_dead(vm);
-  if (!loader)
-    return;
-  for (; loader; loader = take_dead(vm)) {
+  struct vm_loader *loader;
+  while ((loader = take_dead(vm)) != NULL) {
     vm_loader_destroy(loader);
     if (thread)
       mm_poll(&thread->mutator);
   }
-  vm_loaders_settle(vm);
 }
 
 /* One line for each collection that took some down:
@@ -247,8 +245,7 @@ void vm_loaders_sweep(void *host, struct mm_owner_visitor *visitor)
       bury(loader);
     }
   }
-  if (!vm_core_of(vm)->dead_loaders)
-    vm_loaders_settle(vm);
+  vm_loaders_settle(vm);
   tell(vm, &before, begun_ns);
 }
 
