@@ -30,7 +30,7 @@
  *             --> code, module, tables, names freed: by the next thread that
  *                 loads a module, else in the next collection of the whole heap
  *             --> classes freed, when the dead instances are gone, too:
- *                 Note [Late metadata]
+ *                 see Note [Late metadata]
  *
  * So the pause that finds them does next to nothing for each.
  *
