@@ -283,7 +283,8 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
 {
   begin(heap, cause, forced);
   bool utmost = effort == EFFORT_UTMOST;
-  bool full = utmost || cause == MM_CAUSE_EXPLICIT || cause == MM_CAUSE_EXIT;
+  bool full = utmost || cause == MM_CAUSE_EXPLICIT || cause == MM_CAUSE_EXIT ||
+              cause == MM_CAUSE_METADATA;
   enum mm_collection_kind kind = mm_sizing_kind(heap, full, utmost);
   if (!is_young(kind))
     mm_cycle_abandon(heap);

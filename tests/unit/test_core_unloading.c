@@ -271,6 +271,30 @@ START_TEST(a_stack_trace_keeps_it)
 }
 END_TEST
 
+/* An exception that is thrown again has its own trace; what the thread threw
+   last is of methods that have ended since. */
+START_TEST(what_was_thrown_by_a_method_that_ended_is_not_looked_at)
+{
+  open_plan(_i, true);
+  load();
+  union vm_slot args[4] = {{0}}, result = {0};
+  vm_throw(machine.thread, VM_ERROR_RUNTIME, "before");
+  held[1] = vm_thread_take_exception(machine.thread);
+  args[1].ref = machine_string("_GLOBAL::throw");
+  args[0].ref = held[0];
+  ck_assert(!machine_call("panda.Loader", "invoke", args, &result));
+  machine.thread->exception = MM_NULL;
+  held[0] = MM_NULL;
+  collect();
+  ck_assert_uint_eq(unloaded(), 1);
+  vm_throw_object(machine.thread, held[1]);
+  collect();
+  ck_assert_uint_eq(machine.thread->exception.bits != 0, 1);
+  machine.thread->exception = MM_NULL;
+  close_plan();
+}
+END_TEST
+
 /* --- What it keeps --- */
 
 START_TEST(it_keeps_what_its_statics_hold)
@@ -363,6 +387,7 @@ int main(void)
       a_class_object_keeps_it,
       a_frame_that_runs_one_of_its_methods_keeps_it,
       a_stack_trace_keeps_it,
+      what_was_thrown_by_a_method_that_ended_is_not_looked_at,
       it_keeps_what_its_statics_hold,
       a_ring_of_a_loader_and_what_it_keeps_ends,
       with_class_unloading_off_none_ends,

@@ -46,9 +46,13 @@ struct core {
   } references;
   struct vm_loader_counts loaders; /* lock LINK, or the world stopped */
   struct vm_loader *dead_loaders;  /* to be freed; the same */
-  uint64_t settled_bytes; /* atomic; of loaders, when dead ones were last
-                             taken down */
-  uint64_t taken_bytes;   /* atomic; metadata of loaders since then */
+  struct {                         /* see Note [Room for modules]; atomic */
+    uint64_t live_bytes;           /* of loaders that were not found dead */
+    uint64_t settled_bytes;  /* the same when dead ones were last looked for */
+    uint64_t taken_bytes;    /* of those that were loaded since then */
+    uint64_t metadata_bytes; /* taken since then, by those that were refused
+                                too */
+  } room;
   struct mm_ref refusal_texts[MM_REFUSAL_COUNT],
       stack_overflow_text; /* roots */
 };
@@ -145,7 +149,7 @@ struct vm_loader *vm_loader_create(struct vm *vm, size_t class_count);
 void vm_loader_forget_methods(struct vm_loader *loader);
 void vm_loader_free(struct vm_loader *loader);
 
-/* What is taken for modules now is what lives: see Note [Room for modules]. */
+/* Dead ones were looked for: see Note [Room for modules]. World stopped. */
 void vm_loaders_settle(struct vm *vm);
 
 /* --- loader_end.c: see Note [The end of a loader] --- */

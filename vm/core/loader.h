@@ -49,7 +49,9 @@ struct vm_loader {
   struct mm_arena *arena; /* names, parameter lists; lock LINK once it is
                              published */
   struct mm_metadata_arena *metadata; /* classes; null: the heap's own */
-  struct vm_pending *pending;         /* records whose base is not loaded yet */
+  uint64_t metadata_bytes,
+      bytes;                  /* taken of it; in all when it was published */
+  struct vm_pending *pending; /* records whose base is not loaded yet */
   struct mm_ref object; /* of panda.Loader, never moves; the boot loader has
                            none; a root unless the loader is unloadable */
 };

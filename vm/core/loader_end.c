@@ -5,14 +5,16 @@
  * A loader's object (panda.Loader) stands for it in the heap.  What keeps the
  * object keeps the loader, its classes and what they hold:
  *
- *   who                                     by what
- *   the program, a handle                   a reference to the object
- *   an instance of one of its classes,      the layout's owner
- * (MM_LAYOUT_OWNED; an array of such                        Note [Owners of
- * classes]) a class object (mirror)                 its hidden field a frame
- * that runs one of its methods    vm_loader_visit_of, a root a method that is,
- * or is to be, compiled the same a stored stack trace trace.c the trace of a
- * pending exception        vm_loader_visit_of
+ *   who                                   by what
+ *   the program, a handle                 a reference to the object
+ *   an instance of one of its classes,    an owner, MM_LAYOUT_OWNED:
+ *   an array of such                      Note [Owners of classes]
+ *   a class object (mirror)               its hidden field
+ *   a frame that runs one of its methods  vm_loader_visit_of, a root
+ *   a method that is, or is to be,        the same
+ *   compiled
+ *   a stored stack trace                  trace.c
+ *   the trace of a pending exception      vm_loader_visit_of
  *
  * and there is nobody else.  In particular no code of the boot loader or of
  * another one refers to its classes: names resolve in the loader of the module
@@ -27,8 +29,8 @@
  *   published --> not reached by a collection of the whole heap: off the list
  *             --> code, module, tables, names freed: by the next thread that
  *                 loads a module, else in the next collection of the whole heap
- *             --> classes freed, when the dead instances are gone, too (Note
- *                 [Late metadata])
+ *             --> classes freed, when the dead instances are gone, too:
+ *                 see Note [Late metadata]
  *
  * So the pause that finds them does next to nothing for each.
  *
@@ -182,6 +184,7 @@ static void bury(struct vm_loader *loader)
     check_unused(loader);
   core->loaders.unloaded++;
   core->loaders.classes_unloaded += count_classes(loader);
+  __atomic_fetch_sub(&core->room.live_bytes, loader->bytes, __ATOMIC_RELAXED);
   /* The dead object may still be looked at. */
   memset(vm_object_at(loader->object, VM_LOADER_ADDRESS_OFFSET), 0,
          sizeof loader);
@@ -202,15 +205,12 @@ static struct vm_loader *take_dead(struct vm *vm)
 
 void vm_loaders_free_dead(struct vm *vm, struct vm_thread *thread)
 {
-  struct vm_loader *loader = take_dead(vm);
-  if (!loader)
-    return;
-  for (; loader; loader = take_dead(vm)) {
+  struct vm_loader *loader;
+  while ((loader = take_dead(vm)) != NULL) {
     vm_loader_destroy(loader);
     if (thread)
       mm_poll(&thread->mutator);
   }
-  vm_loaders_settle(vm);
 }
 
 /* One line for each collection that took some down:
@@ -247,8 +247,7 @@ void vm_loaders_sweep(void *host, struct mm_owner_visitor *visitor)
       bury(loader);
     }
   }
-  if (!vm_core_of(vm)->dead_loaders)
-    vm_loaders_settle(vm);
+  vm_loaders_settle(vm);
   tell(vm, &before, begun_ns);
 }
 

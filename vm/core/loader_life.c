@@ -26,7 +26,8 @@ void *vm_loader_metadata(struct vm_loader *loader, size_t bytes)
 {
   if (!loader->metadata)
     return mm_metadata_alloc(loader->vm->heap, bytes);
-  __atomic_fetch_add(&vm_core_of(loader->vm)->taken_bytes, bytes,
+  loader->metadata_bytes += bytes;
+  __atomic_fetch_add(&vm_core_of(loader->vm)->room.metadata_bytes, bytes,
                      __ATOMIC_RELAXED);
   return mm_metadata_arena_alloc(loader->metadata, bytes);
 }
@@ -88,41 +89,52 @@ void vm_loader_destroy(struct vm_loader *loader)
  * Note [Room for modules]
  *
  * What a module takes is not in the heap, so a program that loads and forgets
- * would not be collected for it.  When what is known to be taken for modules
- * has doubled since dead ones were last taken down, and has grown by more than
- * a few MiB, a collection of the whole heap is asked for; when that did not
- * come in time and it has doubled once more, one is waited for.  (HotSpot's
- * MetaspaceSize is such a mark.)  Of native memory the bytes are those of the
- * process, which may have several machines; then one collects sooner than it
- * had to.  Metadata is counted as it is taken, because modules that were
- * refused leave some, too, for two collections.
+ * would not be collected for it.  When as much was loaded since dead loaders
+ * were last looked for as lived then, and more than a few MiB, a collection of
+ * the whole heap is asked for; when that did not come in time and it has become
+ * twice as much, one is waited for.  The same with a quarter and a half of all
+ * metadata that there may be, where modules that were refused count as well:
+ * what they took is theirs for two collections.  (HotSpot's MetaspaceSize is
+ * such a mark.)
  */
 enum { MARK_BYTES = 4 << 20 };
 
-static uint64_t module_bytes(void)
+static uint64_t load(const uint64_t *bytes)
 {
-  return mm_native_bytes(VM_PURPOSE_MODULES) +
-         mm_native_bytes(VM_PURPOSE_CLASSES) + mm_native_bytes(VM_PURPOSE_CODE);
+  return __atomic_load_n(bytes, __ATOMIC_RELAXED);
 }
 
 void vm_loaders_settle(struct vm *vm)
 {
   struct core *core = vm_core_of(vm);
-  __atomic_store_n(&core->settled_bytes, module_bytes(), __ATOMIC_RELAXED);
-  __atomic_store_n(&core->taken_bytes, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&core->room.settled_bytes, load(&core->room.live_bytes),
+                   __ATOMIC_RELAXED);
+  __atomic_store_n(&core->room.taken_bytes, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&core->room.metadata_bytes, 0, __ATOMIC_RELAXED);
+}
+
+/* How often the mark was reached. */
+static uint64_t count_marks(struct vm *vm)
+{
+  const struct core *core = vm_core_of(vm);
+  uint64_t most_bytes = vm->options.mm.metadata_max_bytes;
+  uint64_t mark_bytes = load(&core->room.settled_bytes);
+  if (mark_bytes < MARK_BYTES)
+    mark_bytes = MARK_BYTES;
+  uint64_t marks = load(&core->room.taken_bytes) / mark_bytes;
+  uint64_t quarters =
+      most_bytes ? load(&core->room.metadata_bytes) / (most_bytes / 4 + 1) : 0;
+  return marks > quarters ? marks : quarters;
 }
 
 static void make_room(struct vm_thread *thread)
 {
-  struct core *core = vm_core_of(thread->vm);
-  vm_loaders_free_dead(thread->vm, thread);
-  uint64_t mark =
-      2 * __atomic_load_n(&core->settled_bytes, __ATOMIC_RELAXED) + MARK_BYTES;
-  uint64_t now =
-      module_bytes() + __atomic_load_n(&core->taken_bytes, __ATOMIC_RELAXED);
-  if (!thread->vm->options.class_unloading || now < mark)
+  struct vm *vm = thread->vm;
+  vm_loaders_free_dead(vm, thread);
+  uint64_t marks = count_marks(vm);
+  if (!vm->options.class_unloading || marks == 0)
     return;
-  if (now < 2 * mark)
+  if (marks == 1)
     mm_collect_soon(&thread->mutator, MM_CAUSE_METADATA);
   else
     mm_collect(&thread->mutator, MM_CAUSE_METADATA);
@@ -165,6 +177,8 @@ struct vm_loader *vm_loader_of(struct mm_ref object)
 void vm_loaders_make_room(struct vm_thread *thread)
 {
   enum { UNTIL_METADATA_IS_FREE = 2 };
+  mm_collect(&thread->mutator, MM_CAUSE_METADATA);
+  vm_loaders_free_dead(thread->vm, thread);
   for (int i = 0; i < UNTIL_METADATA_IS_FREE; i++)
     mm_collect(&thread->mutator, MM_CAUSE_METADATA);
 }
@@ -176,9 +190,14 @@ static void give_owner(struct vm_loader *loader)
     class->layout.owner = loader->object;
 }
 
-static void count(const struct vm_loader *loader)
+static void count(struct vm_loader *loader)
 {
-  struct vm_loader_counts *counts = &vm_core_of(loader->vm)->loaders;
+  struct core *core = vm_core_of(loader->vm);
+  struct vm_loader_counts *counts = &core->loaders;
+  loader->bytes = loader->metadata_bytes + mm_arena_bytes(loader->arena) +
+                  mm_arena_bytes(loader->modules->arena);
+  __atomic_fetch_add(&core->room.live_bytes, loader->bytes, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&core->room.taken_bytes, loader->bytes, __ATOMIC_RELAXED);
   counts->loaded++;
   for (const struct vm_class *class = loader->classes; class;
        class = class->next)

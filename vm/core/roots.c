@@ -69,7 +69,8 @@ static void visit_frame(struct vm_thread *thread, struct vm_frame *frame,
     visit_map_word(frame, map[first / 64], first, visitor);
 }
 
-/* Where the pending exception was thrown: it may have no trace of its own. */
+/* Where the pending exception was thrown: it may have no trace of its own.  If
+   it has one, this is the same, or empty. */
 static void visit_trace(struct vm_thread *thread,
                         struct mm_root_visitor *visitor)
 {

@@ -148,9 +148,12 @@ static struct mm_ref stored_trace(struct mm_ref exception)
 
 void vm_trace_attach(struct vm_thread *thread, bool may_allocate)
 {
-  if (!mm_is_null(stored_trace(thread->exception)))
-    return; /* thrown again */
-  vm_trace_capture(thread, &vm_thread_private(thread)->trace);
+  struct vm_trace *trace = &vm_thread_private(thread)->trace;
+  if (!mm_is_null(stored_trace(thread->exception))) { /* thrown again */
+    trace->kept = trace->total = 0; /* its methods may have ended by now */
+    return;
+  }
+  vm_trace_capture(thread, trace);
   if (may_allocate && vm_class_is_throwable(vm_class_of(thread->exception)))
     store_trace(thread);
 }
