@@ -79,6 +79,10 @@ struct mm_slot_visitor {
  */
 struct mm_language {
   const char *name; /* for reports: one word */
+  /* Writes the name of a class of this language, for reports; always
+     zero-terminated.  Null: the host's binding knows it. */
+  void (*layout_name)(const struct mm_layout *layout, char *name,
+                      size_t name_bytes);
   /* The mask leaves out the low 32 bits.  All 0: no tagged slots. */
   struct mm_tagging tagging;
   /* Bytes of a custom object, a multiple of 8, at least 16.  Of a new one, all

@@ -259,6 +259,7 @@ struct mm_heap {
   uint32_t fresh_count;
   struct mm_run *runs;
   struct mm_metadata_space metadata;
+  uint64_t languages[4]; /* a bit per index: it was registered here */
   struct mm_code_space code;
   struct mm_compiler_space compiler;
   struct mm_layout *filler_granule; /* 8 bytes */

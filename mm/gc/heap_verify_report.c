@@ -16,6 +16,7 @@
 #include <stdarg.h>
 
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/languages_internal.h"
 #include "mm/gc/verifier_internal.h"
 
 static void print_head(struct mm_verifier *verifier)
@@ -90,7 +91,7 @@ static void print_class(struct mm_verifier *verifier, uintptr_t address)
   if (layout->kind == MM_KIND_FILLER)
     snprintf(name, sizeof name, "filler");
   else
-    heap->binding.layout_name(heap->host, layout, name, sizeof name);
+    mm_layout_name(heap, layout, name, sizeof name);
   fprintf(verifier->out, "%s at ", name);
 }
 

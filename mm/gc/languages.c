@@ -24,10 +24,8 @@
 
 #include <pthread.h>
 
-enum { LANGUAGES = UINT8_MAX + 1 };
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static const struct mm_language *languages[LANGUAGES]; /* 0: none */
+static const struct mm_language *languages[MM_LANGUAGES]; /* 0: none */
 
 /* Registering -------------------------------------------------------------- */
 
@@ -51,7 +49,7 @@ static const struct mm_language *load(unsigned index)
 /* 0: the table is full. */
 static unsigned find_place(const struct mm_language *language)
 {
-  for (unsigned i = 1; i < LANGUAGES; i++) {
+  for (unsigned i = 1; i < MM_LANGUAGES; i++) {
     if (!languages[i])
       __atomic_store_n(&languages[i], language, __ATOMIC_RELEASE);
     if (languages[i] == language)
@@ -65,7 +63,6 @@ enum mm_status mm_language_register(struct mm_heap *heap,
                                     unsigned *index, struct mm_error *error)
 {
   const char *fault = fault_of(language);
-  (void)heap;
   if (fault) {
     mm_error_set(error, "language %s cannot be registered: %s",
                  language->name ? language->name : "?", fault);
@@ -73,10 +70,12 @@ enum mm_status mm_language_register(struct mm_heap *heap,
   }
   pthread_mutex_lock(&lock);
   unsigned place = find_place(language);
+  if (place != 0)
+    heap->languages[place / 64] |= (uint64_t)1 << place % 64;
   pthread_mutex_unlock(&lock);
   if (place == 0) {
     mm_error_set(error, "language %s cannot be registered: %d are the most",
-                 language->name, LANGUAGES - 1);
+                 language->name, MM_LANGUAGES - 1);
     return MM_NO_MEMORY;
   }
   *index = place;
@@ -85,7 +84,27 @@ enum mm_status mm_language_register(struct mm_heap *heap,
 
 const char *mm_language_name(const struct mm_layout *layout)
 {
+  return mm_language_name_of(layout->language);
+}
+
+bool mm_heap_has_language(const struct mm_heap *heap, unsigned index)
+{
+  return index == 0 || heap->languages[index / 64] >> index % 64 & 1;
+}
+
+void mm_layout_name(struct mm_heap *heap, const struct mm_layout *layout,
+                    char *name, size_t name_bytes)
+{
   const struct mm_language *language = load(layout->language);
+  if (language && language->layout_name)
+    language->layout_name(layout, name, name_bytes);
+  else
+    heap->binding.layout_name(heap->host, layout, name, name_bytes);
+}
+
+const char *mm_language_name_of(unsigned index)
+{
+  const struct mm_language *language = load(index);
   return language ? language->name : "host";
 }
 

@@ -5,6 +5,18 @@
 
 #include "mm/language.h"
 
+enum { MM_LANGUAGES = UINT8_MAX + 1 };
+
+/* Was it registered with this heap?  Index 0 is. */
+bool mm_heap_has_language(const struct mm_heap *heap, unsigned index);
+
+/* Its name; "host" for index 0. */
+const char *mm_language_name_of(unsigned index);
+
+/* The name of a class, by its language or the host. */
+void mm_layout_name(struct mm_heap *heap, const struct mm_layout *layout,
+                    char *name, size_t name_bytes);
+
 /* Has the layout's language been registered? */
 bool mm_language_is_known(const struct mm_layout *layout);
 

@@ -158,11 +158,12 @@ static MM_ALWAYS_INLINE void process(struct marker *marker, uint64_t entry)
     MM_ASSERT(!mm_is_filler(layout));
     MM_ASSERT(!mm_header_is_visited(mm_header_load(ref)));
     marker->objects++;
-    marker->bytes += mm_size_with(mm_address(ref), layout);
     if (__builtin_expect(mm_is_simple(layout), 1)) {
+      marker->bytes += layout->base_bytes;
       mm_scan_word(mm_address(ref), layout->ref_map, push_slot, marker);
       return;
     }
+    marker->bytes += mm_size_with(mm_address(ref), layout);
     if (layout->kind == MM_KIND_REFERENCE)
       scan_reference(marker, ref);
     if (layout->kind == MM_KIND_REFERENCE || !mm_has_slots(layout))

@@ -54,6 +54,8 @@ static inline uint64_t mm_size_with(const void *at,
                                     const struct mm_layout *layout)
 {
   uint32_t length;
+  if (__builtin_expect(layout->kind == MM_KIND_PLAIN, 1))
+    return layout->base_bytes; /* before a table of jumps */
   switch ((enum mm_kind)layout->kind) {
   case MM_KIND_PLAIN:
   case MM_KIND_REFERENCE:

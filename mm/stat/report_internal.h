@@ -57,4 +57,7 @@ void mm_report_cell(struct mm_report *report, const char *key, uint64_t value,
    program (time_report.c). */
 void mm_report_times(struct mm_report *report, struct mm_heap *heap);
 
+/* What stands in the heap, by language (language_report.c).  Walks it. */
+void mm_report_languages(struct mm_report *report, struct mm_heap *heap);
+
 #endif

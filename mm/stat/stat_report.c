@@ -267,6 +267,7 @@ static void report_all(struct mm_heap *heap, FILE *out, bool json)
   report_footprint(&report, heap);
   report_regions(&report, &heap->regions);
   report_spaces(&report, heap);
+  mm_report_languages(&report, heap);
   report_compiler(&report, heap);
   report_handles(&report, heap);
   report_host(&report, heap);

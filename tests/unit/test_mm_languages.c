@@ -217,7 +217,7 @@ END_TEST
 
 START_TEST(custom_objects_are_sized_and_scanned_by_their_language)
 {
-  static const uint32_t slots[] = {0, 1, 7, 300, 20000}, bytes[] = {0, 5, 900};
+  static const uint32_t slots[] = {0, 1, 7, 300, 5000}, bytes[] = {0, 5, 900};
   open_heap(_i);
   for (int i = 0; i < 15; i++) {
     size_t box =
@@ -613,6 +613,28 @@ START_TEST(a_language_has_one_index)
 }
 END_TEST
 
+START_TEST(the_summary_tells_languages_apart)
+{
+  struct fixture_text text, json;
+  open_heap(_i);
+  push_tagged_list(10);
+  fixture_text_open(&text);
+  fixture_text_open(&json);
+  mm_stats_print_text(f.heap, text.out);
+  mm_stats_print_json(f.heap, json.out);
+  const char *rows = strstr(fixture_text_read(&text), "languages ");
+  ck_assert_ptr_nonnull(rows);
+  ck_assert_ptr_nonnull(strstr(rows, "host"));
+  ck_assert_ptr_nonnull(strstr(rows, "test"));
+  rows = strstr(fixture_text_read(&json), "\"languages\"");
+  ck_assert_ptr_nonnull(rows);
+  ck_assert_ptr_nonnull(strstr(rows, "\"test\": {\"objects\": 10"));
+  ck_assert_ptr_nonnull(strstr(rows, "\"host\": {\"objects\": 5"));
+  fixture_text_close(&text);
+  fixture_text_close(&json);
+}
+END_TEST
+
 int main(void)
 {
   TCase *tags = tcase_create("tags"), *custom = tcase_create("custom");
@@ -660,5 +682,6 @@ int main(void)
   tcase_add_loop_test(graphs, random_graphs_stay_under_stress, 0, 3 * WAYS);
   tcase_add_test(registering, languages_that_cannot_be_are_refused_with_a_text);
   tcase_add_test(registering, a_language_has_one_index);
+  tcase_add_loop_test(registering, the_summary_tells_languages_apart, 0, WAYS);
   return fixture_main("mm_languages", cases);
 }

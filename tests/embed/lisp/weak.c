@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Weak tables.  The entries stand in the host's memory; the object in the heap
+ * knows the table's number, and the table goes when the object does.  An entry
+ * goes when its key dies or its value: neither keeps the other alive.
+ *
+ * A few entries each: they are searched one by one.
+ */
+#include "lisp.h"
+
+#include <stdlib.h>
+
+struct weak_entry {
+  struct mm_ref key;
+  value v;
+};
+
+struct weak_table {
+  struct mm_ref object; /* null: the number is free */
+  struct weak_entry *entries;
+  size_t count, size;
+};
+
+static struct weak_table *table_of(const struct lisp *lisp, value table)
+{
+  const char *at = mm_address(mm_tagged_ref(TAGGING, table));
+  return &lisp->tables[*(const uint32_t *)(at + TABLE_NUMBER)];
+}
+
+bool weak_add(struct lisp *lisp, uint32_t *number)
+{
+  size_t i = 0;
+  while (i < lisp->tables_size && !mm_is_null(lisp->tables[i].object))
+    i++;
+  if (i == lisp->tables_size) {
+    size_t size = i ? 2 * i : 8;
+    struct weak_table *tables =
+        realloc(lisp->tables, size * sizeof *lisp->tables);
+    if (!tables)
+      return false;
+    for (size_t j = i; j < size; j++)
+      tables[j] = (struct weak_table){.object = MM_NULL};
+    lisp->tables = tables;
+    lisp->tables_size = size;
+  }
+  *number = (uint32_t)i;
+  return true;
+}
+
+void weak_bind(struct lisp *lisp, uint32_t number, value table)
+{
+  lisp->tables[number].object = mm_tagged_ref(TAGGING, table);
+}
+
+static struct weak_entry *find(struct weak_table *table, struct mm_ref key)
+{
+  for (size_t i = 0; i < table->count; i++)
+    if (mm_same(table->entries[i].key, key))
+      return &table->entries[i];
+  return NULL;
+}
+
+static struct weak_entry *add(struct weak_table *table)
+{
+  if (table->count == table->size) {
+    size_t size = table->size ? 2 * table->size : 8;
+    struct weak_entry *entries =
+        realloc(table->entries, size * sizeof *entries);
+    if (!entries)
+      return NULL;
+    table->entries = entries;
+    table->size = size;
+  }
+  return &table->entries[table->count++];
+}
+
+bool weak_put(struct lisp *lisp, value table, value key, value v)
+{
+  struct weak_table *weak = table_of(lisp, table);
+  struct mm_ref ref = mm_tagged_ref(TAGGING, key);
+  struct weak_entry *entry = find(weak, ref);
+  if (!entry)
+    entry = add(weak);
+  if (entry)
+    *entry = (struct weak_entry){ref, v};
+  return entry != NULL;
+}
+
+/* What comes out of a weak table, a cycle may not have seen. */
+value weak_get(struct lisp *lisp, value table, value key)
+{
+  const struct weak_entry *entry =
+      find(table_of(lisp, table), mm_tagged_ref(TAGGING, key));
+  if (!entry)
+    return FALSE;
+  mm_barrier_keep(&lisp->mutator, mm_tagged_ref(TAGGING, entry->v));
+  return entry->v;
+}
+
+size_t weak_count(value table, const struct lisp *lisp)
+{
+  return table_of(lisp, table)->count;
+}
+
+static bool lives(struct weak_entry *entry, struct mm_weak_visitor *visitor)
+{
+  return visitor->keep(visitor, &entry->key) &&
+         (!is_ref(entry->v) ||
+          visitor->keep(visitor, mm_tagged_slot(&entry->v)));
+}
+
+static void visit_entries(struct weak_table *table,
+                          struct mm_weak_visitor *visitor)
+{
+  size_t count = 0;
+  for (size_t i = 0; i < table->count; i++)
+    if (lives(&table->entries[i], visitor))
+      table->entries[count++] = table->entries[i];
+  table->count = count;
+}
+
+void weak_visit(struct lisp *lisp, struct mm_weak_visitor *visitor)
+{
+  for (size_t i = 0; i < lisp->tables_size; i++) {
+    struct weak_table *table = &lisp->tables[i];
+    if (mm_is_null(table->object))
+      continue;
+    if (visitor->keep(visitor, &table->object)) {
+      visit_entries(table, visitor);
+      continue;
+    }
+    free(table->entries);
+    *table = (struct weak_table){.object = MM_NULL};
+  }
+}
+
+void weak_close(struct lisp *lisp)
+{
+  for (size_t i = 0; i < lisp->tables_size; i++)
+    free(lisp->tables[i].entries);
+  free(lisp->tables);
+}
