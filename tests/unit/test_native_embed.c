@@ -3,6 +3,8 @@
 #include "config.h"
 
 #include "tests/unit/suite.h"
+#include "mm/native.h"
+#include "vm/core/purposes.h"
 #include "vm/native/native.h"
 
 #include <check.h>
@@ -191,6 +193,49 @@ START_TEST(a_summary_goes_where_the_option_says)
 }
 END_TEST
 
+/* --- Memory that is refused --- */
+
+/* Makes a machine, loads, calls, ends it; did all of it work? */
+static bool live(void)
+{
+  const char *const options[] = {"--gc=stw", "--heap-max=16M", "--jit=off",
+                                 "--gc-workers=1"};
+  struct bamboo_error error = {{0}};
+  struct bamboo_env *env;
+  struct bamboo_vm *vm = bamboo_create(options, 4, &env, &error);
+  if (!vm) {
+    ck_assert(error.text[0] != 0);
+    return false;
+  }
+  bool ok = vm->load_text(vm, "t.pa", program, sizeof program - 1, &error);
+  ck_assert(ok || error.text[0] != 0);
+  bamboo_class global = ok ? env->find_class(env, "_GLOBAL") : NULL;
+  bamboo_method churn =
+      global ? env->static_method_id(env, global, "churn", NULL) : NULL;
+  ok = churn && env->call_static_i32(env, global, churn, 5) == 5;
+  ck_assert(ok || !churn || env->exception_check(env));
+  vm->destroy(vm);
+  return ok;
+}
+
+START_TEST(memory_that_is_refused_is_told)
+{
+  const char *steps = getenv("BAMBOO_TEST_STEP");
+  uint64_t step = steps && atoi(steps) > 1 ? 7 : 1, k = 1;
+  ck_assert(live());
+  for (bool has_failed = true; has_failed; k += step) {
+    uint64_t before = mm_native_bytes(VM_PURPOSE_NATIVES);
+    mm_native_fail_at(k, false);
+    bool ok = live();
+    has_failed = mm_native_has_failed();
+    mm_native_fail_at(0, false);
+    ck_assert(ok || has_failed);
+    ck_assert_uint_eq(mm_native_bytes(VM_PURPOSE_NATIVES), before);
+  }
+  ck_assert_uint_gt(k, 50);
+}
+END_TEST
+
 /* --- Threads --- */
 
 enum { THREADS = 4, ROUNDS = 50 };
@@ -288,6 +333,7 @@ int main(void)
   tcase_add_test(tests, programs_that_are_wrong_are_told_with_their_place);
   tcase_add_test(tests, two_machines_live_in_one_thread);
   tcase_add_test(tests, a_summary_goes_where_the_option_says);
+  tcase_add_test(tests, memory_that_is_refused_is_told);
   tcase_add_loop_test(tests, threads_come_and_go, 0, plans);
   tcase_add_test(tests, daemons_are_asked_to_leave_at_the_end);
   tcase_add_test(tests, a_schedule_takes_no_threads_from_outside);
