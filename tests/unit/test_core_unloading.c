@@ -8,9 +8,14 @@
 #include "tests/unit/core_fixture.h"
 #include "tests/unit/suite.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef BAMBOO_JIT
+#include "jit_stub/code_internal.h"
+#include "jit_stub/jit.h"
+#endif
 #include "mm/native.h"
 #include "vm/core/core_internal.h"
 #include "vm/core/purposes.h"
@@ -240,6 +245,79 @@ START_TEST(a_frame_that_runs_one_of_its_methods_keeps_it)
 }
 END_TEST
 
+/* --- The queue of the compiler --- */
+
+#ifdef BAMBOO_JIT
+struct counter {
+  struct mm_root_visitor visitor; /* first: cast back */
+  uint32_t wanted_bits;
+  int count;
+};
+
+static void count_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
+                       enum mm_root_kind kind)
+{
+  struct counter *counter = (struct counter *)visitor;
+  (void)kind;
+  ck_assert_uint_eq(slot->bits, counter->wanted_bits);
+  counter->count++;
+}
+
+static struct vm_method *function_of(struct vm_loader *loader, const char *name)
+{
+  for (struct vm_class *c = loader->classes; c; c = c->next)
+    for (uint32_t i = 0; i < c->method_count; i++)
+      if (strcmp(c->methods[i].name, name) == 0)
+        return &c->methods[i];
+  ck_abort_msg("no function %s", name);
+  return NULL;
+}
+
+static bool is_queued(const struct vm_method *method)
+{
+  struct jit_queue *queue = &jit_compiler_of(machine.vm)->queue;
+  pthread_mutex_lock(&queue->lock);
+  bool is_queued = method->is_queued;
+  pthread_mutex_unlock(&queue->lock);
+  return is_queued;
+}
+
+static void await_compiled(const struct vm_method *method)
+{
+  while (is_queued(method))
+    sched_yield();
+  ck_assert_ptr_nonnull(method->compiled);
+}
+
+/* While the lock is held the compiler is at the first and cannot finish. */
+START_TEST(a_method_that_waits_to_be_compiled_keeps_it)
+{
+  struct mm_error error = {{0}};
+  open_plan(_i, true);
+  machine.vm->options.jit.mode = VM_JIT_ON;
+  ck_assert_msg(jit_start(machine.vm, &error) == MM_OK, "%s", error.text);
+  struct vm_loader *loader = load();
+  call("invoke", "_GLOBAL::keep");
+  call("invoke", "_GLOBAL::check");
+  struct vm_method *keep = function_of(loader, "keep");
+  struct vm_method *check = function_of(loader, "check");
+  struct counter counter = {{.slot = count_root}, held[0].bits, 0};
+  vm_lock(machine.vm, VM_LOCK_CODE);
+  jit_queue_add(jit_compiler_of(machine.vm), keep);
+  jit_queue_add(jit_compiler_of(machine.vm), check);
+  machine.vm->tier->visit_roots(machine.vm, &counter.visitor);
+  vm_unlock(machine.vm, VM_LOCK_CODE);
+  ck_assert_int_eq(counter.count, 2);
+  await_compiled(keep);
+  await_compiled(check);
+  keeps_no_more();
+  mm_scope_close(&machine.thread->mutator, &scope);
+  jit_stop(machine.vm);
+  machine_close();
+}
+END_TEST
+#endif
+
 /* --- A stack trace --- */
 
 static void print_trace(char **text, size_t *bytes)
@@ -386,6 +464,9 @@ int main(void)
       an_array_of_arrays_keeps_it,
       a_class_object_keeps_it,
       a_frame_that_runs_one_of_its_methods_keeps_it,
+#ifdef BAMBOO_JIT
+      a_method_that_waits_to_be_compiled_keeps_it,
+#endif
       a_stack_trace_keeps_it,
       what_was_thrown_by_a_method_that_ended_is_not_looked_at,
       it_keeps_what_its_statics_hold,
