@@ -167,7 +167,12 @@ static void free_all(struct mm_metadata_arena *arena)
 
 void mm_metadata_settle(struct mm_heap *heap)
 {
-  if (heap->metadata.late || heap->metadata.later)
+  struct mm_metadata_space *space = &heap->metadata;
+  pthread_mutex_lock(
+      &space->lock); /* threads in native code may destroy some */
+  bool has_late = space->late || space->later;
+  pthread_mutex_unlock(&space->lock);
+  if (has_late)
     mm_fixed_finish_sweep(heap);
 }
 

@@ -42,13 +42,19 @@ static void teardown(void)
   fixture_close(&f);
 }
 
+/* Not before one that is not held, and under way, has ended. */
+static void run_cycle(void)
+{
+  mm_cycle_wait(&f.main.mutator);
+  fixture_run_cycle(&f);
+}
+
 /* Whatever there is: young ones, a cycle, all by each kind. */
 static void collect_all_ways(void)
 {
   mm_collect(&f.main.mutator, MM_CAUSE_ALLOCATION);
-  mm_cycle_wait(&f.main.mutator); /* one that is not held is under way */
   if (f.heap->cycle.has_thread)
-    fixture_run_cycle(&f);
+    run_cycle();
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
   if (f.heap->options.tenured == MM_TENURED_REGIONS) {
     fixture_collect(&f, MM_COLLECTION_EVACUATE);
@@ -400,7 +406,7 @@ START_TEST(metadata_of_dead_owners_is_used_again)
     }
     fixture_pop(&f.main, f.main.top - top);
     if (f.heap->cycle.has_thread && round % 2)
-      fixture_run_cycle(&f);
+      run_cycle();
     else if (round % 4 == 0)
       mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
     if (round == 20)
