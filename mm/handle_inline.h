@@ -177,10 +177,12 @@ static inline enum mm_handle_status mm_handle_get(struct mm_mutator *mutator,
     *ref = slot->ref;
     return MM_HANDLE_OK;
   }
-  struct mm_handle_slot now = mm_handle_slot_load(slot);
-  if (__builtin_expect(kind != MM_HANDLE_GLOBAL || owner != MM_HANDLES_GLOBAL ||
-                           now.serial != mm_handle_serial(handle),
+  /* The slots of a local chunk are only for its mutator to look at. */
+  if (__builtin_expect(kind != MM_HANDLE_GLOBAL || owner != MM_HANDLES_GLOBAL,
                        0))
+    return mm_handle_explain(mutator, handle, ref);
+  struct mm_handle_slot now = mm_handle_slot_load(slot);
+  if (__builtin_expect(now.serial != mm_handle_serial(handle), 0))
     return mm_handle_explain(mutator, handle, ref);
   *ref = now.ref;
   return MM_HANDLE_OK;
