@@ -177,7 +177,7 @@ static inline enum mm_handle_status mm_handle_get(struct mm_mutator *mutator,
     *ref = slot->ref;
     return MM_HANDLE_OK;
   }
-  /* The slots of a mutator are its own, and not to be read. */
+  /* The slots of a local chunk are only for its mutator to look at. */
   if (__builtin_expect(kind != MM_HANDLE_GLOBAL || owner != MM_HANDLES_GLOBAL,
                        0))
     return mm_handle_explain(mutator, handle, ref);

@@ -92,6 +92,9 @@ static enum mm_handle_status explain_shared(const struct mm_handle_chunk *chunk,
 {
   enum mm_handle_kind kind = mm_handle_kind(handle);
   uint32_t index = mm_handle_index(handle);
+  uintptr_t owner = __atomic_load_n(&chunk->owner, __ATOMIC_RELAXED);
+  if (owner != MM_HANDLES_GLOBAL && owner != MM_HANDLES_WEAK)
+    return MM_HANDLE_MALFORMED; /* of a local chunk only its mutator knows */
   struct mm_handle_slot now =
       mm_handle_slot_load(&chunk->slots[index & (MM_HANDLE_CHUNK_SLOTS - 1)]);
   if (now.serial != mm_handle_serial(handle))
