@@ -161,9 +161,9 @@ struct mm_cycle {
 
 /* See references_internal.h. */
 struct mm_references {
-  struct mm_ref pending;  /* atomic; the first one: null, or linked */
-  uint32_t clock_ms;      /* atomic; at the last collection of all objects */
-  bool clears_soft;       /* all of them: memory is about to be refused */
+  struct mm_ref pending; /* atomic; the first one: null, or linked */
+  uint32_t clock_ms;     /* atomic; at the last collection of all objects */
+  bool clears_soft;      /* all of them: memory is about to be refused */
   struct mm_barrier_log *log, *full; /* what a cycle's marker discovered */
   struct mm_reference_job *job;      /* of the running goal */
 };
