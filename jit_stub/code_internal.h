@@ -265,7 +265,7 @@ bool jit_queue_start(struct jit_compiler *compiler);
 void jit_queue_stop(struct jit_compiler *compiler);
 /* Unless it is there already; if there is no memory, not this time. */
 void jit_queue_add(struct jit_compiler *compiler, struct vm_method *method);
-void jit_queue_visit(struct vm *vm, struct mm_root_visitor *visitor);
+bool jit_queue_let_go(struct vm *vm, const struct vm_loader *loader);
 
 /* --- collect.c --- */
 

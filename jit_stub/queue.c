@@ -67,20 +67,32 @@ static void finished(struct jit_queue *queue, struct vm_method *method)
   pthread_mutex_unlock(&queue->lock);
 }
 
-/* A method that waits, or is being compiled, is not to be unloaded.  One that
-   runs is kept by its frame. */
-void jit_queue_visit(struct vm *vm, struct mm_root_visitor *visitor)
+/* What waits keeps no loader: a program that forgets modules faster than their
+   methods are compiled is not to keep them all. */
+static void drop_locked(struct jit_queue *queue, const struct vm_loader *loader)
+{
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < queue->count; i++) {
+    struct vm_method *method =
+        queue->methods[(queue->first + i) % queue->capacity];
+    if (method->owner->loader == loader)
+      method->is_queued = false;
+    else
+      queue->methods[(queue->first + kept++) % queue->capacity] = method;
+  }
+  queue->count = kept;
+}
+
+bool jit_queue_let_go(struct vm *vm, const struct vm_loader *loader)
 {
   struct jit_queue *queue = &jit_compiler_of(vm)->queue;
   if (!queue->is_running)
-    return;
+    return true;
   pthread_mutex_lock(&queue->lock);
-  for (uint32_t i = 0; i < queue->count; i++)
-    vm_loader_visit_of(queue->methods[(queue->first + i) % queue->capacity],
-                       visitor);
-  if (queue->compiling)
-    vm_loader_visit_of(queue->compiling, visitor);
+  drop_locked(queue, loader);
+  bool is_idle = !queue->compiling || queue->compiling->owner->loader != loader;
   pthread_mutex_unlock(&queue->lock);
+  return is_idle;
 }
 
 /* --- The thread --- */

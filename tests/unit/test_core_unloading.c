@@ -248,21 +248,6 @@ END_TEST
 /* --- The queue of the compiler --- */
 
 #ifdef BAMBOO_JIT
-struct counter {
-  struct mm_root_visitor visitor; /* first: cast back */
-  uint32_t wanted_bits;
-  int count;
-};
-
-static void count_root(struct mm_root_visitor *visitor, struct mm_ref *slot,
-                       enum mm_root_kind kind)
-{
-  struct counter *counter = (struct counter *)visitor;
-  (void)kind;
-  ck_assert_uint_eq(slot->bits, counter->wanted_bits);
-  counter->count++;
-}
-
 static struct vm_method *function_of(struct vm_loader *loader, const char *name)
 {
   for (struct vm_class *c = loader->classes; c; c = c->next)
@@ -282,15 +267,17 @@ static bool is_queued(const struct vm_method *method)
   return is_queued;
 }
 
-static void await_compiled(const struct vm_method *method)
+static bool is_compiling(const struct vm_method *method)
 {
-  while (is_queued(method))
-    sched_yield();
-  ck_assert_ptr_nonnull(method->compiled);
+  struct jit_queue *queue = &jit_compiler_of(machine.vm)->queue;
+  pthread_mutex_lock(&queue->lock);
+  bool is_at_it = queue->compiling == method;
+  pthread_mutex_unlock(&queue->lock);
+  return is_at_it;
 }
 
 /* While the lock is held the compiler is at the first and cannot finish. */
-START_TEST(a_method_that_waits_to_be_compiled_keeps_it)
+START_TEST(a_method_that_waits_to_be_compiled_does_not_keep_it)
 {
   struct mm_error error = {{0}};
   open_plan(_i, true);
@@ -301,16 +288,51 @@ START_TEST(a_method_that_waits_to_be_compiled_keeps_it)
   call("invoke", "_GLOBAL::check");
   struct vm_method *keep = function_of(loader, "keep");
   struct vm_method *check = function_of(loader, "check");
-  struct counter counter = {{.slot = count_root}, held[0].bits, 0};
   vm_lock(machine.vm, VM_LOCK_CODE);
   jit_queue_add(jit_compiler_of(machine.vm), keep);
+  while (!is_compiling(keep))
+    sched_yield();
   jit_queue_add(jit_compiler_of(machine.vm), check);
-  machine.vm->tier->visit_roots(machine.vm, &counter.visitor);
+  ck_assert(machine.vm->tier->let_go(machine.vm, machine.vm->boot));
+  ck_assert(is_queued(check));
+  ck_assert(!machine.vm->tier->let_go(machine.vm, loader));
+  ck_assert(!is_queued(check));
   vm_unlock(machine.vm, VM_LOCK_CODE);
-  ck_assert_int_eq(counter.count, 2);
-  await_compiled(keep);
-  await_compiled(check);
+  while (is_queued(keep))
+    sched_yield();
+  ck_assert_ptr_nonnull(keep->compiled);
+  ck_assert_ptr_null(check->compiled);
+  ck_assert(machine.vm->tier->let_go(machine.vm, loader));
   keeps_no_more();
+  mm_scope_close(&machine.thread->mutator, &scope);
+  jit_stop(machine.vm);
+  machine_close();
+}
+END_TEST
+
+/* One that is being compiled when its loader is found dead: it is freed later.
+ */
+START_TEST(a_method_that_is_being_compiled_delays_its_end)
+{
+  struct mm_error error = {{0}};
+  open_plan(_i, true);
+  machine.vm->options.jit.mode = VM_JIT_ON;
+  ck_assert_msg(jit_start(machine.vm, &error) == MM_OK, "%s", error.text);
+  struct vm_loader *loader = load();
+  call("invoke", "_GLOBAL::keep");
+  struct jit_queue *queue = &jit_compiler_of(machine.vm)->queue;
+  struct vm_method *keep = function_of(loader, "keep");
+  pthread_mutex_lock(&queue->lock);
+  queue->compiling = keep; /* as the compiler says it */
+  pthread_mutex_unlock(&queue->lock);
+  keeps_no_more();
+  vm_loaders_free_dead(machine.vm, NULL);
+  ck_assert_ptr_eq(vm_core_of(machine.vm)->dead_loaders, loader);
+  pthread_mutex_lock(&queue->lock);
+  queue->compiling = NULL;
+  pthread_mutex_unlock(&queue->lock);
+  vm_loaders_free_dead(machine.vm, NULL);
+  ck_assert_ptr_null(vm_core_of(machine.vm)->dead_loaders);
   mm_scope_close(&machine.thread->mutator, &scope);
   jit_stop(machine.vm);
   machine_close();
@@ -465,7 +487,8 @@ int main(void)
       a_class_object_keeps_it,
       a_frame_that_runs_one_of_its_methods_keeps_it,
 #ifdef BAMBOO_JIT
-      a_method_that_waits_to_be_compiled_keeps_it,
+      a_method_that_waits_to_be_compiled_does_not_keep_it,
+      a_method_that_is_being_compiled_delays_its_end,
 #endif
       a_stack_trace_keeps_it,
       what_was_thrown_by_a_method_that_ended_is_not_looked_at,

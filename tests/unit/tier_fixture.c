@@ -76,10 +76,11 @@ static void destroy(struct vm *vm)
   tier.destroyed++;
 }
 
-static void visit_roots(struct vm *vm, struct mm_root_visitor *visitor)
+static bool let_go(struct vm *vm, const struct vm_loader *loader)
 {
   ck_assert_ptr_eq(vm, tier.vm);
-  (void)visitor;
+  (void)loader;
+  return true;
 }
 
 static const struct vm_tier functions = {
@@ -87,7 +88,7 @@ static const struct vm_tier functions = {
     .enter = enter,
     .initial_entry = initial_entry,
     .world_stopped = world_stopped,
-    .visit_roots = visit_roots,
+    .let_go = let_go,
     .forget_method = forget_method,
     .destroy = destroy,
 };

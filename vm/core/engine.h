@@ -72,9 +72,9 @@ struct vm_tier {
   /* The world has just been stopped; see mm_binding. */
   void (*world_stopped)(struct vm *vm);
 
-  /* Visits the loaders (vm_loader_visit_of) of methods that the compiler is
-     at, or is to come to. World stopped. */
-  void (*visit_roots)(struct vm *vm, struct mm_root_visitor *visitor);
+  /* Of a loader that nothing reaches: its methods need not be compiled any
+     more.  False: one of them is being compiled right now, ask again later. */
+  bool (*let_go)(struct vm *vm, const struct vm_loader *loader);
 
   /* Numbers for a summary; see mm_binding. */
   void (*report)(struct vm *vm, struct mm_stat_sink *sink);

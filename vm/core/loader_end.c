@@ -11,8 +11,6 @@
  *   an array of such                      Note [Owners of classes]
  *   a class object (mirror)               its hidden field
  *   a frame that runs one of its methods  vm_loader_visit_of, a root
- *   a method that is, or is to be,        the same
- *   compiled
  *   a stored stack trace                  trace.c
  *   the trace of a pending exception      vm_loader_visit_of
  *
@@ -32,7 +30,9 @@
  *             --> classes freed, when the dead instances are gone, too:
  *                 see Note [Late metadata]
  *
- * So the pause that finds them does next to nothing for each.
+ * So the pause that finds them does next to nothing for each.  A method that
+ * waits to be compiled keeps nothing and is let go; while one is being
+ * compiled, its loader waits to be freed.
  *
  * Liang and Bracha (1998) have the rules; HotSpot's ClassLoaderData and its
  * "holder" are built alike.
@@ -192,13 +192,16 @@ static void bury(struct vm_loader *loader)
   core->dead_loaders = loader;
 }
 
+/* One that can be freed: none of its methods is being compiled. */
 static struct vm_loader *take_dead(struct vm *vm)
 {
-  struct core *core = vm_core_of(vm);
   vm_lock(vm, VM_LOCK_LINK);
-  struct vm_loader *loader = core->dead_loaders;
+  struct vm_loader **link = &vm_core_of(vm)->dead_loaders;
+  while (*link && vm->tier && !vm->tier->let_go(vm, *link))
+    link = &(*link)->next;
+  struct vm_loader *loader = *link;
   if (loader)
-    core->dead_loaders = loader->next;
+    *link = loader->next;
   vm_unlock(vm, VM_LOCK_LINK);
   return loader;
 }

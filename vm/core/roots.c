@@ -7,9 +7,8 @@
  *   of all        static fields, mirrors, resolved string constants of the
  *                 boot loader (of others: loader_end.c), preallocated
  *                 exceptions, the objects of threads (one that is being
- *                 started is no mutator yet), loaders of methods that are
- *                 about to be compiled, references that are registered, and
- *                 what the finalizer is to do
+ *                 started is no mutator yet), references that are
+ *                 registered, and what the finalizer is to do
  *   weak          interned strings, monitors
  *
  * The world is stopped; nothing here allocates in the heap.  The lists that
@@ -100,8 +99,6 @@ static void visit_global_roots(void *host, struct mm_root_visitor *visitor)
   struct vm *vm = host;
   struct core *core = vm_core_of(vm);
   vm_loaders_visit_roots(vm, visitor);
-  if (vm->tier)
-    vm->tier->visit_roots(vm, visitor);
   for (struct vm_thread *t = vm->threads; t; t = t->next)
     visitor->slot(visitor, &t->object, MM_ROOT_THREAD);
   visitor->slot(visitor, &vm->out_of_memory, MM_ROOT_GLOBAL);
