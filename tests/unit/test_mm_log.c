@@ -90,7 +90,8 @@ START_TEST(each_cause_has_its_text)
                                                     "\\(Stress\\)",
                                                     "\\(Exit\\)",
                                                     "\\(Allocation Rate\\)",
-                                                    "\\(Card Limit\\)"};
+                                                    "\\(Card Limit\\)",
+                                                    "\\(Metadata Threshold\\)"};
   one_collection((enum mm_cause)_i, false, 0, 0);
   check_log(texts[_i]);
 }
