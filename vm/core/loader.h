@@ -105,4 +105,11 @@ struct vm_class *vm_loader_find_or_throw(struct vm_thread *thread,
                                          struct vm_loader *loader,
                                          const char *name);
 
+/* May the object, or null, be in the field, a parameter of the method, or what
+   it returns?  For C code, which no verifier checked.  Never a safepoint. */
+bool vm_field_takes(const struct vm_field *field, struct mm_ref ref);
+bool vm_param_takes(const struct vm_method *method, uint32_t param,
+                    struct mm_ref ref);
+bool vm_return_takes(const struct vm_method *method, struct mm_ref ref);
+
 #endif

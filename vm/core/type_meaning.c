@@ -67,6 +67,36 @@ bool vm_same_meaning(struct vm_type_meaning a, struct vm_type_meaning b)
   return a.loader == b.loader && strcmp(a.name, b.name) == 0;
 }
 
+/* Is the object, or null, of this type?  Without memory for a class of arrays:
+   no. */
+static bool takes(struct vm *vm, struct vm_type_meaning type, struct mm_ref ref)
+{
+  struct vm_loader *loader =
+      type.loader ? (struct vm_loader *)(uintptr_t)type.loader : vm->boot;
+  struct vm_class *class = mm_is_null(ref) ? NULL : vm_class_of(ref), *wanted;
+  if (!class ||
+      (class->loader == loader && strcmp(class->name, type.name) == 0))
+    return true;
+  return vm_loader_look_up(loader, type.name, &wanted) && wanted &&
+         vm_class_is_assignable(class, wanted);
+}
+
+bool vm_field_takes(const struct vm_field *field, struct mm_ref ref)
+{
+  return takes(field->owner->loader->vm, vm_field_meaning(field), ref);
+}
+
+bool vm_param_takes(const struct vm_method *method, uint32_t param,
+                    struct mm_ref ref)
+{
+  return takes(method->owner->loader->vm, vm_param_meaning(method, param), ref);
+}
+
+bool vm_return_takes(const struct vm_method *method, struct mm_ref ref)
+{
+  return takes(method->owner->loader->vm, vm_return_meaning(method), ref);
+}
+
 static bool is_of_library(struct vm *vm, const char *name)
 {
   const struct vm_class *class = vm_class_find(vm, name);

@@ -171,7 +171,7 @@ static bool check_plain(struct vm_thread *thread,
 {
   for (uint32_t i = 0; i < method->param_count; i++)
     if (method->param_prims[i] == VM_PRIM_REF &&
-        !native_plain_takes(thread->vm, method->param_types[i]))
+        !native_plain_takes(method->owner->loader, method->param_types[i]))
       return vm_throw(
           thread, VM_ERROR_UNSUPPORTED,
           "the plain C function %s of \"%s\" cannot take a %s (a%u)"

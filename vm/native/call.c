@@ -132,7 +132,7 @@ static struct mm_ref returned_ref(struct vm_thread *thread,
                                   bamboo_object object)
 {
   struct mm_ref ref = native_ref(thread, binding->name, object);
-  if (!native_is_of(thread, ref, method->return_type))
+  if (!vm_return_takes(method, ref))
     native_mistake(thread, binding->name, "return what the method declares",
                    "it returned a %s, and is declared to return a %s",
                    vm_class_of(ref)->name, method->return_type);

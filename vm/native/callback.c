@@ -357,7 +357,9 @@ struct native_callback *native_callback_new(struct vm_thread *thread,
   callback->vm = thread->vm;
   callback->method = method;
   callback->by_pointer = by_pointer;
-  if (!fill(thread, callback, receiver)) {
+  if (mm_is_null(receiver)) /* what keeps the method */
+    receiver = vm_class_mirror(thread, method->owner);
+  if (mm_is_null(receiver) || !fill(thread, callback, receiver)) {
     free_callback(callback);
     return NULL;
   }

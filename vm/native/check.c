@@ -124,15 +124,3 @@ bamboo_object native_local(struct vm_thread *thread, struct mm_ref ref)
     native_throw_handle(thread, status);
   return mm_handle_to_pointer(handle);
 }
-
-bool native_is_of(struct vm_thread *thread, struct mm_ref ref, const char *type)
-{
-  if (mm_is_null(ref))
-    return true;
-  const struct vm_class *class = vm_class_of(ref);
-  if (class->name == type || strcmp(class->name, type) == 0 ||
-      strcmp(type, "panda.Object") == 0)
-    return true;
-  const struct vm_class *wanted = vm_class_find(thread->vm, type);
-  return wanted && vm_class_is_assignable(class, wanted);
-}

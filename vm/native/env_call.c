@@ -264,7 +264,7 @@ static struct mm_ref take_object(struct vm_thread *thread,
 {
   const struct vm_method *method = call->method;
   struct mm_ref ref = native_ref(thread, call->function, object);
-  if (!native_is_of(thread, ref, method->param_types[param]))
+  if (!vm_param_takes(method, param, ref))
     native_mistake(thread, call->function,
                    "ask is_instance before passing what may be something else",
                    "a %s cannot be passed as parameter %u of %s.%s, which is a "

@@ -24,7 +24,8 @@ static struct vm_loader *loader_here(const struct vm_thread *thread)
 static bamboo_class find_class(struct bamboo_env *env, const char *name)
 {
   struct vm_thread *thread = native_enter(env, "find_class", 0);
-  struct vm_class *class = vm_loader_find_or_throw(thread, loader_here(thread), name);
+  struct vm_class *class =
+      vm_loader_find_or_throw(thread, loader_here(thread), name);
   bamboo_class found = class ? native_local_class(thread, class) : NULL;
   native_leave(thread);
   return found;

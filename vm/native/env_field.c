@@ -97,7 +97,7 @@ static void *place_in(struct vm_thread *thread, const char *function,
 static void check_value(struct vm_thread *thread, const char *function,
                         const struct vm_field *field, struct mm_ref value)
 {
-  if (!native_is_of(thread, value, field->type_name))
+  if (!vm_field_takes(field, value))
     native_mistake(thread, function,
                    "ask is_instance before storing what may be something else",
                    "a %s cannot be stored in field %s.%s, which is a %s",
@@ -269,6 +269,9 @@ static void set_static_object(struct bamboo_env *env, bamboo_class class_,
   struct mm_ref stored = native_ref(thread, "set_static_object", value);
   if (native_class(thread, "set_static_object", class_)) {
     check_value(thread, "set_static_object", field, stored);
+    /* A cycle may be reading it; see Note [Statics that are logged]. */
+    mm_barrier_before(&thread->mutator,
+                      &field->owner->statics[field->offset].ref);
     store_static(field, stored.bits);
   }
   native_leave(thread);

@@ -113,8 +113,9 @@ bool native_call_plain(struct vm_thread *thread,
                        const struct native_binding *binding,
                        union vm_slot *args, union vm_slot *result);
 
-/* May a plain function have a parameter of this type?  Of the type's name. */
-bool native_plain_takes(struct vm *vm, const char *type);
+/* May a plain function have a parameter of the type that the name means in the
+   loader's modules? */
+bool native_plain_takes(struct vm_loader *loader, const char *type);
 
 /* --- callback.c --- */
 
@@ -125,7 +126,8 @@ struct native_callback {
   ffi_closure *closure;
   bamboo_function code;
   const struct native_signature *signature;
-  struct mm_handle receiver; /* global; null: the method is static */
+  struct mm_handle receiver; /* global; of a static method: its class object,
+                                which keeps the class loaded */
   bool by_pointer;
 };
 
@@ -294,11 +296,6 @@ bamboo_object native_local(struct vm_thread *thread, struct mm_ref ref);
 /* Throws what came of making a handle; false. */
 bool native_throw_handle(struct vm_thread *thread,
                          enum mm_handle_status status);
-
-/* Is the object one of the class of this name (or null)?  Unknown classes have
-   no instances. */
-bool native_is_of(struct vm_thread *thread, struct mm_ref ref,
-                  const char *type);
 
 /* --- env_call.c --- */
 

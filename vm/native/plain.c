@@ -28,13 +28,13 @@ struct passed {
   struct mm_handle pinned; /* ELEMENTS */
 };
 
-bool native_plain_takes(struct vm *vm, const char *type)
+bool native_plain_takes(struct vm_loader *loader, const char *type)
 {
-  struct vm_class *class = vm_class_find(vm, type);
+  struct vm_class *class;
   bool by_pointer;
-  if (!class)
+  if (!vm_loader_look_up(loader, type, &class) || !class)
     return false;
-  if (class == vm->known.string)
+  if (class == loader->vm->known.string)
     return true;
   if (class->is_array)
     return class->element_prim != VM_PRIM_REF;
