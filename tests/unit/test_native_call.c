@@ -19,8 +19,8 @@ static void load_and_open(const char *text, const char *library)
   struct mm_error error = {{0}};
   core_load("t.pa", text);
   if (library)
-    ck_assert_msg(vm_natives_open(machine.thread, library, strlen(library),
-                                  &error) == MM_OK,
+    ck_assert_msg(vm_natives_open(machine.thread, NULL, library,
+                                  strlen(library), &error) == MM_OK,
                   "%s", error.text);
 }
 
@@ -66,12 +66,14 @@ END_TEST
 START_TEST(a_library_that_is_not_there_is_told_with_the_reason)
 {
   struct mm_error error = {{0}};
-  ck_assert_int_eq(vm_natives_open(machine.thread, "libnowhere.so", 13, &error),
-                   MM_OS_FAILED);
+  ck_assert_int_eq(
+      vm_natives_open(machine.thread, NULL, "libnowhere.so", 13, &error),
+      MM_OS_FAILED);
   ck_assert_ptr_nonnull(strstr(error.text, "`libnowhere.so' (looked for among "
                                            "the system's libraries): "));
-  ck_assert_int_eq(vm_natives_open(machine.thread, "./nowhere.so", 12, &error),
-                   MM_OS_FAILED);
+  ck_assert_int_eq(
+      vm_natives_open(machine.thread, NULL, "./nowhere.so", 12, &error),
+      MM_OS_FAILED);
   ck_assert_ptr_nonnull(strstr(error.text, "(taken for a path)"));
 }
 END_TEST
@@ -420,8 +422,8 @@ START_TEST(qsort_sorts_an_array_by_a_method)
 {
   struct mm_error error;
   print_after_sort("call qsort, v0, v1, v2, v3");
-  ck_assert_int_eq(vm_natives_open(machine.thread, "libc.so.6", 9, &error),
-                   MM_OK);
+  ck_assert_int_eq(
+      vm_natives_open(machine.thread, NULL, "libc.so.6", 9, &error), MM_OK);
   core_run_prints("11876543210-2-9");
   ck_assert_ptr_null(machine.vm->natives->callbacks);
 }
@@ -548,8 +550,8 @@ START_TEST(an_exception_stops_further_callbacks)
             "call qsort, v0, v1, v2, v3\nldai -1\nreturn\ne:\nh:\n"
             "ldstatic Order.calls\nreturn\n"
             ".catch panda.RuntimeException, b, e, h\n}\n");
-  ck_assert_int_eq(vm_natives_open(machine.thread, "libc.so.6", 9, &error),
-                   MM_OK);
+  ck_assert_int_eq(
+      vm_natives_open(machine.thread, NULL, "libc.so.6", 9, &error), MM_OK);
   ck_assert_int_eq(core_run(), 3);
   ck_assert_ptr_null(machine.vm->natives->callbacks);
 }

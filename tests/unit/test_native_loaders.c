@@ -5,7 +5,10 @@
 #include "tests/unit/native_fixture.h"
 #include "tests/unit/suite.h"
 
+#include <dlfcn.h>
+
 #include "mm/native.h"
+#include "vm/native/native_internal.h"
 #include "vm/core/core_internal.h"
 #include "vm/core/purposes.h"
 
@@ -237,6 +240,78 @@ static void setup(void)
   core_load("t.pa", CORE_PRELUDE);
 }
 
+/* --- Libraries --- */
+
+static const char *const library = "./programs/native/natives.so";
+
+/* Opened by somebody, and not closed yet. */
+static bool is_open(void)
+{
+  void *handle = dlopen(library, RTLD_NOW | RTLD_NOLOAD);
+  if (handle)
+    dlclose(handle);
+  return handle != NULL;
+}
+
+static void use_library(struct bamboo_env *env)
+{
+  static const char *const text =
+      ".record R {}\n"
+      ".function f64 hypotenuse(f64 a0, f64 a1) <native>\n"
+      ".function f64 R.five() <static> {\n"
+      "fmovi.64 v0, 3.0\nfmovi.64 v1, 4.0\ncall hypotenuse, v0, v1\n"
+      "return.64\n}\n";
+  bamboo_class loaders = env->find_class(env, "panda.Loader");
+  bamboo_method load_text =
+      env->static_method_id(env, loaders, "loadText", NULL);
+  bamboo_object loader = env->call_static_object(env, loaders, load_text,
+                                                 env->new_string(env, text),
+                                                 env->new_string(env, "r.pa"));
+  bamboo_class record = env->call_object(
+      env, loader, env->method_id(env, loaders, "findClass", NULL),
+      env->new_string(env, "R"));
+  bamboo_method five = env->static_method_id(env, record, "five", "f64()");
+  env->call_static_f64(env, record, five);
+  native_expect(env, "panda.NoSuchMethodError");
+  bamboo_method load_library =
+      env->method_id(env, loaders, "loadLibrary", NULL);
+  env->call_void(env, loader, load_library,
+                 env->new_string(env, "./nowhere.so"));
+  native_expect(env, "panda.LoadException");
+  env->call_void(env, loader, load_library, env->new_string(env, library));
+  ck_assert(!env->exception_check(env));
+  ck_assert(is_open());
+  ck_assert_double_eq_tol(env->call_static_f64(env, record, five), 5, 1e-9);
+}
+
+static void is_missing_elsewhere(struct bamboo_env *env)
+{
+  core_load("u.pa", ".record U {}\n"
+                    ".function f64 hypotenuse(f64 a0, f64 a1) <native>\n"
+                    ".function f64 U.five() <static> {\n"
+                    "fmovi.64 v0, 3.0\nfmovi.64 v1, 4.0\n"
+                    "call hypotenuse, v0, v1\nreturn.64\n}\n");
+  machine.vm->natives->is_unverified = true;
+  bamboo_class record = env->find_class(env, "U");
+  env->call_static_f64(env, record,
+                       env->static_method_id(env, record, "five", NULL));
+  native_expect(env, "panda.NoSuchMethodError");
+  collect(env);
+  ck_assert(is_open());
+}
+
+/* By the next thread that loads something. */
+START_TEST(a_loaders_library_is_its_own_and_is_closed_after_it)
+{
+  native_run(use_library);
+  ck_assert(is_open());
+  native_run(is_missing_elsewhere);
+  ck_assert_uint_eq(unloaded(), 1);
+  native_run(bind_and_call);
+  ck_assert(!is_open());
+}
+END_TEST
+
 int main(void)
 {
   TCase *tests = tcase_create("loaders");
@@ -246,5 +321,6 @@ int main(void)
   tcase_add_test(tests, a_callback_keeps_the_class_of_its_method);
   tcase_add_test(tests, a_global_handle_of_a_class_keeps_it);
   tcase_add_test(tests, what_binds_natives_goes_with_their_class);
+  tcase_add_test(tests, a_loaders_library_is_its_own_and_is_closed_after_it);
   return suite_main("native loaders", (TCase *[]){tests, NULL});
 }

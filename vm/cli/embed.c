@@ -167,7 +167,7 @@ static bool open_libraries(struct embedded *e, struct bamboo_error *error)
   struct mm_error why = {{0}};
   for (size_t i = 0; i < e->settings.native_lib_count; i++) {
     const struct cli_span *lib = &e->settings.native_libs[i];
-    if (vm_natives_open(e->vm->main_thread, lib->text, lib->length, &why) !=
+    if (vm_natives_open(e->vm->main_thread, NULL, lib->text, lib->length, &why) !=
         MM_OK)
       return fail(error, why.text);
   }

@@ -159,7 +159,7 @@ static int open_libraries(struct session *session)
   struct mm_error error = {{0}};
   for (size_t i = 0; i < settings->native_lib_count; i++) {
     const struct cli_span *lib = &settings->native_libs[i];
-    enum mm_status status = vm_natives_open(session->vm->main_thread, lib->text,
+    enum mm_status status = vm_natives_open(session->vm->main_thread, NULL, lib->text,
                                             lib->length, &error);
     if (status == MM_OK)
       continue;

@@ -37,6 +37,7 @@
 struct vm_class_table; /* name -> class; class_table_internal.h */
 struct vm_pending;
 struct native_binding;
+struct native_library;
 
 struct vm_loader {
   struct vm *vm;
@@ -45,7 +46,8 @@ struct vm_loader {
   struct vm_module *modules, **last_module; /* in load order */
   struct vm_class *classes, **last_class;   /* in load order */
   struct vm_class_table *class_table;       /* lock LINK */
-  struct native_binding *bindings; /* of its native methods; vm/native */
+  struct native_binding *bindings;  /* of its native methods; vm/native */
+  struct native_library *libraries; /* atomic; for it alone; vm/native */
   struct mm_arena *arena; /* names, parameter lists; lock LINK once it is
                              published */
   struct mm_metadata_arena *metadata; /* classes; null: the heap's own */

@@ -131,6 +131,7 @@ static void make_room(struct vm_thread *thread)
 {
   struct vm *vm = thread->vm;
   vm_loaders_free_dead(vm, thread);
+  vm_natives_close_ended(thread);
   uint64_t marks = count_marks(vm);
   if (!vm->options.class_unloading || marks == 0)
     return;

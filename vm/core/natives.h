@@ -16,25 +16,31 @@ struct vm_natives;
 /* Null: no memory. */
 struct vm_natives *vm_natives_create(void);
 
-/* Tells the libraries that the machine ends, once.  By the main thread, running,
-   when it is the only one. */
+/* Tells the libraries that the machine ends, once.  By the main thread,
+   running, when it is the only one. */
 void vm_natives_unload(struct vm_thread *main);
 
 /* Frees what binds the native methods of a loader, which nobody calls any
-   more. */
+   more; its libraries are to be closed. */
 void vm_natives_forget_loader(struct vm_loader *loader);
+
+/* Closes the libraries of loaders that have ended.  By a running thread that
+   holds no references.  Safepoint. */
+void vm_natives_close_ended(struct vm_thread *thread);
 
 /* Closes the libraries; nothing of them may run any more. */
 void vm_natives_destroy(struct vm_natives *natives);
 
 /*
  * Opens a shared library, of which natives are sought from now on after those
- * opened before.  `name' is a path if it has a slash in it, else what the
- * system's loader looks for (dlopen).  MM_OS_FAILED: it is not to be had,
- * MM_UNSUPPORTED: it wants a later version; MM_NO_MEMORY.  By a thread of the
- * machine, running.  Safepoint.
+ * opened before: those of a loader's methods, which go to the loader's
+ * libraries first, or (null) of all.  `name' is a path if it has a slash in it,
+ * else what the system's loader looks for (dlopen).  MM_OS_FAILED: it is not to
+ * be had, MM_UNSUPPORTED: it wants a later version; MM_NO_MEMORY.  By a thread
+ * of the machine, running.  Safepoint.
  */
-enum mm_status vm_natives_open(struct vm_thread *thread, const char *name,
+enum mm_status vm_natives_open(struct vm_thread *thread,
+                               struct vm_loader *loader, const char *name,
                                size_t length, struct mm_error *error);
 
 /* The method at the top of the thread's stack.  Throws NoSuchMethodError when

@@ -13,6 +13,8 @@
  *   Object invokeObject(Loader, String)      "_GLOBAL::function": static,
  *                                            without parameters
  *   Class findClass(Loader, String name)     null: there is none
+ *   void loadLibrary(Loader, String file)    opens a shared library for the
+ *                                            native methods of its module
  *
  * A module that is not fit throws panda.LoadException, its message the
  * diagnostics, one a line, as the command line writes them.
@@ -30,6 +32,7 @@
 #include "vm/core/class_table_internal.h"
 #include "vm/core/loader.h"
 #include "vm/core/lock.h"
+#include "vm/core/natives.h"
 #include "vm/core/object.h"
 
 /* --- Texts of programs as C sees them --- */
@@ -361,6 +364,33 @@ static bool invoke_object(struct vm_thread *thread, union vm_slot *args,
          vm_lib_return_ref(result, value.ref);
 }
 
+/* --- Libraries --- */
+
+/* System.loadLibrary is the same for all loaders. */
+bool vm_lib_load_library(struct vm_thread *thread, struct vm_loader *loader,
+                         struct mm_ref name)
+{
+  struct text file;
+  struct mm_error error;
+  if (!take_name(thread, name, &file))
+    return false;
+  enum mm_status status =
+      vm_natives_open(thread, loader, file.bytes, file.count, &error);
+  drop_text(&file);
+  if (status == MM_NO_MEMORY)
+    return vm_throw_out_of_memory(thread);
+  return status == MM_OK || vm_throw(thread, VM_ERROR_LOAD, "%s", error.text);
+}
+
+static bool load_library(struct vm_thread *thread, union vm_slot *args,
+                         union vm_slot *result)
+{
+  if (mm_is_null(args[0].ref))
+    return vm_throw_null(thread);
+  return vm_lib_load_library(thread, vm_loader_of(args[0].ref), args[1].ref) &&
+         vm_lib_return_void(result);
+}
+
 /* A name with blanks cannot be written in a program. */
 static const struct vm_native_field fields[] = {
     {"u64", "size", 0},
@@ -377,6 +407,8 @@ static const struct vm_native_def methods[] = {
      invoke_object, 0},
     {"panda.Class panda.Loader.findClass(panda.Loader, panda.String)",
      find_class, 0},
+    {"void panda.Loader.loadLibrary(panda.Loader, panda.String)", load_library,
+     0},
 };
 
 const struct vm_library_class vm_lib_loader = {

@@ -170,10 +170,18 @@ static bool run_finalization(struct vm_thread *thread, union vm_slot *args,
   return vm_finalizer_drain(thread) && vm_lib_return_void(result);
 }
 
+static bool load_library(struct vm_thread *thread, union vm_slot *args,
+                         union vm_slot *result)
+{
+  return vm_lib_load_library(thread, NULL, args[0].ref) &&
+         vm_lib_return_void(result);
+}
+
 static const struct vm_native_def methods[] = {
     {"void System.exit(i32)", system_exit, 0},
     {"void System.gc()", collect, 0},
     {"void System.runFinalization()", run_finalization, 0},
+    {"void System.loadLibrary(panda.String)", load_library, 0},
     {"i64 System.nanoTime()", nano_time, 0},
     {"void System.assert(u1)", assert_true, 0},
     {"void System.assertPrint(u1, panda.String)", assert_print, 0},

@@ -45,6 +45,11 @@ extern const struct vm_library_class vm_lib_ephemeron;
 extern const struct vm_library_class vm_lib_ephemeron_table;
 extern const struct vm_library_class vm_lib_loader;
 
+/* Opens a shared library for the natives of a loader, or (null) of all; throws
+   LoadException.  Safepoint. */
+bool vm_lib_load_library(struct vm_thread *thread, struct vm_loader *loader,
+                         struct mm_ref name);
+
 /* Defines the records of errors.def. False: no memory. */
 bool vm_lib_define_exceptions(struct vm *vm);
 

@@ -178,7 +178,7 @@ static bool load_library(struct bamboo_vm *vm, const char *name,
 {
   struct vm_thread *thread = enter_main(vm, "load_library");
   struct mm_error why = {{0}};
-  bool ok = vm_natives_open(thread, name, strlen(name), &why) == MM_OK;
+  bool ok = vm_natives_open(thread, NULL, name, strlen(name), &why) == MM_OK;
   if (!ok)
     put_error(error, "%s", why.text);
   native_leave(thread);

@@ -123,21 +123,29 @@ static const char *plain_name(const struct vm_method *method)
 
 /* --- What cannot be found --- */
 
-static bool put_libraries(struct vm_buffer *text, const struct vm *vm)
+static bool put_names(struct vm_buffer *text,
+                      struct native_library *const *list, const char **before)
 {
-  const struct native_library *library =
-      __atomic_load_n(&vm->natives->libraries, __ATOMIC_ACQUIRE);
-  if (!library)
-    return vm_buffer_print(text, "; no library was named: --native-lib=FILE");
   bool ok = true;
-  for (const char *before = " in "; ok && library;
-       library = library->next, before = ", ")
-    ok = vm_buffer_print(text, "%s%s", before, library->name);
+  const struct native_library *library =
+      __atomic_load_n(list, __ATOMIC_ACQUIRE);
+  for (; ok && library; library = library->next, *before = ", ")
+    ok = vm_buffer_print(text, "%s%s", *before, library->name);
   return ok;
 }
 
-static bool put_missing(struct vm_buffer *text, const struct vm *vm,
-                        const struct vm_method *method,
+static bool put_libraries(struct vm_buffer *text,
+                          const struct vm_loader *loader)
+{
+  const char *none = " in ", *before = none;
+  if (!put_names(text, &loader->libraries, &before) ||
+      !put_names(text, &loader->vm->natives->libraries, &before))
+    return false;
+  return before != none ||
+         vm_buffer_print(text, "; no library was named: --native-lib=FILE");
+}
+
+static bool put_missing(struct vm_buffer *text, const struct vm_method *method,
                         const struct native_names *names)
 {
   const char *plain = plain_name(method);
@@ -148,7 +156,7 @@ static bool put_missing(struct vm_buffer *text, const struct vm *vm,
          (names->without.count == 0 ||
           vm_buffer_print(text, ", no %s", names->without.bytes)) &&
          (!plain || vm_buffer_print(text, " and no %s", plain)) &&
-         put_libraries(text, vm);
+         put_libraries(text, method->owner->loader);
 }
 
 static bool throw_missing(struct vm_thread *thread,
@@ -156,7 +164,7 @@ static bool throw_missing(struct vm_thread *thread,
                           const struct native_names *names)
 {
   struct vm_buffer text = {.purpose = VM_PURPOSE_TEXT};
-  if (put_missing(&text, thread->vm, method, names))
+  if (put_missing(&text, method, names))
     vm_throw(thread, VM_ERROR_NO_SUCH_METHOD, "%s", text.bytes);
   else
     vm_throw_out_of_memory(thread);
@@ -251,14 +259,14 @@ static const struct native_binding *find(struct vm_thread *thread,
                                          struct vm_method *method,
                                          const struct native_names *names)
 {
-  const struct vm *vm = thread->vm;
   const char *plain = plain_name(method);
-  bamboo_function function = native_find(vm, names->with_types.bytes);
+  bamboo_function function =
+      native_find(method->owner->loader, names->with_types.bytes);
   if (!function && names->without.count > 0)
-    function = native_find(vm, names->without.bytes);
+    function = native_find(method->owner->loader, names->without.bytes);
   if (function)
     return bind(thread, method, function, false);
-  function = plain ? native_find(vm, plain) : NULL;
+  function = plain ? native_find(method->owner->loader, plain) : NULL;
   if (!function) {
     throw_missing(thread, method, names);
     return NULL;
@@ -304,6 +312,7 @@ struct vm_natives *vm_natives_create(void)
 
 void vm_natives_forget_loader(struct vm_loader *loader)
 {
+  native_libraries_end(loader);
   while (loader->bindings) {
     struct native_binding *binding = loader->bindings;
     loader->bindings = binding->next;

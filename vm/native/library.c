@@ -2,8 +2,12 @@
 /*
  * Shared libraries with natives.
  *
- * They are opened when they are named and closed when the machine ends; in
- * between the list only grows at its end, so that it is walked without a lock.
+ * They are opened when they are named, for the machine or for one loader, and
+ * closed when the machine ends, or after the loader has; in between their list
+ * only grows at its end, so that it is walked without a lock.  What ended with
+ * a loader waits until a thread can run the library's own end: the next one
+ * that loads a module, or the main thread at the end of the machine.
+ *
  * Each is opened with the rules of dlopen: a name with a slash is a path, any
  * other is looked for where the system's libraries are.  Their symbols are not
  * made public to each other (RTLD_LOCAL); what a library itself depends on is
@@ -42,10 +46,10 @@ static enum mm_status no_memory(struct mm_error *error)
   return MM_NO_MEMORY;
 }
 
-static void append(struct vm *vm, struct native_library *library)
+static void append(struct vm *vm, struct native_library **last,
+                   struct native_library *library)
 {
   vm_lock(vm, VM_LOCK_NATIVES);
-  struct native_library **last = &vm->natives->libraries;
   while (*last)
     last = &(*last)->next;
   __atomic_store_n(last, library, __ATOMIC_RELEASE);
@@ -102,7 +106,8 @@ static void close_library(struct native_library *library)
                  sizeof *library + strlen(library->name) + 1);
 }
 
-enum mm_status vm_natives_open(struct vm_thread *thread, const char *name,
+enum mm_status vm_natives_open(struct vm_thread *thread,
+                               struct vm_loader *loader, const char *name,
                                size_t length, struct mm_error *error)
 {
   struct native_library *library =
@@ -118,16 +123,19 @@ enum mm_status vm_natives_open(struct vm_thread *thread, const char *name,
   if (status == MM_OK)
     status = greet(thread, library, error);
   if (status == MM_OK)
-    append(thread->vm, library);
+    append(thread->vm,
+           loader ? &loader->libraries : &thread->vm->natives->libraries,
+           library);
   else
     close_library(library);
   return status;
 }
 
-bamboo_function native_find(const struct vm *vm, const char *symbol)
+static bamboo_function find_in(struct native_library *const *list,
+                               const char *symbol)
 {
   const struct native_library *library =
-      __atomic_load_n(&vm->natives->libraries, __ATOMIC_ACQUIRE);
+      __atomic_load_n(list, __ATOMIC_ACQUIRE);
   for (; library; library = __atomic_load_n(&library->next, __ATOMIC_ACQUIRE)) {
     bamboo_function function = symbol_of(library->handle, symbol);
     if (function)
@@ -136,29 +144,89 @@ bamboo_function native_find(const struct vm *vm, const char *symbol)
   return NULL;
 }
 
+bamboo_function native_find(const struct vm_loader *loader, const char *symbol)
+{
+  bamboo_function function = find_in(&loader->libraries, symbol);
+  return function ? function : find_in(&loader->vm->natives->libraries, symbol);
+}
+
+/* --- The end --- */
+
+/* Runs the library's own end, once.  Safepoint. */
+static void tell_end(struct vm_thread *thread, struct native_library *library)
+{
+  bamboo_on_unload_function *end =
+      (bamboo_on_unload_function *)symbol_of(library->handle, BAMBOO_ON_UNLOAD);
+  struct native_thread *native =
+      end && !library->has_ended ? native_thread_get(thread) : NULL;
+  library->has_ended = true;
+  if (native)
+    native_call_unload(native, end);
+  thread->exception = MM_NULL;
+}
+
+static struct native_library *take_ended(struct vm *vm)
+{
+  vm_lock(vm, VM_LOCK_NATIVES);
+  struct native_library *library = vm->natives->ended;
+  if (library)
+    vm->natives->ended = library->next;
+  vm_unlock(vm, VM_LOCK_NATIVES);
+  return library;
+}
+
+void vm_natives_close_ended(struct vm_thread *thread)
+{
+  struct native_library *library;
+  while ((library = take_ended(thread->vm))) {
+    tell_end(thread, library);
+    mm_enter_native(&thread->mutator);
+    close_library(library);
+    mm_leave_native(&thread->mutator);
+  }
+}
+
+/* Nobody adds to the list any more. */
+void native_libraries_end(struct vm_loader *loader)
+{
+  struct vm *vm = loader->vm;
+  struct native_library *first = loader->libraries, *last = first;
+  if (!first)
+    return;
+  while (last->next)
+    last = last->next;
+  vm_lock(vm, VM_LOCK_NATIVES);
+  last->next = vm->natives->ended;
+  vm->natives->ended = first;
+  vm_unlock(vm, VM_LOCK_NATIVES);
+  loader->libraries = NULL;
+}
+
 void vm_natives_unload(struct vm_thread *main)
 {
-  struct vm_natives *natives = main->vm->natives;
-  struct native_library *library = NULL;
-  if (natives && !natives->is_unloaded) {
-    library = natives->libraries;
-    natives->is_unloaded = true;
-  }
-  for (; library; library = library->next) {
-    bamboo_on_unload_function *end = (bamboo_on_unload_function *)symbol_of(
-        library->handle, BAMBOO_ON_UNLOAD);
-    struct native_thread *native = end ? native_thread_get(main) : NULL;
-    if (native)
-      native_call_unload(native, end);
-    main->exception = MM_NULL;
+  struct vm *vm = main->vm;
+  struct native_library *library;
+  if (!vm->natives)
+    return;
+  vm_natives_close_ended(main);
+  for (struct vm_loader *l = vm->boot; l; l = l->next)
+    for (library = l->libraries; library; library = library->next)
+      tell_end(main, library);
+  for (library = vm->natives->libraries; library; library = library->next)
+    tell_end(main, library);
+}
+
+static void close_all(struct native_library **list)
+{
+  while (*list) {
+    struct native_library *library = *list;
+    *list = library->next;
+    close_library(library);
   }
 }
 
 void native_libraries_destroy(struct vm_natives *natives)
 {
-  while (natives->libraries) {
-    struct native_library *library = natives->libraries;
-    natives->libraries = library->next;
-    close_library(library);
-  }
+  close_all(&natives->ended);
+  close_all(&natives->libraries);
 }

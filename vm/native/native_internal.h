@@ -67,14 +67,18 @@ union vm_slot native_from_c(enum vm_prim prim, union native_cell cell);
 /* --- library.c --- */
 
 struct native_library {
-  struct native_library *next; /* atomic; in the order of the options */
+  struct native_library *next; /* atomic; in the order in which they came */
   void *handle;                /* of dlopen */
+  bool has_ended;              /* it was told */
   char name[];
 };
 
-/* The function of this name in the first library that has it; or null. */
-bamboo_function native_find(const struct vm *vm, const char *symbol);
+/* The function of this name in the first library that has it, of the loader's
+   and then of the machine's; or null. */
+bamboo_function native_find(const struct vm_loader *loader, const char *symbol);
 
+/* A loader has ended: its libraries are to. */
+void native_libraries_end(struct vm_loader *loader);
 void native_libraries_destroy(struct vm_natives *natives);
 
 /* --- bind.c: from a method to a function --- */
@@ -315,13 +319,13 @@ bool native_verify_slow(struct vm_thread *thread);
 /* --- The state of a machine --- */
 
 struct vm_natives {
-  struct native_library *libraries; /* atomic */
+  struct native_library *libraries; /* atomic; for all loaders */
+  struct native_library *ended;     /* of loaders that are gone; lock NATIVES */
   struct native_signature **buckets;
   uint32_t bucket_count, signature_count;
   struct native_callback *callbacks;
   struct bamboo_vm *face; /* see vm_natives_face; null: not asked for */
   bool is_unverified;     /* atomic; something was loaded through it */
-  bool is_unloaded;       /* the libraries were told of the end */
 };
 
 /* Before a method is run from C: has what was loaded been verified?  False:
