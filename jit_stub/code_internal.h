@@ -145,7 +145,7 @@ struct jit_queue {
   uint32_t first, count, capacity;
   struct vm_method *compiling; /* off the ring; or null */
   bool is_ending;
-  bool is_running;
+  bool is_running; /* of who starts and stops it, without the lock */
   pthread_t thread;
 };
 
@@ -263,6 +263,7 @@ void jit_destroy(struct vm *vm);
 /* --- queue.c --- */
 bool jit_queue_start(struct jit_compiler *compiler);
 void jit_queue_stop(struct jit_compiler *compiler);
+void jit_queue_destroy(struct jit_compiler *compiler);
 /* Unless it is there already; if there is no memory, not this time. */
 void jit_queue_add(struct jit_compiler *compiler, struct vm_method *method);
 bool jit_queue_let_go(struct vm *vm, const struct vm_loader *loader);

@@ -82,6 +82,7 @@ void jit_stop(struct vm *vm)
 void jit_destroy(struct vm *vm)
 {
   jit_stop(vm);
+  jit_queue_destroy(jit_compiler_of(vm));
   jit_observe_ended(jit_compiler_of(vm));
   mm_code_free(vm->heap, jit_compiler_of(vm)->stubs.block.run);
   mm_native_free(VM_PURPOSE_COMPILED, vm->compiler,

@@ -33,7 +33,7 @@ void jit_queue_add(struct jit_compiler *compiler, struct vm_method *method)
 {
   struct jit_queue *queue = &compiler->queue;
   pthread_mutex_lock(&queue->lock);
-  if (!method->is_queued &&
+  if (!queue->is_ending && !method->is_queued &&
       (queue->count < queue->capacity || grow_locked(queue))) {
     method->is_queued = true;
     queue->methods[(queue->first + queue->count++) % queue->capacity] = method;
@@ -86,7 +86,7 @@ static void drop_locked(struct jit_queue *queue, const struct vm_loader *loader)
 bool jit_queue_let_go(struct vm *vm, const struct vm_loader *loader)
 {
   struct jit_queue *queue = &jit_compiler_of(vm)->queue;
-  if (!queue->is_running)
+  if (jit_compiler_of(vm)->is_sync)
     return true;
   pthread_mutex_lock(&queue->lock);
   drop_locked(queue, loader);
@@ -108,6 +108,12 @@ static void *thread_main(void *context)
   return NULL;
 }
 
+static void destroy(struct jit_queue *queue)
+{
+  pthread_cond_destroy(&queue->more);
+  pthread_mutex_destroy(&queue->lock);
+}
+
 bool jit_queue_start(struct jit_compiler *compiler)
 {
   struct jit_queue *queue = &compiler->queue;
@@ -115,9 +121,12 @@ bool jit_queue_start(struct jit_compiler *compiler)
   pthread_cond_init(&queue->more, NULL);
   queue->is_running =
       pthread_create(&queue->thread, NULL, thread_main, compiler) == 0;
+  if (!queue->is_running)
+    destroy(queue);
   return queue->is_running;
 }
 
+/* Other threads may still ask for something, in vain. */
 void jit_queue_stop(struct jit_compiler *compiler)
 {
   struct jit_queue *queue = &compiler->queue;
@@ -129,10 +138,14 @@ void jit_queue_stop(struct jit_compiler *compiler)
   pthread_mutex_unlock(&queue->lock);
   pthread_join(queue->thread, NULL);
   queue->is_running = false;
-  pthread_cond_destroy(&queue->more);
-  pthread_mutex_destroy(&queue->lock);
+}
+
+void jit_queue_destroy(struct jit_compiler *compiler)
+{
+  struct jit_queue *queue = &compiler->queue;
+  if (compiler->is_sync)
+    return;
+  destroy(queue);
   mm_native_free(VM_PURPOSE_COMPILED, queue->methods,
                  queue->capacity * sizeof(struct vm_method *));
-  queue->methods = NULL;
-  queue->capacity = queue->count = 0;
 }
