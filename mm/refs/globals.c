@@ -143,7 +143,7 @@ enum mm_handle_status mm_weak_new(struct mm_mutator *mutator, struct mm_ref ref,
 
 /* Whether it is one to delete is asked under the lock: of two that delete the
    same, one is told so. */
-static enum mm_handle_status delete_locked(struct mm_mutator *mutator,
+static enum mm_handle_status unmake_locked(struct mm_mutator *mutator,
                                            enum mm_handle_kind kind,
                                            struct mm_handle handle)
 {
@@ -164,20 +164,25 @@ static enum mm_handle_status delete_locked(struct mm_mutator *mutator,
   return MM_HANDLE_OK;
 }
 
-static enum mm_handle_status delete (struct mm_mutator *mutator,
-                                     enum mm_handle_kind kind,
-                                     struct mm_handle handle) {
+static enum mm_handle_status unmake(struct mm_mutator *mutator,
+                                    enum mm_handle_kind kind,
+                                    struct mm_handle handle)
+{
   struct mm_heap *heap = mutator->heap;
   bool is_noted = heap->options.handle_origins;
   char text[MM_ORIGIN_BYTES];
-  if (mm_handle_is_null(handle)) return MM_HANDLE_NULL;
-  if (mm_handle_kind(handle) == MM_HANDLE_BAD) return MM_HANDLE_MALFORMED;
-  if (mm_handle_kind(handle) != kind) return MM_HANDLE_WRONG_KIND;
-  if (is_noted) mm_origin_text(mutator, text, sizeof text);
+  if (mm_handle_is_null(handle))
+    return MM_HANDLE_NULL;
+  if (mm_handle_kind(handle) == MM_HANDLE_BAD)
+    return MM_HANDLE_MALFORMED;
+  if (mm_handle_kind(handle) != kind)
+    return MM_HANDLE_WRONG_KIND;
+  if (is_noted)
+    mm_origin_text(mutator, text, sizeof text);
   pthread_mutex_lock(&heap->handles.lock);
-  enum mm_handle_status status = delete_locked(mutator, kind, handle);
+  enum mm_handle_status status = unmake_locked(mutator, kind, handle);
   if (is_noted && status == MM_HANDLE_OK)
-      mm_origin_deleted_locked(heap, mm_handle_index(handle), text);
+    mm_origin_deleted_locked(heap, mm_handle_index(handle), text);
   pthread_mutex_unlock(&heap->handles.lock);
   return status;
 }
@@ -185,13 +190,13 @@ static enum mm_handle_status delete (struct mm_mutator *mutator,
 enum mm_handle_status mm_global_delete(struct mm_mutator *mutator,
                                        struct mm_handle handle)
 {
-  return delete (mutator, MM_HANDLE_GLOBAL, handle);
+  return unmake(mutator, MM_HANDLE_GLOBAL, handle);
 }
 
 enum mm_handle_status mm_weak_delete(struct mm_mutator *mutator,
                                      struct mm_handle handle)
 {
-  return delete (mutator, MM_HANDLE_WEAK, handle);
+  return unmake(mutator, MM_HANDLE_WEAK, handle);
 }
 
 /* Visiting -----------------------------------------------------------------
