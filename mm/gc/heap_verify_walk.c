@@ -17,30 +17,40 @@
 /* The word that poison shows as, wherever it is read. */
 #define POISON_WORD (MM_POISON_BYTE * 0x01010101u)
 
+static const char *plain_fault(const struct mm_layout *layout)
+{
+  uint32_t base = layout->base_bytes;
+  if (base < MM_HEADER_BYTES || base % MM_OBJECT_ALIGN != 0)
+    return "its class has an impossible size";
+  if (layout->flags & MM_LAYOUT_TAGGED && !mm_language_is_known(layout))
+    return "its class is of an unknown language";
+  if (layout->flags & MM_LAYOUT_WIDE_MAP)
+    return layout->wide_ref_map ? NULL : "its class lacks its map";
+  if (layout->flags & MM_LAYOUT_TAGGED &&
+      layout->ref_map & UINT64_C(0xaaaaaaaaaaaaaaaa))
+    return "its class has a tagged slot that is not aligned";
+  return layout->ref_map & 3 ? "its class has a reference in the header" : NULL;
+}
+
+static const char *reference_fault(const struct mm_layout *layout)
+{
+  if (layout->base_bytes < MM_REFERENCE_LEAST_BYTES ||
+      layout->elem_log2 >= MM_STRENGTH_COUNT ||
+      layout->flags & MM_LAYOUT_TAGGED)
+    return "its class is no reference's";
+  if (layout->ref_map >> 2 & 7)
+    return "its class has a reference in place of the link";
+  return plain_fault(layout);
+}
+
 static const char *shape_fault(const struct mm_layout *layout)
 {
   uint32_t base = layout->base_bytes;
   switch (layout->kind) {
-  case MM_KIND_REFERENCE:
-    if (base < MM_REFERENCE_LEAST_BYTES ||
-        layout->elem_log2 >= MM_STRENGTH_COUNT ||
-        layout->flags & MM_LAYOUT_TAGGED)
-      return "its class is no reference's";
-    if (layout->ref_map >> 2 & 7)
-      return "its class has a reference in place of the link";
-    /* fall through */
   case MM_KIND_PLAIN:
-    if (base < MM_HEADER_BYTES || base % MM_OBJECT_ALIGN != 0)
-      return "its class has an impossible size";
-    if (layout->flags & MM_LAYOUT_TAGGED && !mm_language_is_known(layout))
-      return "its class is of an unknown language";
-    if (layout->flags & MM_LAYOUT_WIDE_MAP)
-      return layout->wide_ref_map ? NULL : "its class lacks its map";
-    if (layout->flags & MM_LAYOUT_TAGGED &&
-        layout->ref_map & UINT64_C(0xaaaaaaaaaaaaaaaa))
-      return "its class has a tagged slot that is not aligned";
-    return layout->ref_map & 3 ? "its class has a reference in the header"
-                               : NULL;
+    return plain_fault(layout);
+  case MM_KIND_REFERENCE:
+    return reference_fault(layout);
   case MM_KIND_REF_ARRAY:
     return base == MM_ARRAY_BASE && layout->elem_log2 == 2
                ? NULL

@@ -32,8 +32,7 @@ const char *mm_handle_status_text(enum mm_handle_status status)
       [MM_HANDLE_STALE] = "a stale handle",
       [MM_HANDLE_FOREIGN] = "a local handle of another thread",
       [MM_HANDLE_WRONG_KIND] = "a handle of another kind",
-      [MM_HANDLE_UNBALANCED] = "closed or unpinned more often than opened or "
-                               "pinned",
+      [MM_HANDLE_UNBALANCED] = "closed or unpinned once too often",
       [MM_HANDLE_LIMIT] = "too many handles",
       [MM_HANDLE_NO_MEMORY] = "no memory for handles",
   };

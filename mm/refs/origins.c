@@ -424,7 +424,7 @@ static void write_kind(struct mm_heap *heap, struct dump *dump,
 
 void mm_handles_dump(struct mm_heap *heap, FILE *out)
 {
-  struct dump dump = {.visitor = {count_local}};
+  struct dump dump = {.visitor = {.slot = count_local}};
   struct mm_mutator *mutator = heap->mutators;
   for (; mutator; mutator = mutator->next)
     mm_locals_visit(mutator, &dump.visitor);
