@@ -371,6 +371,7 @@ START_TEST(thousands_of_pins_come_and_go)
   static bool is_pinned[COUNT];
   uint64_t state = 1;
   struct mm_options options = options_of(_i);
+  memset(is_pinned, 0, sizeof is_pinned); /* tests may share a process */
   options.verify = 0;
   fixture_open(&f, &options);
   for (int i = 0; i < COUNT; i++)
