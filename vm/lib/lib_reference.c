@@ -15,28 +15,12 @@
 #include "vm/core/references.h"
 #include "vm/lib/library_internal.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
-static bool no_self(struct vm_thread *thread, const union vm_slot *args)
-{
-  return mm_is_null(args[0].ref) && !vm_throw_null(thread);
-}
-
-/* A negative time counts as none. */
-static uint64_t ms_to_ns(int64_t ms)
-{
-  if (ms < 0)
-    return 0;
-  return (uint64_t)ms > (UINT64_MAX - 1) / NS_PER_MS ? UINT64_MAX - 1
-                                                     : (uint64_t)ms * NS_PER_MS;
-}
-
 /* --- References --- */
 
 static bool construct(struct vm_thread *thread, union vm_slot *args,
                       union vm_slot *result)
 {
-  return !no_self(thread, args) &&
+  return !vm_lib_no_self(thread, args) &&
          vm_reference_construct(thread, args[0].ref, args[1].ref, MM_NULL) &&
          vm_lib_return_void(result);
 }
@@ -44,7 +28,7 @@ static bool construct(struct vm_thread *thread, union vm_slot *args,
 static bool construct_queued(struct vm_thread *thread, union vm_slot *args,
                              union vm_slot *result)
 {
-  return !no_self(thread, args) &&
+  return !vm_lib_no_self(thread, args) &&
          vm_reference_construct(thread, args[0].ref, args[1].ref,
                                 args[2].ref) &&
          vm_lib_return_void(result);
@@ -53,7 +37,7 @@ static bool construct_queued(struct vm_thread *thread, union vm_slot *args,
 static bool get(struct vm_thread *thread, union vm_slot *args,
                 union vm_slot *result)
 {
-  return !no_self(thread, args) &&
+  return !vm_lib_no_self(thread, args) &&
          vm_lib_return_ref(result,
                            mm_reference_get(&thread->mutator, args[0].ref));
 }
@@ -62,13 +46,13 @@ static bool get(struct vm_thread *thread, union vm_slot *args,
 static bool get_phantom(struct vm_thread *thread, union vm_slot *args,
                         union vm_slot *result)
 {
-  return !no_self(thread, args) && vm_lib_return_ref(result, MM_NULL);
+  return !vm_lib_no_self(thread, args) && vm_lib_return_ref(result, MM_NULL);
 }
 
 static bool refers_to(struct vm_thread *thread, union vm_slot *args,
                       union vm_slot *result)
 {
-  return !no_self(thread, args) &&
+  return !vm_lib_no_self(thread, args) &&
          vm_lib_return_i32(result,
                            mm_reference_refers_to(args[0].ref, args[1].ref));
 }
@@ -76,7 +60,7 @@ static bool refers_to(struct vm_thread *thread, union vm_slot *args,
 static bool clear(struct vm_thread *thread, union vm_slot *args,
                   union vm_slot *result)
 {
-  if (no_self(thread, args))
+  if (vm_lib_no_self(thread, args))
     return false;
   vm_reference_clear(thread, args[0].ref);
   return vm_lib_return_void(result);
@@ -85,14 +69,14 @@ static bool clear(struct vm_thread *thread, union vm_slot *args,
 static bool enqueue(struct vm_thread *thread, union vm_slot *args,
                     union vm_slot *result)
 {
-  return !no_self(thread, args) &&
+  return !vm_lib_no_self(thread, args) &&
          vm_lib_return_i32(result, vm_reference_enqueue(thread, args[0].ref));
 }
 
 static bool is_enqueued(struct vm_thread *thread, union vm_slot *args,
                         union vm_slot *result)
 {
-  return !no_self(thread, args) &&
+  return !vm_lib_no_self(thread, args) &&
          vm_lib_return_i32(result, vm_reference_is_queued(thread, args[0].ref));
 }
 
@@ -156,13 +140,13 @@ const struct vm_library_class vm_lib_phantom_reference =
 static bool construct_queue(struct vm_thread *thread, union vm_slot *args,
                             union vm_slot *result)
 {
-  return !no_self(thread, args) && vm_lib_return_void(result);
+  return !vm_lib_no_self(thread, args) && vm_lib_return_void(result);
 }
 
 static bool poll(struct vm_thread *thread, union vm_slot *args,
                  union vm_slot *result)
 {
-  return !no_self(thread, args) &&
+  return !vm_lib_no_self(thread, args) &&
          vm_lib_return_ref(result, vm_queue_poll(thread, args[0].ref));
 }
 
@@ -170,7 +154,7 @@ static bool remove_within(struct vm_thread *thread, union vm_slot *args,
                           uint64_t ns, union vm_slot *result)
 {
   struct mm_ref reference;
-  return !no_self(thread, args) &&
+  return !vm_lib_no_self(thread, args) &&
          vm_queue_remove(thread, args[0].ref, ns, &reference) &&
          vm_lib_return_ref(result, reference);
 }
@@ -184,7 +168,7 @@ static bool remove_next(struct vm_thread *thread, union vm_slot *args,
 static bool timed_remove(struct vm_thread *thread, union vm_slot *args,
                          union vm_slot *result)
 {
-  return remove_within(thread, args, ms_to_ns(args[1].i64), result);
+  return remove_within(thread, args, vm_lib_ms_to_ns(args[1].i64), result);
 }
 
 static const struct vm_native_field queue_fields[] = {
@@ -227,8 +211,8 @@ static bool register_cleaner(struct vm_thread *thread, union vm_slot *args,
 static bool clean(struct vm_thread *thread, union vm_slot *args,
                   union vm_slot *result)
 {
-  return !no_self(thread, args) && vm_cleanable_clean(thread, args[0].ref) &&
-         vm_lib_return_void(result);
+  return !vm_lib_no_self(thread, args) &&
+         vm_cleanable_clean(thread, args[0].ref) && vm_lib_return_void(result);
 }
 
 static bool run(struct vm_thread *thread, union vm_slot *args,

@@ -12,32 +12,16 @@
 #include "vm/core/threads.h"
 #include "vm/lib/library_internal.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
-static bool no_self(struct vm_thread *thread, const union vm_slot *args)
-{
-  return mm_is_null(args[0].ref) && !vm_throw_null(thread);
-}
-
-/* A negative time counts as none. */
-static uint64_t ms_to_ns(int64_t ms)
-{
-  if (ms < 0)
-    return 0;
-  return (uint64_t)ms > (UINT64_MAX - 1) / NS_PER_MS ? UINT64_MAX - 1
-                                                     : (uint64_t)ms * NS_PER_MS;
-}
-
 static bool construct(struct vm_thread *thread, union vm_slot *args,
                       union vm_slot *result)
 {
-  return !no_self(thread, args) && vm_lib_return_void(result);
+  return !vm_lib_no_self(thread, args) && vm_lib_return_void(result);
 }
 
 static bool set_name(struct vm_thread *thread, union vm_slot *args,
                      union vm_slot *result)
 {
-  if (no_self(thread, args))
+  if (vm_lib_no_self(thread, args))
     return false;
   vm_object_set_ref(thread, args[0].ref, VM_THREAD_NAME_OFFSET, args[1].ref);
   return vm_lib_return_void(result);
@@ -46,7 +30,7 @@ static bool set_name(struct vm_thread *thread, union vm_slot *args,
 static bool get_name(struct vm_thread *thread, union vm_slot *args,
                      union vm_slot *result)
 {
-  if (no_self(thread, args))
+  if (vm_lib_no_self(thread, args))
     return false;
   struct mm_ref name = vm_threads_name(thread, args[0].ref);
   return !mm_is_null(name) && vm_lib_return_ref(result, name);
@@ -55,7 +39,7 @@ static bool get_name(struct vm_thread *thread, union vm_slot *args,
 static bool get_id(struct vm_thread *thread, union vm_slot *args,
                    union vm_slot *result)
 {
-  if (no_self(thread, args))
+  if (vm_lib_no_self(thread, args))
     return false;
   return vm_lib_return_i64(result,
                            (int64_t)vm_threads_id(thread->vm, args[0].ref));
@@ -69,7 +53,7 @@ static uint8_t *daemon_flag(const union vm_slot *args)
 static bool set_daemon(struct vm_thread *thread, union vm_slot *args,
                        union vm_slot *result)
 {
-  if (no_self(thread, args))
+  if (vm_lib_no_self(thread, args))
     return false;
   if (vm_threads_state(args[0].ref) != VM_THREAD_NEW)
     return vm_throw(thread, VM_ERROR_ILLEGAL_STATE,
@@ -81,7 +65,7 @@ static bool set_daemon(struct vm_thread *thread, union vm_slot *args,
 static bool is_daemon(struct vm_thread *thread, union vm_slot *args,
                       union vm_slot *result)
 {
-  if (no_self(thread, args))
+  if (vm_lib_no_self(thread, args))
     return false;
   return vm_lib_return_i32(
       result, __atomic_load_n(daemon_flag(args), __ATOMIC_RELAXED));
@@ -90,8 +74,8 @@ static bool is_daemon(struct vm_thread *thread, union vm_slot *args,
 static bool start(struct vm_thread *thread, union vm_slot *args,
                   union vm_slot *result)
 {
-  return !no_self(thread, args) && vm_threads_start(thread, args[0].ref) &&
-         vm_lib_return_void(result);
+  return !vm_lib_no_self(thread, args) &&
+         vm_threads_start(thread, args[0].ref) && vm_lib_return_void(result);
 }
 
 static bool run(struct vm_thread *thread, union vm_slot *args,
@@ -105,7 +89,7 @@ static bool run(struct vm_thread *thread, union vm_slot *args,
 static bool join(struct vm_thread *thread, union vm_slot *args,
                  union vm_slot *result)
 {
-  return !no_self(thread, args) &&
+  return !vm_lib_no_self(thread, args) &&
          vm_threads_join(thread, args[0].ref, UINT64_MAX) &&
          vm_lib_return_void(result);
 }
@@ -113,8 +97,8 @@ static bool join(struct vm_thread *thread, union vm_slot *args,
 static bool timed_join(struct vm_thread *thread, union vm_slot *args,
                        union vm_slot *result)
 {
-  if (no_self(thread, args) ||
-      !vm_threads_join(thread, args[0].ref, ms_to_ns(args[1].i64)))
+  if (vm_lib_no_self(thread, args) ||
+      !vm_threads_join(thread, args[0].ref, vm_lib_ms_to_ns(args[1].i64)))
     return false;
   return vm_lib_return_i32(result,
                            vm_threads_state(args[0].ref) != VM_THREAD_STARTED);
@@ -123,7 +107,7 @@ static bool timed_join(struct vm_thread *thread, union vm_slot *args,
 static bool is_alive(struct vm_thread *thread, union vm_slot *args,
                      union vm_slot *result)
 {
-  if (no_self(thread, args))
+  if (vm_lib_no_self(thread, args))
     return false;
   return vm_lib_return_i32(result,
                            vm_threads_state(args[0].ref) == VM_THREAD_STARTED);
@@ -150,7 +134,7 @@ static bool yield(struct vm_thread *thread, union vm_slot *args,
 static bool sleep_ms(struct vm_thread *thread, union vm_slot *args,
                      union vm_slot *result)
 {
-  return vm_threads_sleep(thread, ms_to_ns(args[0].i64)) &&
+  return vm_threads_sleep(thread, vm_lib_ms_to_ns(args[0].i64)) &&
          vm_lib_return_void(result);
 }
 

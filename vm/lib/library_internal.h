@@ -53,6 +53,23 @@ bool vm_lib_load_library(struct vm_thread *thread, struct vm_loader *loader,
 /* Defines the records of errors.def. False: no memory. */
 bool vm_lib_define_exceptions(struct vm *vm);
 
+/* Throws when a method is called without a receiver. */
+static inline bool vm_lib_no_self(struct vm_thread *thread,
+                                  const union vm_slot *args)
+{
+  return mm_is_null(args[0].ref) && !vm_throw_null(thread);
+}
+
+/* A negative time counts as none, and none is for ever. */
+static inline uint64_t vm_lib_ms_to_ns(int64_t ms)
+{
+  enum { NS_PER_MS = 1000000 };
+  if (ms < 0)
+    return 0;
+  return (uint64_t)ms > (UINT64_MAX - 1) / NS_PER_MS ? UINT64_MAX - 1
+                                                     : (uint64_t)ms * NS_PER_MS;
+}
+
 static inline bool vm_lib_return_i32(union vm_slot *result, int32_t value)
 {
   result->i64 = value;
