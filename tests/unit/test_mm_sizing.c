@@ -138,9 +138,9 @@ static void hold_candidates(void)
     if (i % FEW == 0)
       fixture_set_element(fixture_at(&f.main, array), i, pair);
   }
-  fixture_hold(&f, MM_CYCLE_SWEEPING);
+  fixture_hold(&f, MM_CYCLE_EVACUATING);
   mm_cycle_step(&f.main.mutator);
-  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
+  while (mm_cycle_state(f.heap) != MM_CYCLE_EVACUATING)
     mm_poll(&f.main.mutator);
   ck_assert_uint_gt(f.heap->candidates.count, 0);
   f.heap->candidates.taken_ns = mm_candidates_cost_ns(f.heap);
