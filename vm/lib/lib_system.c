@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vm/core/frame.h"
+#include "vm/core/loader.h"
 #include "vm/core/lock.h"
 #include "vm/core/references.h"
 #include "vm/core/string_internal.h"
@@ -79,30 +81,61 @@ enum {
   ABSTRACT_METHOD = 4,
 };
 
-static int look_for_method(const struct vm_class *class, const char *name)
+/* Its next call or round of a loop finds it hot. */
+static void ask_for_code(const struct vm *vm, struct vm_method *method)
 {
-  for (uint32_t i = 0; i < class->method_count; i++)
-    if (strcmp(class->methods[i].name, name) == 0)
-      return class->methods[i].flags & VM_FLAG_NOIMPL ? ABSTRACT_METHOD
-                                                      : COMPILED;
+  if (vm->tier && !method->native)
+    __atomic_store_n(&method->heat, 1, __ATOMIC_RELAXED);
+}
+
+static int look_for_method(const struct vm *vm, const struct vm_class *class,
+                           const char *name)
+{
+  for (uint32_t i = 0; i < class->method_count; i++) {
+    struct vm_method *method = &class->methods[i];
+    if (strcmp(method->name, name) != 0)
+      continue;
+    if (method->flags & VM_FLAG_NOIMPL)
+      return ABSTRACT_METHOD;
+    ask_for_code(vm, method);
+    return COMPILED;
+  }
   return NO_METHOD;
 }
 
 /* Each module has a _GLOBAL of its own. */
-static int look_for_function(struct vm *vm, const char *name)
+static int look_for_function_in(const struct vm_loader *loader,
+                                const char *name)
 {
   int status = NO_METHOD;
-  vm_lock(vm, VM_LOCK_LINK);
-  for (const struct vm_class *class = vm->boot->classes; class && status == NO_METHOD;
-       class = class->next)
+  vm_lock(loader->vm, VM_LOCK_LINK);
+  for (const struct vm_class *class = loader->classes;
+       class && status == NO_METHOD; class = class->next)
     if (!class->has_instances)
-      status = look_for_method(class, name);
-  vm_unlock(vm, VM_LOCK_LINK);
+      status = look_for_method(loader->vm, class, name);
+  vm_unlock(loader->vm, VM_LOCK_LINK);
   return status;
 }
 
+static int look_for_function(const struct vm_loader *loader, const char *name)
+{
+  int status = look_for_function_in(loader, name);
+  return status == NO_METHOD && loader != loader->vm->boot
+             ? look_for_function_in(loader->vm->boot, name)
+             : status;
+}
+
+/* Of the method that called the native one that runs. */
+static struct vm_loader *loader_of_caller(const struct vm_thread *thread)
+{
+  for (const struct vm_frame *f = thread->top; f; f = f->caller)
+    if (!vm_frame_is_boundary(f) && !f->method->native)
+      return f->method->owner->loader;
+  return thread->vm->boot;
+}
+
 /* `name` is "Class::method" and is taken apart in place.  False: no memory. */
-static bool compile(struct vm *vm, char *name, int *status)
+static bool compile(struct vm_loader *loader, char *name, int *status)
 {
   char *colons = strstr(name, "::");
   struct vm_class *class;
@@ -110,18 +143,18 @@ static bool compile(struct vm *vm, char *name, int *status)
   if (!colons || colons == name || !colons[2] || strstr(colons + 2, "::"))
     return true;
   *colons = 0;
-  if (!vm_class_look_up(vm, name, &class))
+  if (!vm_loader_look_up(loader, name, &class))
     return false;
   if (!class)
     *status = NO_CLASS;
-  else if (class == vm->known.global)
-    *status = look_for_function(vm, colons + 2);
+  else if (class == loader->vm->known.global)
+    *status = look_for_function(loader, colons + 2);
   else
-    *status = look_for_method(class, colons + 2);
+    *status = look_for_method(loader->vm, class, colons + 2);
   return true;
 }
 
-/* The interpreter runs every method as it is; only the name is looked up. */
+/* Names mean what they mean where they are written. */
 static bool compile_method(struct vm_thread *thread, union vm_slot *args,
                            union vm_slot *result)
 {
@@ -132,7 +165,7 @@ static bool compile_method(struct vm_thread *thread, union vm_slot *args,
   if (!name)
     return vm_throw_out_of_memory(thread);
   int status;
-  bool ok = compile(thread->vm, name, &status);
+  bool ok = compile(loader_of_caller(thread), name, &status);
   vm_text_free(name, bytes);
   return ok ? vm_lib_return_i32(result, status)
             : vm_throw_out_of_memory(thread);
