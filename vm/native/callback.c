@@ -228,15 +228,15 @@ static void run(struct vm_thread *thread,
 
 static struct vm_thread *thread_here(const struct native_callback *callback)
 {
-  if (native_here && native_here->vm == callback->vm)
-    return native_here;
-  return native_find_here(callback->vm);
+  if (!native_here || native_here->vm != callback->vm)
+    native_here = native_find_here(callback->vm);
+  return native_here;
 }
 
 static void enter(ffi_cif *cif, void *result, void **values, void *context)
 {
   const struct native_callback *callback = context;
-  struct vm_thread *thread = thread_here(callback), *before = native_here;
+  struct vm_thread *thread = thread_here(callback);
   const char *name = callback->method->name;
   struct native_thread *native;
   if (cif->rtype != &ffi_type_void)
@@ -251,12 +251,10 @@ static void enter(ffi_cif *cif, void *result, void **values, void *context)
   if (native && native->criticals > 0)
     native_mistake(thread, name, "call release_critical first",
                    "a callback is called within a critical region");
-  native_here = thread;
-  mm_leave_native(&thread->mutator);
+  mm_leave_native_inline(&thread->mutator);
   if (!native_is_thrown(thread))
     run(thread, callback, values, result);
-  mm_enter_native(&thread->mutator);
-  native_here = before;
+  mm_enter_native_inline(&thread->mutator);
 }
 
 /* --- Making --- */

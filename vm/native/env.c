@@ -34,6 +34,7 @@ static struct native_thread *make(struct vm_thread *thread)
   if (!native)
     return NULL;
   native->thread = thread;
+  native_here = thread;
   native->env.version = BAMBOO_NATIVE_VERSION;
   native->env.bytes = sizeof native->env;
   native_fill_classes(&native->env);
@@ -60,6 +61,8 @@ struct native_thread *native_thread_get(struct vm_thread *thread)
 void vm_native_forget_thread(struct vm_thread *thread)
 {
   struct native_thread *native = thread->native;
+  if (native_here == thread)
+    native_here = NULL;
   if (!native)
     return;
   while (native->held) {
@@ -102,7 +105,7 @@ struct vm_thread *native_enter(struct bamboo_env *env, const char *function,
   struct vm_thread *thread = native->thread;
   check_thread(thread, function);
   if (native->criticals == 0)
-    mm_leave_native(&thread->mutator);
+    mm_leave_native_inline(&thread->mutator);
   else if (!(allows & NATIVE_CRITICAL))
     native_mistake(thread, function, "call release_critical first",
                    "it is called within a critical region");
@@ -119,7 +122,7 @@ void native_leave(struct vm_thread *thread)
 {
   const struct native_thread *native = thread->native;
   if (native->criticals == 0)
-    mm_enter_native(&thread->mutator);
+    mm_enter_native_inline(&thread->mutator);
 }
 
 /* --- What C code holds --- */

@@ -50,7 +50,7 @@ static void unbind(struct vm_class *class)
 {
   for (uint32_t i = 0; i < class->method_count; i++)
     if (is_of_program(&class->methods[i]))
-      __atomic_store_n(&class->methods[i].binding, NULL, __ATOMIC_RELEASE);
+      native_unbind(class->loader->vm, &class->methods[i]);
 }
 
 /* Functions without a record have a class for each file. */

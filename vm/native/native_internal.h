@@ -20,6 +20,7 @@
 #include <ffi.h>
 
 #include "mm/handle_inline.h"
+#include "mm/mm_inline.h"
 #include "mm/native.h"
 #include "vm/core/assert.h"
 #include "vm/core/buffer.h"
@@ -90,6 +91,7 @@ struct native_binding {
   const char *name;    /* for messages: the method as its program names it */
   bool is_plain;       /* a C function that knows nothing of the machine */
   bool has_references; /* plain: some parameter is one, or what is returned */
+  struct vm_native_code code; /* of the compiler; null: libffi calls it */
 };
 
 /* Of a method that is to be called; null: pending NoSuchMethodError. */
@@ -99,6 +101,9 @@ const struct native_binding *native_bind(struct vm_thread *thread,
 /* Binds it to a function that takes the table. */
 bool native_register(struct vm_thread *thread, struct vm_method *method,
                      bamboo_function function);
+
+/* Its function is sought anew when it is next called. */
+void native_unbind(struct vm *vm, struct vm_method *method);
 
 /* The names under which a method's function is sought, in this order; long ones
    first.  False: no memory. */
@@ -153,21 +158,9 @@ void native_callbacks_destroy(struct vm_natives *natives);
 
 /* --- call.c --- */
 
-/* What runs on this thread now, null: no native. */
+/* Who C code last ran for on this thread of the system: a thread of a machine
+   that has not ended; or null. */
 extern _Thread_local struct vm_thread *native_here;
-
-/* Calls the function in native state. */
-void native_call_out(struct vm_thread *thread,
-                     const struct native_binding *binding, void *result,
-                     void **values);
-
-struct native_thread;
-
-/* Calls what a library has for its beginning and its end. */
-void native_call_hook(struct native_thread *native,
-                      bamboo_on_load_function *begin, uint32_t *wanted);
-void native_call_unload(struct native_thread *native,
-                        bamboo_on_unload_function *end);
 
 /* Room for the arguments of a call: few are on the C stack. */
 enum { NATIVE_FEW = 12 };
@@ -179,6 +172,19 @@ struct native_room {
   union native_cell few_cells[NATIVE_FEW];
   void *few_values[NATIVE_FEW];
 };
+
+/* Calls the function in native state, with what is in the cells. */
+void native_call_out(struct vm_thread *thread,
+                     const struct native_binding *binding,
+                     union native_cell *result, struct native_room *room);
+
+struct native_thread;
+
+/* Calls what a library has for its beginning and its end. */
+void native_call_hook(struct native_thread *native,
+                      bamboo_on_load_function *begin, uint32_t *wanted);
+void native_call_unload(struct native_thread *native,
+                        bamboo_on_unload_function *end);
 
 /* False: pending OutOfMemoryError. */
 bool native_room_make(struct vm_thread *thread, struct native_room *room,
@@ -223,7 +229,6 @@ struct native_thread {
   struct vm_thread *thread;
   struct native_held *held;
   uint32_t criticals; /* regions that are open; the thread is running then */
-  uint32_t calls;     /* natives and callbacks that run now */
   bool is_attached;   /* by bamboo_vm.attach */
 };
 

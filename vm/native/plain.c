@@ -116,7 +116,6 @@ static bool fill(struct vm_thread *thread, const struct vm_method *method,
                  struct passed *all)
 {
   for (uint32_t i = 0; i < method->param_count; i++) {
-    room->values[i] = &room->cells[i];
     if (method->param_prims[i] != VM_PRIM_REF) {
       native_to_c((enum vm_prim)method->param_prims[i], args[i],
                   &room->cells[i]);
@@ -177,7 +176,7 @@ static bool call(struct vm_thread *thread, const struct native_binding *binding,
   mm_frame_open(&thread->mutator, &frame);
   bool ok = fill(thread, method, args, room, all);
   if (ok) {
-    native_call_out(thread, binding, &cell, room->values);
+    native_call_out(thread, binding, &cell, room);
     ok = !native_is_thrown(thread);
   }
   /* The text that is returned may lie in what goes now. */
