@@ -709,9 +709,11 @@ static void make_spread(struct jit_bridge *b)
   move(b, JIT_R11, JIT_RDI);
   move(b, JIT_R10, JIT_RSI);
   struct jit_places at_now = {0};
-  for (uint32_t i = 0; i < wanted->count; i++)
-    pass_number(b, &at_now, (enum vm_prim)wanted->prims[1 + i],
-                at(JIT_R10, 8 * (size_t)i));
+  for (uint32_t i = 0; i < wanted->count; i++) {
+    enum vm_prim prim = (enum vm_prim)wanted->prims[1 + i];
+    pass_number(b, &at_now, prim == VM_PRIM_U1 ? VM_PRIM_U8 : prim,
+                at(JIT_R10, 8 * (size_t)i)); /* a bool is 0 or 1 already */
+  }
   jit_emit_move_imm(e, JIT_RAX, places.floats);
   jit_emit_call_reg(e, JIT_R11);
   if (is_float((enum vm_prim)wanted->prims[0]))
