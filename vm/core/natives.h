@@ -73,6 +73,9 @@ struct bamboo_env *vm_natives_enter(struct bamboo_vm *face, void *owner,
 /* The reverse: it is running again.  The owner. */
 void *vm_natives_leave(struct bamboo_vm *face, const char *function);
 
+/* The thread ends: what its C code got and did not release is released. */
+void vm_native_end_thread(struct vm_thread *thread);
+
 /* Frees what there is for a thread. */
 void vm_native_forget_thread(struct vm_thread *thread);
 

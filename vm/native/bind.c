@@ -174,6 +174,30 @@ static bool throw_missing(struct vm_thread *thread,
 
 /* --- What a plain function cannot have --- */
 
+/* Parameters before the first variadic one, of those that the method has. */
+static uint32_t fixed_count(const struct vm_method *method)
+{
+  return method->function ? method->function->fixed_count : method->param_count;
+}
+
+static bool is_variadic(const struct vm_method *method)
+{
+  return fixed_count(method) < method->param_count;
+}
+
+static bool check_variadic(struct vm_thread *thread,
+                           const struct vm_method *method, bool is_plain)
+{
+  if (!is_variadic(method) || (is_plain && fixed_count(method) > 0))
+    return true;
+  return vm_throw(thread, VM_ERROR_UNSUPPORTED,
+                  is_plain ? "the variadic parameters of \"%s\" have none "
+                             "before them"
+                           : "\"%s\" has variadic parameters, and a function "
+                             "with the machine's table",
+                  name_of(method));
+}
+
 static bool check_plain(struct vm_thread *thread,
                         const struct vm_method *method)
 {
@@ -220,9 +244,13 @@ signature_of(struct vm *vm, const struct vm_method *method, bool is_plain)
     return NULL;
   prims[0] = method->return_prim;
   memset(prims + 1, VM_PRIM_REF, extra);
-  for (uint32_t i = first; i < method->param_count; i++)
-    prims[1 + extra + i - first] = method->param_prims[i];
-  const struct native_signature *signature = native_signature(vm, prims, count);
+  for (uint32_t i = first; i < method->param_count; i++) {
+    enum vm_prim prim = (enum vm_prim)method->param_prims[i];
+    prims[1 + extra + i - first] =
+        (uint8_t)(i < fixed_count(method) ? prim : native_promoted(prim));
+  }
+  const struct native_signature *signature = native_signature(
+      vm, prims, count, count - (method->param_count - fixed_count(method)));
   mm_native_free(VM_PURPOSE_NATIVES, prims, (size_t)count + 1);
   return signature;
 }
@@ -238,7 +266,8 @@ static void make_code(struct vm_thread *thread, struct vm_method *method,
       .function = binding->function,
       .name = binding->name,
       .has_table = !binding->is_plain,
-      .is_direct = !binding->has_references,
+      .is_direct =
+          !binding->has_references && signature->fixed == signature->count,
       .prims = signature->prims,
       .count = signature->count,
   };
@@ -256,6 +285,8 @@ static const struct native_binding *bind(struct vm_thread *thread,
                                          bool is_plain)
 {
   struct vm *vm = thread->vm;
+  if (!check_variadic(thread, method, is_plain))
+    return NULL;
   struct native_binding *binding =
       mm_native_alloc(VM_PURPOSE_NATIVES, sizeof *binding);
   const struct native_signature *signature =

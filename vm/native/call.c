@@ -210,7 +210,8 @@ static bool call_numbers(struct vm_thread *thread,
   if (!native_room_make(thread, &room, method->param_count))
     return false;
   for (uint32_t i = 0; i < method->param_count; i++)
-    native_to_c((enum vm_prim)method->param_prims[i], args[i], &room.cells[i]);
+    native_pass(binding, (enum vm_prim)method->param_prims[i], i, args[i],
+                &room.cells[i]);
   native_call_out(thread, binding, &cell, &room);
   native_room_free(&room);
   if (method->return_prim != VM_PRIM_VOID)
