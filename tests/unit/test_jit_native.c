@@ -590,6 +590,22 @@ START_TEST(calls_go_on_while_each_poll_is_looked_at)
 }
 END_TEST
 
+/* By a bridge that spreads C values. */
+START_TEST(a_variadic_function_is_told_how_many_vectors_it_gets)
+{
+  struct mm_error error = {{0}};
+  jit_vm_open(VM_JIT_ALWAYS, machine_options());
+  core_load("t.pa", VARIADIC_PROGRAM);
+  ck_assert(vm_natives_open(machine.thread, NULL, "libc.so.6", 9, &error) ==
+            MM_OK);
+  for (int i = 0; i < 3; i++)
+    ck_assert_int_eq(core_run(), 0);
+  jit_vm_code("test");
+  ck_assert_ptr_nonnull(jit_vm_method("snprintf")->bridges);
+  jit_vm_close();
+}
+END_TEST
+
 int main(void)
 {
   TCase *types_case = tcase_create("types");
@@ -598,6 +614,8 @@ int main(void)
   tcase_add_test(types_case,
                  a_plain_function_gets_the_numbers_that_the_method_was_given);
   tcase_add_test(types_case, values_of_c_are_spread_as_the_machine_has_them);
+  tcase_add_test(types_case,
+                 a_variadic_function_is_told_how_many_vectors_it_gets);
   TCase *rare_case = tcase_create("rare");
   tcase_add_test(rare_case, an_exception_of_the_function_goes_to_the_caller);
   tcase_add_test(rare_case,
