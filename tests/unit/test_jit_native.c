@@ -590,6 +590,21 @@ START_TEST(calls_go_on_while_each_poll_is_looked_at)
 }
 END_TEST
 
+/* As if the system had none; see Note [Fences around native code]. */
+START_TEST(a_mutator_that_must_fence_goes_out_and_comes_back)
+{
+  jit_vm_open(VM_JIT_ALWAYS, machine_options());
+  machine.thread->mutator.must_fence = true;
+  core_load("t.pa", rare);
+  ck_assert(native_register(machine.thread, jit_vm_method("f"),
+                            (bamboo_function)adds_one));
+  for (int i = 0; i < 3; i++)
+    ck_assert_int_eq(core_run(), 4);
+  ck_assert_uint_eq(machine.thread->mutator.state, MM_MUTATOR_RUNNING);
+  jit_vm_close();
+}
+END_TEST
+
 /* By a bridge that spreads C values. */
 START_TEST(a_variadic_function_is_told_how_many_vectors_it_gets)
 {
@@ -624,6 +639,7 @@ int main(void)
   tcase_add_test(rare_case,
                  calls_there_and_back_without_end_overflow_the_stack);
   tcase_add_test(rare_case, another_function_takes_the_place_of_the_first);
+  tcase_add_test(rare_case, a_mutator_that_must_fence_goes_out_and_comes_back);
   tcase_add_test(rare_case, calls_go_on_while_each_poll_is_looked_at);
   TCase *cases[] = {types_case, rare_case, NULL};
   return suite_main("jit native", cases);

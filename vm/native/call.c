@@ -5,12 +5,15 @@
  *   the method's frame      arguments, in slots that collections update
  *        |  numbers as C has them, references as local handles
  *        v
- *   enter native -> ffi_call -> leave native
+ *   enter native -> the function -> leave native
  *        |
  *        v  what is returned, or the exception that the C code left pending
  *
  * The frame is the innermost one while C code runs; what that calls back into
  * the machine comes behind it on the VM stack (vm_engine.invoke).
+ *
+ * Mostly machine code does this that was made for the method (jit_stub/
+ * native.c); what stands here is the same without it, by libffi.
  *
  * With the table (struct bamboo_env) a frame of local handles is open during
  * the call.  Plain functions with references among their arguments are the
