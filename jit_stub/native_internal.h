@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bridges from methods to C functions: native.c.
+ * Bridges from methods to C functions: emitted by native.c, placed and freed by
+ * native_code.c.
  */
 #ifndef JIT_STUB_NATIVE_INTERNAL_H
 #define JIT_STUB_NATIVE_INTERNAL_H
@@ -35,6 +36,10 @@ struct jit_bridge {
   jit_label slow, threw, enter_slow, entered, leave_slow, unbalanced, left,
       close_slow, closed;
 };
+
+/* native.c: emits it; a direct one has two parts, of which the second begins at
+ *second.  False: no memory. */
+bool jit_bridge_emit(struct jit_bridge *bridge, uint32_t *second);
 
 /* Of struct vm_tier. */
 bool jit_bridge(struct vm_thread *thread, struct vm_method *method,
