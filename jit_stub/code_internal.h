@@ -135,6 +135,8 @@ struct jit_stubs {
   const void *throw_null, *throw_division; /* jumped to */
   const void *throw_index;                 /* ecx: index, edx: array */
   const void *throw_runtime; /* jumped to: rax(thread, rsi, rdx) throws */
+  const void *unwind_to_caller; /* jumped to: an exception goes to the code of
+                                   thread->top, to which [rsp] returns */
 };
 
 /* Methods that wait to be compiled, and the thread that does it. */

@@ -203,6 +203,22 @@ void jit_observe_compiled(struct jit_compiler *compiler, struct jit_code *code)
     jit_dump(compiler, code, options->dump);
 }
 
+void jit_observe_native(struct jit_compiler *compiler,
+                        struct jit_native *native)
+{
+  const struct vm_method *method = native->method;
+  struct jit_place place = {method->owner->name, method->name,
+                            native->block.run, native->block.bytes};
+  map(compiler, &place);
+  native->debug = tell_gdb(compiler, &place, 1, NULL);
+}
+
+void jit_observe_native_freed(struct jit_native *native)
+{
+  jit_gdb_unregister(native->debug);
+  native->debug = NULL;
+}
+
 void jit_observe_freed(struct jit_compiler *compiler, struct jit_code *code)
 {
   (void)compiler;

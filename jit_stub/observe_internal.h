@@ -12,6 +12,7 @@
 #define JIT_STUB_OBSERVE_INTERNAL_H
 
 #include "jit_stub/code_internal.h"
+#include "jit_stub/native_internal.h"
 
 #include <stdio.h>
 
@@ -21,6 +22,10 @@
 void jit_observe_started(struct jit_compiler *compiler);
 /* The code is complete, and nobody runs it yet.  One thread at a time. */
 void jit_observe_compiled(struct jit_compiler *compiler, struct jit_code *code);
+/* The same of a bridge to a C function. */
+void jit_observe_native(struct jit_compiler *compiler,
+                        struct jit_native *native);
+void jit_observe_native_freed(struct jit_native *native);
 /* Nobody runs it any more. */
 void jit_observe_freed(struct jit_compiler *compiler, struct jit_code *code);
 /* All code is freed but the stubs. */

@@ -342,6 +342,7 @@ static void fill_in(struct jit_stubs *stubs, const struct makings *m)
   stubs->throw_division = place_of(m, code, m->throw_division);
   stubs->throw_index = place_of(m, code, m->throw_index);
   stubs->throw_runtime = place_of(m, code, m->throw_runtime);
+  stubs->unwind_to_caller = place_of(m, code, m->unwind_to_caller);
 }
 
 static enum mm_status place(struct jit_compiler *compiler,

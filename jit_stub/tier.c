@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include "jit_stub/code_internal.h"
+#include "jit_stub/native_internal.h"
 #include "jit_stub/observe_internal.h"
 
 #include "mm/mm_inline.h"
@@ -310,6 +311,7 @@ static void forget_method(struct vm *vm, struct vm_method *method)
     compiler->counts.live -= !code->is_stale;
     jit_free_locked(compiler, code);
   }
+  jit_forget_bridges_locked(compiler, method);
   vm_unlock(vm, VM_LOCK_CODE);
 }
 
@@ -319,6 +321,7 @@ const struct vm_tier jit_tier = {
     .initial_entry = jit_initial_entry,
     .world_stopped = jit_world_stopped,
     .let_go = jit_queue_let_go,
+    .bridge = jit_bridge,
     .forget_method = forget_method,
     .report = jit_report,
     .destroy = jit_destroy,

@@ -298,6 +298,10 @@ enum mm_handle_status mm_pin(struct mm_mutator *mutator,
 enum mm_handle_status mm_unpin(struct mm_mutator *mutator,
                                struct mm_handle handle);
 
+/* The same for who keeps the object that mm_pin found.  Any thread. */
+enum mm_handle_status mm_unpin_object(struct mm_heap *heap,
+                                      struct mm_ref object);
+
 /* Objects that are pinned now.  Any thread. */
 uint64_t mm_pin_count(struct mm_heap *heap);
 

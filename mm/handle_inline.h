@@ -161,13 +161,26 @@ static inline enum mm_handle_status mm_handle_get(struct mm_mutator *mutator,
                                                   struct mm_ref *ref)
 {
   uint32_t index = mm_handle_index(handle);
-  struct mm_handle_chunk *chunk =
-      mm_handle_chunk_of(mutator->handle_directory, index);
+  enum mm_handle_kind kind = mm_handle_kind(handle);
+  struct mm_handle_chunk *chunk = mutator->locals.chunk;
+  /* Most are local and new: then the way through the directory, where each load
+     waits for the one before, is spared. */
+  if (__builtin_expect(kind == MM_HANDLE_LOCAL && chunk &&
+                           chunk->number == index >> MM_HANDLE_SLOT_LOG2,
+                       1)) {
+    const struct mm_handle_slot *mine = mm_handle_slot_of(chunk, index);
+    if (__builtin_expect(mine >= mutator->locals.next ||
+                             mine->serial != mm_handle_serial(handle),
+                         0))
+      return mm_handle_explain(mutator, handle, ref);
+    *ref = mine->ref;
+    return MM_HANDLE_OK;
+  }
+  chunk = mm_handle_chunk_of(mutator->handle_directory, index);
   if (__builtin_expect(!chunk, 0))
     return mm_handle_explain(mutator, handle, ref);
   struct mm_handle_slot *slot = mm_handle_slot_of(chunk, index);
   uintptr_t owner = __atomic_load_n(&chunk->owner, __ATOMIC_RELAXED);
-  enum mm_handle_kind kind = mm_handle_kind(handle);
   if (kind == MM_HANDLE_LOCAL) {
     if (__builtin_expect(owner != (uintptr_t)mutator ||
                              !mm_local_is_open(&mutator->locals, chunk, slot) ||

@@ -145,9 +145,12 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
                                  struct mm_mutator *mutator);
 void mm_mutator_detach(struct mm_mutator *mutator);
 
-/* Leaves and enters the heap around code that may block. */
+/* Leaves and enters the heap around code that may block; mm_inline.h has the
+   fast paths, of which the other two are the slow halves. */
 void mm_enter_native(struct mm_mutator *mutator);
 void mm_leave_native(struct mm_mutator *mutator);
+void mm_enter_native_slow(struct mm_mutator *mutator);
+void mm_leave_native_slow(struct mm_mutator *mutator);
 
 /*
  * Slow halves of the inline fast paths.  Safepoint: may collect.  The result

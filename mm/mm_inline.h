@@ -88,4 +88,48 @@ static inline void mm_poll(struct mm_mutator *mutator)
     mm_poll_slow(mutator);
 }
 
+/*
+ * Note [Fences around native code]
+ *
+ * A mutator stores its state, then looks whether the world is to stop; who
+ * stops it stores that, then looks at the states.  At least one has to see the
+ * other (Dekker), so between store and look each needs a fence.  Mutators come
+ * by here all the time, and stops are rare: so who stops the world has the
+ * system put a fence into each running thread (membarrier of Linux; asymmetric
+ * fences: Dice, Huang and Yang 2001), and a mutator needs but keep the compiler
+ * from moving the two.  Where the system cannot, `must_fence' is set.
+ *
+ * What a mutator looks at is its poll word: who stops the world sets that
+ * behind heap->stopping, and lowers it before, when all is done.
+ */
+static inline void mm_store_state(struct mm_mutator *mutator,
+                                  enum mm_mutator_state state)
+{
+  if (__builtin_expect(mutator->must_fence, 0))
+    __atomic_store_n(&mutator->state, state, __ATOMIC_SEQ_CST);
+  else
+    __atomic_store_n(&mutator->state, state, __ATOMIC_RELEASE);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline bool mm_has_to_look(const struct mm_mutator *mutator)
+{
+  return __builtin_expect(
+      __atomic_load_n(&mutator->poll, __ATOMIC_SEQ_CST) != 0, 0);
+}
+
+static inline void mm_enter_native_inline(struct mm_mutator *mutator)
+{
+  mm_store_state(mutator, MM_MUTATOR_IN_NATIVE);
+  if (mm_has_to_look(mutator))
+    mm_enter_native_slow(mutator);
+}
+
+static inline void mm_leave_native_inline(struct mm_mutator *mutator)
+{
+  mm_store_state(mutator, MM_MUTATOR_RUNNING);
+  if (mm_has_to_look(mutator))
+    mm_leave_native_slow(mutator);
+}
+
 #endif

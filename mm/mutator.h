@@ -135,6 +135,7 @@ struct mm_mutator {
   uint64_t slots_bytes;          /* allocated from them and not yet counted */
   enum mm_refusal refusal;       /* the last one; see mm_take_refusal */
   bool stress_due;               /* collect at the next safepoint */
+  bool must_fence;               /* see Note [Fences around native code] */
   uint64_t starved_bytes; /* allocated by all when this one last had to collect
                              at any price, and 1 more; 0: never */
 };

@@ -201,6 +201,7 @@ static void init_plain(struct mm_heap *heap)
   pthread_cond_init(&heap->resumed, NULL);
   pthread_cond_init(&heap->cycle.wake, NULL);
   pthread_cond_init(&heap->cycle.changed, NULL);
+  heap->has_fences = mm_os_fences_start();
   mm_logs_init(heap);
   mm_ids_init(&heap->ids);
   pthread_mutex_init(&heap->handles.lock, NULL);

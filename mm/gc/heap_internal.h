@@ -286,6 +286,7 @@ struct mm_heap {
   pthread_cond_t stopped; /* a mutator stopped: the collecting one waits */
   pthread_cond_t resumed; /* the world runs on: the others wait */
   uint32_t stopping;      /* atomic; 1 from the request to the resumption */
+  bool has_fences;        /* see Note [Fences around native code] */
   bool polls_always;      /* see mm_poll_always */
   struct mm_mutator *mutators;
   uint64_t *mutator_ids;       /* a bit per id in use */

@@ -13,6 +13,8 @@
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/spin_internal.h"
 #include "mm/gc/stress_internal.h"
+#include "mm/mm_inline.h"
+#include "mm/os/os_internal.h"
 #include "mm/space/fixed_internal.h"
 
 enum {
@@ -128,6 +130,7 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->marking =
         mm_stress_marking(heap, heap->cycle.state == MM_CYCLE_MARKING);
     mutator->stress_due = false;
+    mutator->must_fence = !heap->has_fences;
     mutator->starved_bytes = 0;
     mutator->slots_bytes = 0;
     mutator->refusal = MM_REFUSED_HEAP;
@@ -210,6 +213,16 @@ static void ask_place_locked(struct mm_heap *heap, uint32_t id)
   mm_stat_stop_place(&heap->stat, place);
 }
 
+/* See Note [Fences around native code]. */
+static void fence_others_locked(const struct mm_heap *heap,
+                                const struct mm_mutator *self)
+{
+  const struct mm_mutator *first = heap->mutators;
+  bool is_alone = !first || (first == self && !first->next);
+  if (heap->has_fences && !is_alone)
+    mm_os_fence_all();
+}
+
 /* `self' null: the caller is no mutator. */
 static void stop_locked(struct mm_heap *heap, struct mm_mutator *self)
 {
@@ -219,6 +232,7 @@ static void stop_locked(struct mm_heap *heap, struct mm_mutator *self)
     set_poll(each, 1);
   if (self)
     set_state(self, MM_MUTATOR_STOPPED);
+  fence_others_locked(heap, self);
   mm_stat_stop_end(&heap->stat, wait_for_others_locked(heap, self));
   if (mm_stat_wants_place(&heap->stat))
     ask_place_locked(heap, heap->stat.last_stop.mutator);
@@ -306,23 +320,37 @@ void mm_safepoint_wait(struct mm_mutator *mutator)
   pthread_mutex_unlock(&heap->lock);
 }
 
-void mm_enter_native(struct mm_mutator *mutator)
+void mm_enter_native_slow(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
-  MM_ASSERT(state_of(mutator) == MM_MUTATOR_RUNNING);
-  set_state(mutator, MM_MUTATOR_IN_NATIVE);
   if (mm_is_stopping(heap))
     announce_stopped(heap);
   mm_schedule_yield(heap);
 }
 
+/* Others have their turn while this one is in native code still. */
+void mm_leave_native_slow(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  if (heap->schedule.is_on) {
+    set_state(mutator, MM_MUTATOR_IN_NATIVE);
+    mm_schedule_yield(heap);
+    set_state(mutator, MM_MUTATOR_RUNNING);
+  }
+  if (mm_is_stopping(heap))
+    mm_safepoint_wait(mutator);
+}
+
+void mm_enter_native(struct mm_mutator *mutator)
+{
+  MM_ASSERT(state_of(mutator) == MM_MUTATOR_RUNNING);
+  mm_enter_native_inline(mutator);
+}
+
 void mm_leave_native(struct mm_mutator *mutator)
 {
   MM_ASSERT(state_of(mutator) == MM_MUTATOR_IN_NATIVE);
-  mm_schedule_yield(mutator->heap);
-  set_state(mutator, MM_MUTATOR_RUNNING);
-  if (mm_is_stopping(mutator->heap))
-    mm_safepoint_wait(mutator);
+  mm_leave_native_inline(mutator);
 }
 
 /* The marker --------------------------------------------------------------- */

@@ -13,9 +13,9 @@
  * is RUNNING.  A mutator that finds `stopping` set announces STOPPED and waits
  * for the world to go on, spinning briefly first: waking a sleeper costs
  * a hundred times more.  One that leaves native code stores RUNNING and then
- * reads `stopping`; the collector stores `stopping` and then reads the
- * states, both sequentially consistent, so that at least one sees the other
- * (Dekker), and the mutator gives way.
+ * reads its poll word; the collector stores that and then reads the states,
+ * so that at least one sees the other, and the mutator gives way: see
+ * Note [Fences around native code] in mm/mm_inline.h.
  *
  * States are written by their own mutator; `stopping` changes under the heap
  * lock.

@@ -17,7 +17,16 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Numbers that the system's interface fixes; headers older than Linux 4.14 lack
+   them. */
+enum {
+  FENCE_GLOBAL = 1,
+  FENCE_PRIVATE = 1 << 3,
+  FENCE_REGISTER_PRIVATE = 1 << 4,
+};
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -216,3 +225,36 @@ void mm_os_release(void *base, uint64_t bytes)
   if (base)
     munmap(base, bytes);
 }
+
+/* --- Fences --- */
+
+#ifdef SYS_membarrier
+static long membarrier(int command)
+{
+  return syscall(SYS_membarrier, command, 0, 0);
+}
+
+bool mm_os_fences_start(void)
+{
+  enum { WANTED = FENCE_GLOBAL | FENCE_PRIVATE | FENCE_REGISTER_PRIVATE };
+  long known = membarrier(0);
+  return known >= 0 && (known & WANTED) == WANTED &&
+         membarrier(FENCE_REGISTER_PRIVATE) == 0;
+}
+
+/* The fast way may lack memory; the slow one takes milliseconds and none. */
+void mm_os_fence_all(void)
+{
+  while (membarrier(FENCE_PRIVATE) != 0 && membarrier(FENCE_GLOBAL) != 0)
+    sched_yield();
+}
+#else
+bool mm_os_fences_start(void)
+{
+  return false;
+}
+
+void mm_os_fence_all(void)
+{
+}
+#endif

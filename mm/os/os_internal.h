@@ -76,4 +76,12 @@ enum mm_status mm_os_map(uint64_t bytes, void **base);
 /* Gives back what a function that reserves or mm_os_map gave. */
 void mm_os_release(void *base, uint64_t bytes);
 
+/* From now on this process can call mm_os_fence_all; false: the system does not
+   do it. */
+bool mm_os_fences_start(void);
+
+/* All threads of the process pass a full fence between the begin of the call
+   and its end.  About a microsecond. */
+void mm_os_fence_all(void);
+
 #endif

@@ -157,13 +157,16 @@ enum mm_handle_status mm_pin(struct mm_mutator *mutator,
 enum mm_handle_status mm_unpin(struct mm_mutator *mutator,
                                struct mm_handle handle)
 {
-  struct mm_heap *heap = mutator->heap;
   struct mm_ref ref;
   enum mm_handle_status status = mm_handle_get(mutator, handle, &ref);
-  if (status != MM_HANDLE_OK)
-    return status;
+  return status == MM_HANDLE_OK ? mm_unpin_object(mutator->heap, ref) : status;
+}
+
+enum mm_handle_status mm_unpin_object(struct mm_heap *heap,
+                                      struct mm_ref object)
+{
   pthread_mutex_lock(&heap->handles.lock);
-  status = unpin_locked(heap, ref);
+  enum mm_handle_status status = unpin_locked(heap, object);
   pthread_mutex_unlock(&heap->handles.lock);
   return status;
 }

@@ -28,6 +28,25 @@
   ".function void IO.printString(panda.String a0) <external>\n"                \
   ".function void Test.hook() <external>\n"
 
+/* snprintf writes a text of arguments of each kind, in registers and on the
+   stack; strcmp compares it. */
+#define VARIADIC_PROGRAM                                                       \
+  CORE_PRELUDE                                                                 \
+  ".function i32 snprintf(u8[] a0, u64 a1, panda.String a2, i32 a3 "           \
+  "<varargs>, f64 a4, f32 a5, i8 a6, u1 a7, panda.String a8, i64 a9, f64 "     \
+  "a10, f64 a11, f64 a12, f64 a13, f64 a14, f64 a15, u16 a16) <native>\n"      \
+  ".function i32 strcmp(u8[] a0, panda.String a1) <native>\n"                  \
+  ".function i32 test() {\n movi v14, 200\n newarr v0, v14, u8[]\n"            \
+  " movi.64 v1, 200\n lda.str \"%d %g %g %d %d %s %lld %g %g %g %g %g %g "     \
+  "%d\"\n sta.obj v2\n movi v3, -7\n fmovi.64 v4, 2.5\n fmovi v5, 1.25\n"     \
+  " movi v6, 511\n movi v7, 5\n lda.str \"text\"\n sta.obj v8\n"              \
+  " movi.64 v9, 12345678901\n fmovi.64 v10, 10.5\n fmovi.64 v11, 11.5\n"      \
+  " fmovi.64 v12, 12.5\n fmovi.64 v13, 13.5\n fmovi.64 v14, 14.5\n"           \
+  " fmovi.64 v15, 15.5\n movi v16, 65537\n call.range snprintf, v0\n"         \
+  " lda.str \"-7 2.5 1.25 -1 1 text 12345678901 10.5 11.5 12.5 13.5 14.5 "     \
+  "15.5 1\"\n sta.obj v2\n call strcmp, v0, v2\n return\n}\n"                \
+  ".function i32 main() {\n call test\n return\n}\n"
+
 /* Assembles and loads; fails the test when the text is not right. */
 void core_load(const char *file, const char *text);
 

@@ -118,6 +118,44 @@ START_TEST(texts_and_arrays_are_passed_to_plain_functions)
 }
 END_TEST
 
+START_TEST(variadic_functions_get_promoted_arguments)
+{
+  load_and_open(VARIADIC_PROGRAM, "libc.so.6");
+  ck_assert_int_eq(core_run(), 0);
+}
+END_TEST
+
+START_TEST(variadic_parameters_need_one_before_them)
+{
+  load_and_open(CORE_PRELUDE
+                ".function i32 printf(panda.String a0 <varargs>) <native>\n"
+                ".function i32 main() {\nlda.str \"no\"\nsta.obj v0\n"
+                "call printf, v0\nreturn\n}\n",
+                "libc.so.6");
+  core_run_uncaught("panda.UnsupportedOperationException\nthe variadic "
+                    "parameters of \"printf\" have none before them");
+}
+END_TEST
+
+static int32_t never(struct bamboo_env *env, bamboo_class self, int32_t n)
+{
+  (void)env, (void)self;
+  return n;
+}
+
+START_TEST(a_function_with_the_table_is_not_variadic)
+{
+  core_load("t.pa",
+            CORE_PRELUDE ".function i32 f(i32 a0, i32 a1 <varargs>) <native>\n"
+                         ".function i32 main() {\nldai 1\nreturn\n}\n");
+  bool many;
+  struct vm_method *method =
+      native_find_method(core_class("_GLOBAL"), "f", NULL, true, &many);
+  ck_assert(!native_register(machine.thread, method, (bamboo_function)never));
+  ck_assert(!mm_is_null(vm_thread_take_exception(machine.thread)));
+}
+END_TEST
+
 /* --- With the table --- */
 
 #define GREETER                                                                \
@@ -425,7 +463,7 @@ START_TEST(qsort_sorts_an_array_by_a_method)
   ck_assert_int_eq(
       vm_natives_open(machine.thread, NULL, "libc.so.6", 9, &error), MM_OK);
   core_run_prints("11876543210-2-9");
-  ck_assert_ptr_null(machine.vm->natives->callbacks);
+  ck_assert_uint_eq(machine.vm->natives->callback_count, 0);
 }
 END_TEST
 
@@ -553,7 +591,7 @@ START_TEST(an_exception_stops_further_callbacks)
   ck_assert_int_eq(
       vm_natives_open(machine.thread, NULL, "libc.so.6", 9, &error), MM_OK);
   ck_assert_int_eq(core_run(), 3);
-  ck_assert_ptr_null(machine.vm->natives->callbacks);
+  ck_assert_uint_eq(machine.vm->natives->callback_count, 0);
 }
 END_TEST
 
@@ -562,22 +600,26 @@ END_TEST
 START_TEST(functions_of_the_same_types_share_a_signature)
 {
   uint8_t prims[300] = {VM_PRIM_F64, VM_PRIM_F64};
-  const struct native_signature *first = native_signature(machine.vm, prims, 1);
+  const struct native_signature *first =
+      native_signature(machine.vm, prims, 1, 1);
   ck_assert_ptr_nonnull(first);
   for (uint32_t count = 0; count < 299; count++) {
     memset(prims + 1, VM_PRIM_I32, count);
     const struct native_signature *other =
-        native_signature(machine.vm, prims, count);
+        native_signature(machine.vm, prims, count, count);
     ck_assert_ptr_nonnull(other);
-    ck_assert_ptr_eq(native_signature(machine.vm, prims, count), other);
+    ck_assert_ptr_eq(native_signature(machine.vm, prims, count, count), other);
   }
   prims[1] = VM_PRIM_F64;
-  ck_assert_ptr_eq(native_signature(machine.vm, prims, 1), first);
+  ck_assert_ptr_eq(native_signature(machine.vm, prims, 1, 1), first);
 }
 END_TEST
 
 static void add_tests(TCase *tests)
 {
+  tcase_add_test(tests, variadic_functions_get_promoted_arguments);
+  tcase_add_test(tests, variadic_parameters_need_one_before_them);
+  tcase_add_test(tests, a_function_with_the_table_is_not_variadic);
   tcase_add_test(tests, a_function_of_libm_is_bound_by_its_types);
   tcase_add_test(tests, a_function_that_is_not_there_is_named);
   tcase_add_test(tests, without_a_library_the_option_is_named);

@@ -306,7 +306,7 @@ static bool print_function(const struct printer *p,
   fprintf(p->out, "\n.function %s %s(",
           vm_dis_type_name(p->module, method->return_type),
           function->text_name);
-  vm_dis_print_parameters(p->module, method, true, p->out);
+  vm_dis_print_parameters(p->module, method, function, p->out);
   fputc(')', p->out);
   print_meta(ON_M, function->flags, &values, p->out);
   if (function->insns != NULL)

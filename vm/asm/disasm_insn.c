@@ -202,14 +202,14 @@ static void print_register(const struct vm_function_def *function, uint16_t reg,
 }
 
 void vm_dis_print_parameters(const struct vm_module *module,
-                             const struct vm_method_ref *method, bool names,
-                             FILE *out)
+                             const struct vm_method_ref *method,
+                             const struct vm_function_def *names, FILE *out)
 {
   for (uint32_t i = 0; i < method->param_count; i++) {
     fprintf(out, "%s%s", i > 0 ? ", " : "",
             vm_dis_type_name(module, method->params[i]));
     if (names)
-      fprintf(out, " a%u", i);
+      fprintf(out, " a%u%s", i, i == names->fixed_count ? " <varargs>" : "");
   }
 }
 
@@ -229,7 +229,7 @@ static void print_callee(const struct vm_module *module,
   if (!needs_list(module, index, function))
     return;
   fputs(":(", out);
-  vm_dis_print_parameters(module, &module->methods[method], false, out);
+  vm_dis_print_parameters(module, &module->methods[method], NULL, out);
   fputc(')', out);
 }
 

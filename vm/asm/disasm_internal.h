@@ -26,10 +26,10 @@ void vm_dis_print_string(const struct vm_string_const *string, FILE *out);
 /* A number of a primitive type, from its bits. */
 void vm_dis_print_value(enum vm_prim prim, uint64_t bits, FILE *out);
 
-/* "T, T", or with `names` "T a0, T a1". */
+/* "T, T", or as `names' declares them "T a0, T a1 <varargs>". */
 void vm_dis_print_parameters(const struct vm_module *module,
-                             const struct vm_method_ref *method, bool names,
-                             FILE *out);
+                             const struct vm_method_ref *method,
+                             const struct vm_function_def *names, FILE *out);
 
 /* `index` null: what it would tell is found by walking through all
    functions. */

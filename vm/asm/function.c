@@ -61,7 +61,7 @@ bool vm_asm_parse_function_name(struct vm_asm *a, struct vm_lexer *lexer,
 
 /* `TYPE aK [<metadata>]` */
 static bool parse_parameter(struct vm_asm *a, struct vm_lexer *lexer,
-                            struct vm_vec *types)
+                            struct vm_vec *types, uint32_t *fixed_count)
 {
   char wanted[16];
   struct vm_token span;
@@ -84,11 +84,16 @@ static bool parse_parameter(struct vm_asm *a, struct vm_lexer *lexer,
   if (added == NULL)
     return false;
   *added = type;
-  return vm_asm_parse_meta(a, lexer, VM_META_PARAMETER, &meta);
+  if (!vm_asm_parse_meta(a, lexer, VM_META_PARAMETER, &meta))
+    return false;
+  bool is_fixed =
+      *fixed_count == types->count - 1 && (meta.flags & VM_FLAG_VARARGS) == 0;
+  *fixed_count += is_fixed;
+  return true;
 }
 
 static bool parse_parameters(struct vm_asm *a, struct vm_lexer *lexer,
-                             struct vm_vec *types)
+                             struct vm_vec *types, uint32_t *fixed_count)
 {
   if (!vm_asm_expect(a, lexer, '(', "behind the function's name"))
     return false;
@@ -98,7 +103,7 @@ static bool parse_parameters(struct vm_asm *a, struct vm_lexer *lexer,
     return true;
   }
   for (;;) {
-    if (!parse_parameter(a, lexer, types))
+    if (!parse_parameter(a, lexer, types, fixed_count))
       return false;
     token = vm_lex_next(lexer);
     if (vm_token_is(&token, ')'))
@@ -149,7 +154,7 @@ static bool parse_header(struct vm_asm *a, struct vm_lexer *lexer,
     function->def.column = span.column;
     function->name.length = (uint32_t)(lexer->next - span.start);
   }
-  if (!parse_parameters(a, lexer, &types) ||
+  if (!parse_parameters(a, lexer, &types, &function->def.fixed_count) ||
       !vm_asm_parse_meta(a, lexer, VM_META_FUNCTION, &meta))
     return false;
   function->def.flags = meta.flags;

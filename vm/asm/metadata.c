@@ -26,7 +26,7 @@ static const struct meta_key {
 
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
 
-/* A parameter takes any key; none has an effect there. */
+/* A parameter takes any key; only `varargs' has an effect there. */
 static bool may_stand(const struct meta_key *key, enum vm_meta_on on)
 {
   return on == VM_META_PARAMETER || (key->on & 1u << on) != 0;

@@ -83,6 +83,7 @@ struct vm_method {
   void *compiled;            /* atomic; the compiler's: struct jit_code */
   void *binding;             /* atomic; natives of programs: the C function,
                                 struct native_binding; null: not looked for */
+  void *bridges;             /* the compiler's: code for bindings */
 };
 
 enum vm_class_state {

@@ -44,6 +44,25 @@ enum vm_tier_outcome {
   VM_TIER_NO_CODE,  /* nothing was done: the engine has to go on */
 };
 
+/* What a compiler has to know of a C function to make code that calls it for a
+   native method. */
+struct vm_native_wanted {
+  void (*function)(void);
+  const char *name; /* for mm_handle_tag */
+  bool has_table;   /* it gets the table, and the class or the receiver */
+  bool is_direct;   /* the method's arguments as they are; else C's values */
+  const uint8_t *prims; /* not direct: what is returned, then the parameters */
+  uint32_t count;       /* of them */
+};
+
+/* What it makes. */
+struct vm_native_code {
+  const void *entry;          /* direct: for vm_method.machine_entry */
+  vm_native_function *from_c; /* direct: the same for C code */
+  /* Else: `values' are 8 bytes each, and so is the result. */
+  void (*spread)(void (*function)(void), const void *values, void *result);
+};
+
 /*
  * A compiler of hot methods, as the engine knows it.  The engine counts calls
  * and rounds of loops in vm_method.heat, downwards.  A machine without a
@@ -81,6 +100,12 @@ struct vm_tier {
 
   /* Frees the compiler, after all methods were forgotten. */
   void (*destroy)(struct vm *vm);
+
+  /* Makes code that calls the C function of a native method; it is freed with
+     what is kept for the method.  False: no memory, or no room for it. */
+  bool (*bridge)(struct vm_thread *thread, struct vm_method *method,
+                 const struct vm_native_wanted *wanted,
+                 struct vm_native_code *code);
 
   /* Frees what is kept for a method: nothing runs it, and it is not being
      compiled. */

@@ -199,6 +199,8 @@ struct vm_function_def {
   uint32_t flags;
   uint32_t local_count; /* registers below the arguments */
   uint32_t reg_count;   /* local_count + parameters */
+  uint32_t fixed_count; /* parameters before the first that is marked `varargs';
+                           as many as there are: none is */
   uint32_t insn_count;
   struct vm_insn *insns; /* null without a body */
   uint32_t catch_count;

@@ -48,6 +48,19 @@ enum mm_status vm_natives_open(struct vm_thread *thread,
 bool vm_native_call(struct vm_thread *thread, union vm_slot *args,
                     union vm_slot *result);
 
+/* The same without machine code that was made for it. */
+bool vm_native_call_slow(struct vm_thread *thread, union vm_slot *args,
+                         union vm_slot *result);
+
+/* For such code: what a handle that the function returned names, as bits. */
+uint32_t vm_native_returned(struct vm_thread *thread, void *object,
+                            const struct vm_method *method);
+
+/* For such code: back from native state, which the thread may not be in, since
+   the function left a region open: that is a mistake.  Safepoint. */
+void vm_native_leave_slow(struct vm_thread *thread,
+                          const struct vm_method *method);
+
 /* The machine as C code sees it (vm/native/native.h); null: no memory. */
 struct bamboo_vm *vm_natives_face(struct vm *vm);
 
@@ -59,6 +72,9 @@ struct bamboo_env *vm_natives_enter(struct bamboo_vm *face, void *owner,
 
 /* The reverse: it is running again.  The owner. */
 void *vm_natives_leave(struct bamboo_vm *face, const char *function);
+
+/* The thread ends: what its C code got and did not release is released. */
+void vm_native_end_thread(struct vm_thread *thread);
 
 /* Frees what there is for a thread. */
 void vm_native_forget_thread(struct vm_thread *thread);

@@ -321,9 +321,28 @@ static size_t encode(uint32_t code, char *out)
   return bytes;
 }
 
+/* Of Latin-1 each unit is one code point, of one byte or two. */
+static size_t encode_narrow(struct mm_ref string, uint32_t *index, char *out,
+                            size_t out_bytes)
+{
+  uint32_t length = vm_string_length(string), i = *index;
+  const unsigned char *units = (const unsigned char *)units_at(string);
+  size_t used = 0;
+  for (; i < length && out_bytes - used >= 4; i++) {
+    if (units[i] < 0x80)
+      out[used++] = (char)units[i];
+    else
+      used += encode(units[i], out + used);
+  }
+  *index = i;
+  return used;
+}
+
 size_t vm_string_encode(struct mm_ref string, uint32_t *index, char *out,
                         size_t out_bytes)
 {
+  if (!is_wide(string))
+    return encode_narrow(string, index, out, out_bytes);
   uint32_t length = vm_string_length(string);
   size_t used = 0;
   while (*index < length && out_bytes - used >= 4)
@@ -336,6 +355,12 @@ size_t vm_string_utf8_bytes(struct mm_ref string)
   uint32_t length = vm_string_length(string);
   size_t bytes = 0;
   char scratch[4];
+  if (!is_wide(string)) {
+    const unsigned char *units = (const unsigned char *)units_at(string);
+    for (uint32_t i = 0; i < length; i++)
+      bytes += 1u + (units[i] >> 7);
+    return bytes;
+  }
   for (uint32_t i = 0; i < length;)
     bytes += encode(code_point(string, length, &i), scratch);
   return bytes;

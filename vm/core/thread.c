@@ -225,6 +225,7 @@ void vm_thread_destroy(struct vm_thread *thread)
   vm_lock(vm, VM_LOCK_SYNC);
   vm_thread_unlink_locked(thread);
   vm_unlock(vm, VM_LOCK_SYNC);
+  vm_native_end_thread(thread);
   mm_mutator_detach(&thread->mutator);
   mm_schedule_end(vm->heap, &vm_thread_private(thread)->task);
   vm_thread_free(thread);

@@ -32,6 +32,7 @@
 
 #include "mm/native.h"
 #include "vm/core/monitor.h"
+#include "vm/core/natives.h"
 #include "vm/core/string_internal.h"
 #include "vm/lib/output.h"
 
@@ -238,6 +239,7 @@ static void leave_machine(struct vm_thread *thread)
   wake_joiners_locked(thread);
   vm_check_deadlock_locked(vm);
   vm_unlock(vm, VM_LOCK_SYNC);
+  vm_native_end_thread(thread);
   mm_mutator_detach(&thread->mutator);
   vm_thread_drop_stack(thread);
 }

@@ -174,6 +174,30 @@ static bool throw_missing(struct vm_thread *thread,
 
 /* --- What a plain function cannot have --- */
 
+/* Parameters before the first variadic one, of those that the method has. */
+static uint32_t fixed_count(const struct vm_method *method)
+{
+  return method->function ? method->function->fixed_count : method->param_count;
+}
+
+static bool is_variadic(const struct vm_method *method)
+{
+  return fixed_count(method) < method->param_count;
+}
+
+static bool check_variadic(struct vm_thread *thread,
+                           const struct vm_method *method, bool is_plain)
+{
+  if (!is_variadic(method) || (is_plain && fixed_count(method) > 0))
+    return true;
+  return vm_throw(thread, VM_ERROR_UNSUPPORTED,
+                  is_plain ? "the variadic parameters of \"%s\" have none "
+                             "before them"
+                           : "\"%s\" has variadic parameters, and a function "
+                             "with the machine's table",
+                  name_of(method));
+}
+
 static bool check_plain(struct vm_thread *thread,
                         const struct vm_method *method)
 {
@@ -220,11 +244,39 @@ signature_of(struct vm *vm, const struct vm_method *method, bool is_plain)
     return NULL;
   prims[0] = method->return_prim;
   memset(prims + 1, VM_PRIM_REF, extra);
-  for (uint32_t i = first; i < method->param_count; i++)
-    prims[1 + extra + i - first] = method->param_prims[i];
-  const struct native_signature *signature = native_signature(vm, prims, count);
+  for (uint32_t i = first; i < method->param_count; i++) {
+    enum vm_prim prim = (enum vm_prim)method->param_prims[i];
+    prims[1 + extra + i - first] =
+        (uint8_t)(i < fixed_count(method) ? prim : native_promoted(prim));
+  }
+  const struct native_signature *signature = native_signature(
+      vm, prims, count, count - (method->param_count - fixed_count(method)));
   mm_native_free(VM_PURPOSE_NATIVES, prims, (size_t)count + 1);
   return signature;
+}
+
+/* If there is a compiler, and memory; else libffi does it.  Code that calls
+   with the table reads the class's object, which has to be there. */
+static void make_code(struct vm_thread *thread, struct vm_method *method,
+                      struct native_binding *binding)
+{
+  const struct vm_tier *tier = thread->vm->tier;
+  const struct native_signature *signature = binding->signature;
+  const struct vm_native_wanted wanted = {
+      .function = binding->function,
+      .name = binding->name,
+      .has_table = !binding->is_plain,
+      .is_direct =
+          !binding->has_references && signature->fixed == signature->count,
+      .prims = signature->prims,
+      .count = signature->count,
+  };
+  if (!tier)
+    return;
+  if (!binding->is_plain && mm_is_null(vm_class_mirror(thread, method->owner)))
+    thread->exception = MM_NULL;
+  else
+    tier->bridge(thread, method, &wanted, &binding->code);
 }
 
 static const struct native_binding *bind(struct vm_thread *thread,
@@ -233,6 +285,8 @@ static const struct native_binding *bind(struct vm_thread *thread,
                                          bool is_plain)
 {
   struct vm *vm = thread->vm;
+  if (!check_variadic(thread, method, is_plain))
+    return NULL;
   struct native_binding *binding =
       mm_native_alloc(VM_PURPOSE_NATIVES, sizeof *binding);
   const struct native_signature *signature =
@@ -247,6 +301,7 @@ static const struct native_binding *bind(struct vm_thread *thread,
   binding->name = name_of(method);
   binding->is_plain = is_plain;
   binding->has_references = is_plain && has_references(method);
+  make_code(thread, method, binding);
   struct vm_loader *loader = method->owner->loader;
   vm_lock(vm, VM_LOCK_NATIVES);
   binding->next = loader->bindings;
@@ -275,6 +330,33 @@ static const struct native_binding *find(struct vm_thread *thread,
                                      : NULL;
 }
 
+/* What calls the method calls that from now on; null: it is sought again. */
+static void publish_locked(struct vm *vm, struct vm_method *method,
+                           const struct native_binding *binding)
+{
+  __atomic_store_n(&method->binding, (void *)binding, __ATOMIC_RELEASE);
+  if (!vm->tier)
+    return;
+  const void *entry = binding && binding->code.entry
+                          ? binding->code.entry
+                          : vm->tier->initial_entry(vm, method);
+  __atomic_store_n(&method->machine_entry, entry, __ATOMIC_RELEASE);
+}
+
+/* Another thread may have been first, or register_natives: theirs holds. */
+static const struct native_binding *
+publish_first(struct vm *vm, struct vm_method *method,
+              const struct native_binding *binding)
+{
+  vm_lock(vm, VM_LOCK_NATIVES);
+  if (method->binding)
+    binding = method->binding;
+  else
+    publish_locked(vm, method, binding);
+  vm_unlock(vm, VM_LOCK_NATIVES);
+  return binding;
+}
+
 const struct native_binding *native_bind(struct vm_thread *thread,
                                          struct vm_method *method)
 {
@@ -285,22 +367,26 @@ const struct native_binding *native_bind(struct vm_thread *thread,
   }
   const struct native_binding *binding = find(thread, method, &names);
   native_names_free(&names);
-  void *none = NULL;
-  /* Another thread may have been first, or register_natives: theirs holds. */
-  if (binding &&
-      !__atomic_compare_exchange_n(&method->binding, &none, (void *)binding,
-                                   false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-    binding = none;
-  return binding;
+  return binding ? publish_first(thread->vm, method, binding) : NULL;
 }
 
 bool native_register(struct vm_thread *thread, struct vm_method *method,
                      bamboo_function function)
 {
   const struct native_binding *binding = bind(thread, method, function, false);
-  if (binding)
-    __atomic_store_n(&method->binding, (void *)binding, __ATOMIC_RELEASE);
-  return binding != NULL;
+  if (!binding)
+    return false;
+  vm_lock(thread->vm, VM_LOCK_NATIVES);
+  publish_locked(thread->vm, method, binding);
+  vm_unlock(thread->vm, VM_LOCK_NATIVES);
+  return true;
+}
+
+void native_unbind(struct vm *vm, struct vm_method *method)
+{
+  vm_lock(vm, VM_LOCK_NATIVES);
+  publish_locked(vm, method, NULL);
+  vm_unlock(vm, VM_LOCK_NATIVES);
 }
 
 /* --- The machine's part --- */

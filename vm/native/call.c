@@ -5,12 +5,15 @@
  *   the method's frame      arguments, in slots that collections update
  *        |  numbers as C has them, references as local handles
  *        v
- *   enter native -> ffi_call -> leave native
+ *   enter native -> the function -> leave native
  *        |
  *        v  what is returned, or the exception that the C code left pending
  *
  * The frame is the innermost one while C code runs; what that calls back into
  * the machine comes behind it on the VM stack (vm_engine.invoke).
+ *
+ * Mostly machine code does this that was made for the method (jit_stub/
+ * native.c); what stands here is the same without it, by libffi.
  *
  * With the table (struct bamboo_env) a frame of local handles is open during
  * the call.  Plain functions with references among their arguments are the
@@ -36,17 +39,34 @@ static void check_balance(struct vm_thread *thread,
         (unsigned)native->criticals, native->criticals == 1 ? "" : "s");
 }
 
-void native_call_out(struct vm_thread *thread,
-                     const struct native_binding *binding, void *result,
-                     void **values)
+/* libffi is given pointers to the values. */
+static void call_by_ffi(const struct native_binding *binding,
+                        union native_cell *result, struct native_room *room)
 {
-  struct vm_thread *before = native_here;
-  mm_enter_native(&thread->mutator);
-  native_here = thread;
+  for (uint32_t i = 0; i < room->count; i++)
+    room->values[i] = &room->cells[i];
   ffi_call((ffi_cif *)&binding->signature->cif, binding->function, result,
-           values);
-  native_here = before;
+           room->values);
+}
+
+void native_call_out(struct vm_thread *thread,
+                     const struct native_binding *binding,
+                     union native_cell *result, struct native_room *room)
+{
+  native_here = thread;
+  mm_enter_native_inline(&thread->mutator);
+  if (binding->code.spread)
+    binding->code.spread(binding->function, room->cells, result);
+  else
+    call_by_ffi(binding, result, room);
   check_balance(thread, binding);
+  mm_leave_native_inline(&thread->mutator);
+}
+
+void vm_native_leave_slow(struct vm_thread *thread,
+                          const struct vm_method *method)
+{
+  check_balance(thread, method->binding);
   mm_leave_native(&thread->mutator);
 }
 
@@ -120,8 +140,6 @@ static bool fill_with_handles(struct vm_thread *thread,
         return false;
       room->cells[at].pointer = handle;
     }
-  for (uint32_t i = 0; i < at; i++)
-    room->values[i] = &room->cells[i];
   return true;
 }
 
@@ -139,16 +157,19 @@ static struct mm_ref returned_ref(struct vm_thread *thread,
   return ref;
 }
 
+uint32_t vm_native_returned(struct vm_thread *thread, void *object,
+                            const struct vm_method *method)
+{
+  return returned_ref(thread, method, method->binding, object).bits;
+}
+
 static bool call_and_return(struct vm_thread *thread,
                             const struct vm_method *method,
                             const struct native_binding *binding,
-                            struct native_thread *native,
                             struct native_room *room, union vm_slot *result)
 {
   union native_cell cell = {0};
-  native->calls++;
-  native_call_out(thread, binding, &cell, room->values);
-  native->calls--;
+  native_call_out(thread, binding, &cell, room);
   if (native_is_thrown(thread))
     return false;
   if (method->return_prim == VM_PRIM_REF) {
@@ -173,7 +194,7 @@ static bool call_with_table(struct vm_thread *thread,
   const char *tag = mm_handle_tag(&thread->mutator, binding->name);
   mm_frame_open(&thread->mutator, &frame);
   bool ok = fill_with_handles(thread, method, args, native, &room) &&
-            call_and_return(thread, method, binding, native, &room, result);
+            call_and_return(thread, method, binding, &room, result);
   mm_frame_close(&thread->mutator, &frame);
   mm_handle_tag(&thread->mutator, tag);
   native_room_free(&room);
@@ -191,27 +212,34 @@ static bool call_numbers(struct vm_thread *thread,
   union native_cell cell = {0};
   if (!native_room_make(thread, &room, method->param_count))
     return false;
-  for (uint32_t i = 0; i < method->param_count; i++) {
-    native_to_c((enum vm_prim)method->param_prims[i], args[i], &room.cells[i]);
-    room.values[i] = &room.cells[i];
-  }
-  native_call_out(thread, binding, &cell, room.values);
+  for (uint32_t i = 0; i < method->param_count; i++)
+    native_pass(binding, (enum vm_prim)method->param_prims[i], i, args[i],
+                &room.cells[i]);
+  native_call_out(thread, binding, &cell, &room);
   native_room_free(&room);
   if (method->return_prim != VM_PRIM_VOID)
     *result = native_from_c((enum vm_prim)method->return_prim, cell);
   return !native_is_thrown(thread);
 }
 
-bool vm_native_call(struct vm_thread *thread, union vm_slot *args,
-                    union vm_slot *result)
+/* Null: an exception is pending. */
+static const struct native_binding *binding_of(struct vm_thread *thread)
 {
   struct vm_method *method = (struct vm_method *)thread->top->method;
   const struct native_binding *binding =
       __atomic_load_n(&method->binding, __ATOMIC_ACQUIRE);
   VM_ASSERT(method->local_count == 0);
+  return binding ? binding : native_bind(thread, method);
+}
+
+bool vm_native_call_slow(struct vm_thread *thread, union vm_slot *args,
+                         union vm_slot *result)
+{
   if ((uintptr_t)__builtin_frame_address(0) < thread->c_stack_limit)
     return vm_throw_stack_overflow(thread);
-  if (!binding && !(binding = native_bind(thread, method)))
+  const struct vm_method *method = thread->top->method;
+  const struct native_binding *binding = binding_of(thread);
+  if (!binding)
     return false;
   if (!binding->is_plain)
     return call_with_table(thread, method, binding, args, result);
@@ -220,18 +248,27 @@ bool vm_native_call(struct vm_thread *thread, union vm_slot *args,
              : call_numbers(thread, method, binding, args, result);
 }
 
+bool vm_native_call(struct vm_thread *thread, union vm_slot *args,
+                    union vm_slot *result)
+{
+  const struct native_binding *binding =
+      __atomic_load_n(&thread->top->method->binding, __ATOMIC_ACQUIRE);
+  if (binding && binding->code.from_c)
+    return binding->code.from_c(thread, args, result);
+  return vm_native_call_slow(thread, args, result);
+}
+
 /* --- What libraries have for their beginning and end --- */
 
 void native_call_hook(struct native_thread *native,
                       bamboo_on_load_function *begin, uint32_t *wanted)
 {
-  struct vm_thread *thread = native->thread, *before = native_here;
+  struct vm_thread *thread = native->thread;
   struct mm_frame frame;
   mm_frame_open(&thread->mutator, &frame);
   mm_enter_native(&thread->mutator);
   native_here = thread;
   *wanted = begin(&native->env, BAMBOO_NATIVE_VERSION);
-  native_here = before;
   mm_leave_native(&thread->mutator);
   mm_frame_close(&thread->mutator, &frame);
 }
@@ -239,13 +276,12 @@ void native_call_hook(struct native_thread *native,
 void native_call_unload(struct native_thread *native,
                         bamboo_on_unload_function *end)
 {
-  struct vm_thread *thread = native->thread, *before = native_here;
+  struct vm_thread *thread = native->thread;
   struct mm_frame frame;
   mm_frame_open(&thread->mutator, &frame);
   mm_enter_native(&thread->mutator);
   native_here = thread;
   end(&native->env);
-  native_here = before;
   mm_leave_native(&thread->mutator);
   mm_frame_close(&thread->mutator, &frame);
 }

@@ -228,15 +228,15 @@ static void run(struct vm_thread *thread,
 
 static struct vm_thread *thread_here(const struct native_callback *callback)
 {
-  if (native_here && native_here->vm == callback->vm)
-    return native_here;
-  return native_find_here(callback->vm);
+  if (!native_here || native_here->vm != callback->vm)
+    native_here = native_find_here(callback->vm);
+  return native_here;
 }
 
 static void enter(ffi_cif *cif, void *result, void **values, void *context)
 {
   const struct native_callback *callback = context;
-  struct vm_thread *thread = thread_here(callback), *before = native_here;
+  struct vm_thread *thread = thread_here(callback);
   const char *name = callback->method->name;
   struct native_thread *native;
   if (cif->rtype != &ffi_type_void)
@@ -251,12 +251,10 @@ static void enter(ffi_cif *cif, void *result, void **values, void *context)
   if (native && native->criticals > 0)
     native_mistake(thread, name, "call release_critical first",
                    "a callback is called within a critical region");
-  native_here = thread;
-  mm_leave_native(&thread->mutator);
+  mm_leave_native_inline(&thread->mutator);
   if (!native_is_thrown(thread))
     run(thread, callback, values, result);
-  mm_enter_native(&thread->mutator);
-  native_here = before;
+  mm_enter_native_inline(&thread->mutator);
 }
 
 /* --- Making --- */
@@ -272,7 +270,8 @@ signature_of(struct vm *vm, const struct vm_method *method, bool by_pointer)
   prims[0] = method->return_prim;
   for (uint32_t i = 0; i < count; i++)
     prims[1 + i] = by_pointer ? VM_PRIM_REF : method->param_prims[first + i];
-  const struct native_signature *signature = native_signature(vm, prims, count);
+  const struct native_signature *signature =
+      native_signature(vm, prims, count, count);
   mm_native_free(VM_PURPOSE_NATIVES, prims, (size_t)count + 1);
   return signature;
 }
@@ -301,28 +300,97 @@ static void free_callback(struct native_callback *callback)
   mm_native_free(VM_PURPOSE_NATIVES, callback, sizeof *callback);
 }
 
-static void link_callback(struct native_callback *callback)
+/* --- The table of all, by their code --- */
+
+static struct native_callback **bucket_of(const struct vm_natives *natives,
+                                          bamboo_function code)
+{
+  uint64_t hash = (uint64_t)(uintptr_t)code * UINT64_C(0x9e3779b97f4a7c15);
+  return &natives->callbacks[(hash >> 32) & (natives->callback_room - 1)];
+}
+
+static void put_locked(struct vm_natives *natives,
+                       struct native_callback *callback)
+{
+  struct native_callback **bucket = bucket_of(natives, callback->code);
+  callback->next = *bucket;
+  callback->link = bucket;
+  if (callback->next)
+    callback->next->link = &callback->next;
+  *bucket = callback;
+}
+
+static void take_locked(struct native_callback *callback)
+{
+  *callback->link = callback->next;
+  if (callback->next)
+    callback->next->link = callback->link;
+}
+
+static void free_buckets(struct vm_natives *natives)
+{
+  mm_native_free(VM_PURPOSE_NATIVES, natives->callbacks,
+                 natives->callback_room * sizeof *natives->callbacks);
+}
+
+static bool grow_locked(struct vm_natives *natives)
+{
+  struct vm_natives larger = *natives;
+  larger.callback_room =
+      natives->callback_room ? 2 * natives->callback_room : 16;
+  larger.callbacks = mm_native_alloc_array(
+      VM_PURPOSE_NATIVES, larger.callback_room, sizeof *larger.callbacks);
+  if (!larger.callbacks)
+    return false;
+  for (uint32_t i = 0; i < natives->callback_room; i++)
+    while (natives->callbacks[i]) {
+      struct native_callback *callback = natives->callbacks[i];
+      take_locked(callback);
+      put_locked(&larger, callback);
+    }
+  free_buckets(natives);
+  natives->callbacks = larger.callbacks;
+  natives->callback_room = larger.callback_room;
+  return true;
+}
+
+/* One that cannot grow goes on with longer buckets. */
+static bool link_callback(struct native_callback *callback)
 {
   struct vm_natives *natives = callback->vm->natives;
   vm_lock(callback->vm, VM_LOCK_NATIVES);
-  callback->next = natives->callbacks;
-  if (callback->next)
-    callback->next->previous = callback;
-  natives->callbacks = callback;
+  bool ok = natives->callback_count < natives->callback_room ||
+            grow_locked(natives) || natives->callback_room > 0;
+  if (ok) {
+    put_locked(natives, callback);
+    natives->callback_count++;
+  }
   vm_unlock(callback->vm, VM_LOCK_NATIVES);
+  return ok;
 }
 
 static void unlink_callback(struct native_callback *callback)
 {
   vm_lock(callback->vm, VM_LOCK_NATIVES);
-  if (callback->next)
-    callback->next->previous = callback->previous;
-  if (callback->previous)
-    callback->previous->next = callback->next;
-  else
-    callback->vm->natives->callbacks = callback->next;
+  take_locked(callback);
+  callback->vm->natives->callback_count--;
   vm_unlock(callback->vm, VM_LOCK_NATIVES);
 }
+
+struct native_callback *native_callback_find(struct vm *vm,
+                                             bamboo_function code)
+{
+  const struct vm_natives *natives = vm->natives;
+  vm_lock(vm, VM_LOCK_NATIVES);
+  struct native_callback *callback =
+      natives->callback_room ? *bucket_of(natives, code) : NULL;
+  while (callback && callback->code != code)
+    callback = callback->next;
+  vm_unlock(vm, VM_LOCK_NATIVES);
+  return callback;
+}
+
+/* --- Making one, and its end --- */
 
 static bool fill(struct vm_thread *thread, struct native_callback *callback,
                  struct mm_ref receiver)
@@ -363,8 +431,12 @@ struct native_callback *native_callback_new(struct vm_thread *thread,
     free_callback(callback);
     return NULL;
   }
-  link_callback(callback);
-  return callback;
+  if (link_callback(callback))
+    return callback;
+  mm_global_delete(&thread->mutator, callback->receiver);
+  free_callback(callback);
+  vm_throw_out_of_memory(thread);
+  return NULL;
 }
 
 void native_callback_delete(struct vm_thread *thread,
@@ -378,9 +450,11 @@ void native_callback_delete(struct vm_thread *thread,
 /* The handles are the heap's, which goes too. */
 void native_callbacks_destroy(struct vm_natives *natives)
 {
-  while (natives->callbacks) {
-    struct native_callback *callback = natives->callbacks;
-    natives->callbacks = callback->next;
-    free_callback(callback);
-  }
+  for (uint32_t i = 0; i < natives->callback_room; i++)
+    while (natives->callbacks[i]) {
+      struct native_callback *callback = natives->callbacks[i];
+      natives->callbacks[i] = callback->next;
+      free_callback(callback);
+    }
+  free_buckets(natives);
 }

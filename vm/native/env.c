@@ -34,6 +34,7 @@ static struct native_thread *make(struct vm_thread *thread)
   if (!native)
     return NULL;
   native->thread = thread;
+  native_here = thread;
   native->env.version = BAMBOO_NATIVE_VERSION;
   native->env.bytes = sizeof native->env;
   native_fill_classes(&native->env);
@@ -55,20 +56,6 @@ struct native_thread *native_thread_get(struct vm_thread *thread)
       vm_throw_out_of_memory(thread);
   }
   return thread->native;
-}
-
-void vm_native_forget_thread(struct vm_thread *thread)
-{
-  struct native_thread *native = thread->native;
-  if (!native)
-    return;
-  while (native->held) {
-    struct native_held *held = native->held;
-    native->held = held->next;
-    native_held_free(held);
-  }
-  thread->native = NULL;
-  mm_native_free(VM_PURPOSE_NATIVES, native, sizeof *native);
 }
 
 /* --- In and out: See Note [Pending exceptions] in native.h --- */
@@ -95,10 +82,9 @@ static void check_thread(struct vm_thread *thread, const char *function)
   native_here = thread;
 }
 
-struct vm_thread *native_enter(struct bamboo_env *env, const char *function,
-                               unsigned allows)
+void native_enter_slow(struct native_thread *native, const char *function,
+                       unsigned allows)
 {
-  struct native_thread *native = native_thread_of(env);
   struct vm_thread *thread = native->thread;
   check_thread(thread, function);
   if (native->criticals == 0)
@@ -112,28 +98,68 @@ struct vm_thread *native_enter(struct bamboo_env *env, const char *function,
                    "after each call that may throw",
                    "it is called while a %s is pending",
                    vm_class_of(thread->exception)->name);
-  return thread;
-}
-
-void native_leave(struct vm_thread *thread)
-{
-  const struct native_thread *native = thread->native;
-  if (native->criticals == 0)
-    mm_enter_native(&thread->mutator);
 }
 
 /* --- What C code holds --- */
 
-bool native_hold(struct vm_thread *thread, void *data, size_t bytes,
-                 enum native_held_kind kind, bool is_pinned)
+/* What is released is kept for the next one, if it is small: most code has one
+   at a time. */
+enum { SMALL_TEXT_BYTES = 200 };
+
+static struct native_held *new_held(struct vm_thread *thread,
+                                    enum native_held_kind kind, size_t room)
 {
   struct native_thread *native = thread->native;
-  struct native_held *held = mm_native_alloc(VM_PURPOSE_COPIES, sizeof *held);
-  if (!held)
-    return vm_throw_out_of_memory(thread);
-  *held = (struct native_held){native->held, data, bytes, kind, is_pinned};
+  struct native_held *held = native->spare[kind];
+  size_t bytes = sizeof *held + room;
+  if (held && bytes <= held->bytes) {
+    native->spare[kind] = NULL;
+    return held;
+  }
+  held = mm_native_alloc_dirty(VM_PURPOSE_COPIES, bytes);
+  if (held) {
+    held->bytes = bytes;
+    held->kind = kind;
+  } else {
+    vm_throw_out_of_memory(thread);
+  }
+  return held;
+}
+
+static void link_held(struct native_thread *native, struct native_held *held,
+                      const void *data)
+{
+  held->data = data;
+  held->next = native->held;
   native->held = held;
-  return true;
+}
+
+struct native_held *native_hold_text(struct vm_thread *thread, size_t bytes)
+{
+  size_t room = bytes < SMALL_TEXT_BYTES ? SMALL_TEXT_BYTES : bytes;
+  struct native_held *held = new_held(thread, NATIVE_HELD_TEXT, room);
+  if (held)
+    link_held(thread->native, held, held->text);
+  return held;
+}
+
+struct native_held *native_hold_elements(struct vm_thread *thread,
+                                         bamboo_array array)
+{
+  struct native_held *held = new_held(thread, NATIVE_HELD_ELEMENTS, 0);
+  if (!held)
+    return NULL;
+  enum mm_handle_status status =
+      mm_pin(&thread->mutator, mm_handle_of_pointer(array), &held->array);
+  if (status != MM_HANDLE_OK) {
+    mm_native_free(VM_PURPOSE_COPIES, held, held->bytes);
+    native_throw_handle(thread, status);
+    return NULL;
+  }
+  link_held(
+      thread->native, held,
+      vm_object_at(held->array, vm_class_of(held->array)->layout.base_bytes));
+  return held;
 }
 
 struct native_held *native_unhold(struct native_thread *native,
@@ -148,9 +174,39 @@ struct native_held *native_unhold(struct native_thread *native,
   return held;
 }
 
-void native_held_free(struct native_held *held)
+void native_held_free(struct native_thread *native, struct native_held *held)
 {
-  if (!held->is_pinned)
-    mm_native_free(VM_PURPOSE_COPIES, held->data, held->bytes);
-  mm_native_free(VM_PURPOSE_COPIES, held, sizeof *held);
+  size_t room = held->kind == NATIVE_HELD_TEXT ? SMALL_TEXT_BYTES : 0;
+  if (held->kind == NATIVE_HELD_ELEMENTS)
+    mm_unpin_object(native->thread->vm->heap, held->array);
+  if (!native->spare[held->kind] && held->bytes == sizeof *held + room)
+    native->spare[held->kind] = held;
+  else
+    mm_native_free(VM_PURPOSE_COPIES, held, held->bytes);
+}
+
+void vm_native_end_thread(struct vm_thread *thread)
+{
+  struct native_thread *native = thread->native;
+  if (native_here == thread)
+    native_here = NULL;
+  while (native && native->held) {
+    struct native_held *held = native->held;
+    native->held = held->next;
+    native_held_free(native, held);
+  }
+}
+
+void vm_native_forget_thread(struct vm_thread *thread)
+{
+  struct native_thread *native = thread->native;
+  vm_native_end_thread(thread);
+  if (!native)
+    return;
+  for (int kind = 0; kind < NATIVE_HELD_KINDS; kind++)
+    if (native->spare[kind])
+      mm_native_free(VM_PURPOSE_COPIES, native->spare[kind],
+                     native->spare[kind]->bytes);
+  thread->native = NULL;
+  mm_native_free(VM_PURPOSE_NATIVES, native, sizeof *native);
 }

@@ -156,17 +156,8 @@ static bamboo_array new_array(struct bamboo_env *env, const char *function,
 
 static void *pin_elements(struct vm_thread *thread, bamboo_array array)
 {
-  struct mm_handle handle = mm_handle_of_pointer(array);
-  struct mm_ref ref = MM_NULL;
-  enum mm_handle_status status = mm_pin(&thread->mutator, handle, &ref);
-  if (status != MM_HANDLE_OK) {
-    native_throw_handle(thread, status);
-    return NULL;
-  }
-  if (native_hold(thread, elements_at(ref), 0, NATIVE_HELD_ELEMENTS, true))
-    return elements_at(ref);
-  mm_unpin(&thread->mutator, handle);
-  return NULL;
+  const struct native_held *held = native_hold_elements(thread, array);
+  return held ? (void *)(uintptr_t)held->data : NULL;
 }
 
 static void *get_elements(struct bamboo_env *env, const char *function,
@@ -205,8 +196,7 @@ static void release_elements(struct bamboo_env *env, const char *function,
     held->next = native->held;
     native->held = held;
   } else {
-    mm_unpin(&thread->mutator, mm_handle_of_pointer(array));
-    native_held_free(held);
+    native_held_free(native, held);
   }
   native_leave(thread);
 }

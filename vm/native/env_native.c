@@ -50,7 +50,7 @@ static void unbind(struct vm_class *class)
 {
   for (uint32_t i = 0; i < class->method_count; i++)
     if (is_of_program(&class->methods[i]))
-      __atomic_store_n(&class->methods[i].binding, NULL, __ATOMIC_RELEASE);
+      native_unbind(class->loader->vm, &class->methods[i]);
 }
 
 /* Functions without a record have a class for each file. */
@@ -115,23 +115,12 @@ static bamboo_function new_callback(struct bamboo_env *env,
   return callback ? callback->code : NULL;
 }
 
-static struct native_callback *find_callback(struct vm *vm,
-                                             bamboo_function code)
-{
-  vm_lock(vm, VM_LOCK_NATIVES);
-  struct native_callback *callback = vm->natives->callbacks;
-  while (callback && callback->code != code)
-    callback = callback->next;
-  vm_unlock(vm, VM_LOCK_NATIVES);
-  return callback;
-}
-
 static void delete_callback(struct bamboo_env *env, bamboo_function code)
 {
   struct vm_thread *thread =
       native_enter(env, "delete_callback", NATIVE_PENDING);
   struct native_callback *callback =
-      code ? find_callback(thread->vm, code) : NULL;
+      code ? native_callback_find(thread->vm, code) : NULL;
   if (code && !callback)
     native_mistake(thread, "delete_callback",
                    "delete what new_callback returned, once",

@@ -81,17 +81,6 @@ static size_t string_utf8_bytes(struct bamboo_env *env, bamboo_string string)
 
 /* --- Copies that are held --- */
 
-static void *hold_or_free(struct vm_thread *thread, void *data, size_t bytes)
-{
-  if (data && native_hold(thread, data, bytes, NATIVE_HELD_TEXT, false))
-    return data;
-  if (data)
-    mm_native_free(VM_PURPOSE_COPIES, data, bytes);
-  else
-    vm_throw_out_of_memory(thread);
-  return NULL;
-}
-
 /* All of it, and a zero. */
 static void encode(struct mm_ref ref, char *text, size_t bytes)
 {
@@ -110,10 +99,10 @@ static const char *get_utf8(struct bamboo_env *env, bamboo_string string,
   if (!mm_is_null(ref)) {
     size_t used = vm_string_utf8_bytes(ref);
     size_t room = used + 5; /* vm_string_encode wants 4 more than it uses */
-    text = mm_native_alloc_dirty(VM_PURPOSE_COPIES, room);
+    struct native_held *held = native_hold_text(thread, room);
+    text = held ? (char *)held->text : NULL;
     if (text)
       encode(ref, text, used);
-    text = hold_or_free(thread, text, room);
     if (text && bytes)
       *bytes = used;
   }
@@ -129,10 +118,12 @@ static const uint16_t *get_utf16(struct bamboo_env *env, bamboo_string string)
   if (!mm_is_null(ref)) {
     uint32_t length = vm_string_length(ref);
     size_t room = ((size_t)length + 1) * sizeof *units;
-    units = mm_native_alloc(VM_PURPOSE_COPIES, room);
+    struct native_held *held = native_hold_text(thread, room);
+    units = held ? (uint16_t *)held->text : NULL;
     for (uint32_t i = 0; units && i < length; i++)
       units[i] = vm_string_unit(ref, i);
-    units = hold_or_free(thread, units, room);
+    if (units)
+      units[length] = 0;
   }
   native_leave(thread);
   return units;
@@ -149,7 +140,7 @@ static void release(struct bamboo_env *env, const char *function,
                    "release what get_utf8 or get_utf16 returned, once, on the "
                    "same thread",
                    "%p is no text that this thread got", data);
-  native_held_free(held);
+  native_held_free(native_thread_of(env), held);
   native_leave(thread);
 }
 

@@ -20,6 +20,7 @@
 #include <ffi.h>
 
 #include "mm/handle_inline.h"
+#include "mm/mm_inline.h"
 #include "mm/native.h"
 #include "vm/core/assert.h"
 #include "vm/core/buffer.h"
@@ -35,15 +36,21 @@
 struct native_signature {
   struct native_signature *next; /* in its bucket */
   uint32_t hash, count;          /* of parameters */
+  uint32_t fixed;                /* before the variadic ones; all: none is */
   ffi_cif cif;
   ffi_type **types; /* of the parameters */
   uint8_t prims[];  /* enum vm_prim: what is returned, then the parameters; all
                        references are pointers */
 };
 
-/* NULL: no memory, or libffi does not want it. */
-const struct native_signature *
-native_signature(struct vm *vm, const uint8_t *prims, uint32_t count);
+/* Variadic ones have their promoted types.  NULL: no memory, or libffi does not
+   want it. */
+const struct native_signature *native_signature(struct vm *vm,
+                                                const uint8_t *prims,
+                                                uint32_t count, uint32_t fixed);
+
+/* The type that C passes to `...' in place of another. */
+enum vm_prim native_promoted(enum vm_prim prim);
 
 /* Frees all of them. */
 void native_signatures_destroy(struct vm_natives *natives);
@@ -63,6 +70,10 @@ union native_cell {
 void native_to_c(enum vm_prim prim, union vm_slot slot,
                  union native_cell *cell);
 union vm_slot native_from_c(enum vm_prim prim, union native_cell cell);
+
+/* The same to a variadic parameter. */
+void native_to_variadic(enum vm_prim prim, union vm_slot slot,
+                        union native_cell *cell);
 
 /* --- library.c --- */
 
@@ -90,6 +101,7 @@ struct native_binding {
   const char *name;    /* for messages: the method as its program names it */
   bool is_plain;       /* a C function that knows nothing of the machine */
   bool has_references; /* plain: some parameter is one, or what is returned */
+  struct vm_native_code code; /* of the compiler; null: libffi calls it */
 };
 
 /* Of a method that is to be called; null: pending NoSuchMethodError. */
@@ -99,6 +111,9 @@ const struct native_binding *native_bind(struct vm_thread *thread,
 /* Binds it to a function that takes the table. */
 bool native_register(struct vm_thread *thread, struct vm_method *method,
                      bamboo_function function);
+
+/* Its function is sought anew when it is next called. */
+void native_unbind(struct vm *vm, struct vm_method *method);
 
 /* The names under which a method's function is sought, in this order; long ones
    first.  False: no memory. */
@@ -124,7 +139,7 @@ bool native_plain_takes(struct vm_loader *loader, const char *type);
 /* --- callback.c --- */
 
 struct native_callback {
-  struct native_callback *next, *previous; /* of the machine; lock NATIVES */
+  struct native_callback *next, **link; /* in its bucket; lock NATIVES */
   struct vm *vm;
   const struct vm_method *method;
   ffi_closure *closure;
@@ -149,25 +164,18 @@ struct native_callback *native_callback_new(struct vm_thread *thread,
 void native_callback_delete(struct vm_thread *thread,
                             struct native_callback *callback);
 
+/* The one of that code; null: there is none. */
+struct native_callback *native_callback_find(struct vm *vm,
+                                             bamboo_function code);
+
 void native_callbacks_destroy(struct vm_natives *natives);
 
 /* --- call.c --- */
 
-/* What runs on this thread now, null: no native. */
-extern _Thread_local struct vm_thread *native_here;
-
-/* Calls the function in native state. */
-void native_call_out(struct vm_thread *thread,
-                     const struct native_binding *binding, void *result,
-                     void **values);
-
-struct native_thread;
-
-/* Calls what a library has for its beginning and its end. */
-void native_call_hook(struct native_thread *native,
-                      bamboo_on_load_function *begin, uint32_t *wanted);
-void native_call_unload(struct native_thread *native,
-                        bamboo_on_unload_function *end);
+/* Who C code last ran for on this thread of the system: a thread of a machine
+   that has not ended; or null. */
+extern _Thread_local struct vm_thread *native_here
+    __attribute__((tls_model("initial-exec")));
 
 /* Room for the arguments of a call: few are on the C stack. */
 enum { NATIVE_FEW = 12 };
@@ -179,6 +187,30 @@ struct native_room {
   union native_cell few_cells[NATIVE_FEW];
   void *few_values[NATIVE_FEW];
 };
+
+/* Calls the function in native state, with what is in the cells. */
+void native_call_out(struct vm_thread *thread,
+                     const struct native_binding *binding,
+                     union native_cell *result, struct native_room *room);
+
+struct native_thread;
+
+/* Calls what a library has for its beginning and its end. */
+void native_call_hook(struct native_thread *native,
+                      bamboo_on_load_function *begin, uint32_t *wanted);
+void native_call_unload(struct native_thread *native,
+                        bamboo_on_unload_function *end);
+
+/* A number that a plain function gets as its i-th argument. */
+static inline void native_pass(const struct native_binding *binding,
+                               enum vm_prim prim, uint32_t i,
+                               union vm_slot slot, union native_cell *cell)
+{
+  if (i < binding->signature->fixed)
+    native_to_c(prim, slot, cell);
+  else
+    native_to_variadic(prim, slot, cell);
+}
 
 /* False: pending OutOfMemoryError. */
 bool native_room_make(struct vm_thread *thread, struct native_room *room,
@@ -209,21 +241,24 @@ static inline bool native_is_thrown(const struct vm_thread *thread)
 
 enum native_held_kind { NATIVE_HELD_ELEMENTS, NATIVE_HELD_TEXT };
 
+enum { NATIVE_HELD_KINDS = NATIVE_HELD_TEXT + 1 };
+
 /* What C code got and has to release. */
 struct native_held {
   struct native_held *next;
-  void *data;
-  size_t bytes;
+  const void *data;
+  size_t bytes; /* of all this */
   enum native_held_kind kind;
-  bool is_pinned; /* data is the array's own */
+  struct mm_ref array; /* ELEMENTS: pinned, so this is where it stays */
+  uint64_t text[];     /* TEXT: the data */
 };
 
 struct native_thread {
   struct bamboo_env env; /* first */
   struct vm_thread *thread;
   struct native_held *held;
+  struct native_held *spare[NATIVE_HELD_KINDS]; /* for the next one; or null */
   uint32_t criticals; /* regions that are open; the thread is running then */
-  uint32_t calls;     /* natives and callbacks that run now */
   bool is_attached;   /* by bamboo_vm.attach */
 };
 
@@ -241,10 +276,32 @@ enum {
   NATIVE_CRITICAL = 2, /* a critical region may be open */
 };
 
+/* What is seldom of native_enter: another thread than the last time, an open
+   region, a pending exception. */
+void native_enter_slow(struct native_thread *native, const char *function,
+                       unsigned allows);
+
 /* Checks that the caller may call it now, and goes from native to running. */
-struct vm_thread *native_enter(struct bamboo_env *env, const char *function,
-                               unsigned allows);
-void native_leave(struct vm_thread *thread);
+static inline struct vm_thread *
+native_enter(struct bamboo_env *env, const char *function, unsigned allows)
+{
+  struct native_thread *native = native_thread_of(env);
+  struct vm_thread *thread = native->thread;
+  if (__builtin_expect(native_here != thread || native->criticals > 0 ||
+                           !mm_is_null(thread->exception),
+                       0))
+    native_enter_slow(native, function, allows);
+  else
+    mm_leave_native_inline(&thread->mutator);
+  return thread;
+}
+
+static inline void native_leave(struct vm_thread *thread)
+{
+  const struct native_thread *native = thread->native;
+  if (native->criticals == 0)
+    mm_enter_native_inline(&thread->mutator);
+}
 
 /* The calling thread, if it is one of the machine's; else null. */
 struct vm_thread *native_find_here(struct vm *vm);
@@ -263,13 +320,19 @@ void native_fill_exceptions(struct bamboo_env *env);
 void native_fill_references(struct bamboo_env *env);
 void native_fill_natives(struct bamboo_env *env);
 
-/* Notes what was got; takes it off the list when it is released, null: it was
-   not got by this thread. */
-bool native_hold(struct vm_thread *thread, void *data, size_t bytes,
-                 enum native_held_kind kind, bool is_pinned);
+/* Notes what C code gets, which goes onto its list: room for so many bytes of
+   text, or the elements of an array, which is pinned by it.  Null: an exception
+   is pending. */
+struct native_held *native_hold_text(struct vm_thread *thread, size_t bytes);
+struct native_held *native_hold_elements(struct vm_thread *thread,
+                                         bamboo_array array);
+
+/* Takes it off the list; null: it was not got by this thread. */
 struct native_held *native_unhold(struct native_thread *native,
                                   const void *data, enum native_held_kind kind);
-void native_held_free(struct native_held *held);
+
+/* Releases what is on no list any more. */
+void native_held_free(struct native_thread *native, struct native_held *held);
 
 /* --- check.c: handles, and mistakes --- */
 
@@ -323,7 +386,8 @@ struct vm_natives {
   struct native_library *ended;     /* of loaders that are gone; lock NATIVES */
   struct native_signature **buckets;
   uint32_t bucket_count, signature_count;
-  struct native_callback *callbacks;
+  struct native_callback **callbacks; /* buckets, by code */
+  uint32_t callback_room, callback_count;
   struct bamboo_vm *face; /* see vm_natives_face; null: not asked for */
   bool is_unverified;     /* atomic; something was loaded through it */
 };

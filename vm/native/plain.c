@@ -7,7 +7,8 @@
  *   object with `call'   pointer to a C function that calls it (callback.c)
  *   null                 NULL
  *
- * All are good until the function returns.
+ * All are good until the function returns.  Parameters from the first one on
+ * that is marked <varargs> are what C code passes to `...'.
  *
  * What is returned as a panda.String is a char * that goes on belonging to the
  * C code: its text is copied into a new string, NULL is null.
@@ -111,14 +112,13 @@ static void *pointer_of(const struct passed *passed)
   return pointer;
 }
 
-static bool fill(struct vm_thread *thread, const struct vm_method *method,
-                 const union vm_slot *args, struct native_room *room,
-                 struct passed *all)
+static bool fill(struct vm_thread *thread, const struct native_binding *binding,
+                 const struct vm_method *method, const union vm_slot *args,
+                 struct native_room *room, struct passed *all)
 {
   for (uint32_t i = 0; i < method->param_count; i++) {
-    room->values[i] = &room->cells[i];
     if (method->param_prims[i] != VM_PRIM_REF) {
-      native_to_c((enum vm_prim)method->param_prims[i], args[i],
+      native_pass(binding, (enum vm_prim)method->param_prims[i], i, args[i],
                   &room->cells[i]);
       continue;
     }
@@ -175,9 +175,9 @@ static bool call(struct vm_thread *thread, const struct native_binding *binding,
   union native_cell cell = {0};
   struct mm_frame frame;
   mm_frame_open(&thread->mutator, &frame);
-  bool ok = fill(thread, method, args, room, all);
+  bool ok = fill(thread, binding, method, args, room, all);
   if (ok) {
-    native_call_out(thread, binding, &cell, room->values);
+    native_call_out(thread, binding, &cell, room);
     ok = !native_is_thrown(thread);
   }
   /* The text that is returned may lie in what goes now. */

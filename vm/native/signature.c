@@ -62,6 +62,32 @@ void native_to_c(enum vm_prim prim, union vm_slot slot, union native_cell *cell)
   }
 }
 
+enum vm_prim native_promoted(enum vm_prim prim)
+{
+  switch (prim) {
+  case VM_PRIM_U1:
+  case VM_PRIM_I8:
+  case VM_PRIM_U8:
+  case VM_PRIM_I16:
+  case VM_PRIM_U16:
+    return VM_PRIM_I32;
+  case VM_PRIM_F32:
+    return VM_PRIM_F64;
+  default:
+    return prim;
+  }
+}
+
+void native_to_variadic(enum vm_prim prim, union vm_slot slot,
+                        union native_cell *cell)
+{
+  native_to_c(prim, slot, cell);
+  if (prim == VM_PRIM_F32)
+    cell->f64 = (double)slot.f32;
+  else if (native_promoted(prim) != prim)
+    cell->i64 = native_from_c(prim, *cell).i64;
+}
+
 union vm_slot native_from_c(enum vm_prim prim, union native_cell cell)
 {
   union vm_slot slot = {0};
@@ -101,9 +127,9 @@ union vm_slot native_from_c(enum vm_prim prim, union native_cell cell)
 
 /* --- The table --- */
 
-static uint32_t hash_of(const uint8_t *prims, uint32_t count)
+static uint32_t hash_of(const uint8_t *prims, uint32_t count, uint32_t fixed)
 {
-  uint32_t hash = 2166136261u; /* FNV-1a */
+  uint32_t hash = 2166136261u ^ fixed; /* FNV-1a */
   for (uint32_t i = 0; i <= count; i++)
     hash = (hash ^ prims[i]) * 16777619u;
   return hash;
@@ -111,13 +137,13 @@ static uint32_t hash_of(const uint8_t *prims, uint32_t count)
 
 static const struct native_signature *
 find_locked(const struct vm_natives *natives, uint32_t hash,
-            const uint8_t *prims, uint32_t count)
+            const uint8_t *prims, uint32_t count, uint32_t fixed)
 {
   if (natives->bucket_count == 0)
     return NULL;
   const struct native_signature *s =
       natives->buckets[hash & (natives->bucket_count - 1)];
-  while (s && !(s->hash == hash && s->count == count &&
+  while (s && !(s->hash == hash && s->count == count && s->fixed == fixed &&
                 memcmp(s->prims, prims, count + 1) == 0))
     s = s->next;
   return s;
@@ -156,8 +182,19 @@ static size_t signature_bytes(uint32_t count)
   return types_offset(count) + count * sizeof(ffi_type *);
 }
 
+static bool prepare(struct native_signature *s)
+{
+  ffi_type *result = ffi_types[s->prims[0]];
+  ffi_status status =
+      s->fixed == s->count
+          ? ffi_prep_cif(&s->cif, FFI_DEFAULT_ABI, s->count, result, s->types)
+          : ffi_prep_cif_var(&s->cif, FFI_DEFAULT_ABI, s->fixed, s->count,
+                             result, s->types);
+  return status == FFI_OK;
+}
+
 static struct native_signature *make(uint32_t hash, const uint8_t *prims,
-                                     uint32_t count)
+                                     uint32_t count, uint32_t fixed)
 {
   struct native_signature *s =
       mm_native_alloc(VM_PURPOSE_NATIVES, signature_bytes(count));
@@ -165,12 +202,12 @@ static struct native_signature *make(uint32_t hash, const uint8_t *prims,
     return NULL;
   s->hash = hash;
   s->count = count;
+  s->fixed = fixed;
   s->types = (ffi_type **)((char *)s + types_offset(count));
   memcpy(s->prims, prims, count + 1);
   for (uint32_t i = 0; i < count; i++)
     s->types[i] = ffi_types[prims[i + 1]];
-  if (ffi_prep_cif(&s->cif, FFI_DEFAULT_ABI, count, ffi_types[prims[0]],
-                   s->types) == FFI_OK)
+  if (prepare(s))
     return s;
   mm_native_free(VM_PURPOSE_NATIVES, s, signature_bytes(count));
   return NULL;
@@ -178,17 +215,17 @@ static struct native_signature *make(uint32_t hash, const uint8_t *prims,
 
 static const struct native_signature *
 find_or_make_locked(struct vm_natives *natives, const uint8_t *prims,
-                    uint32_t count)
+                    uint32_t count, uint32_t fixed)
 {
-  uint32_t hash = hash_of(prims, count);
+  uint32_t hash = hash_of(prims, count, fixed);
   const struct native_signature *found =
-      find_locked(natives, hash, prims, count);
+      find_locked(natives, hash, prims, count, fixed);
   if (found)
     return found;
   if (natives->signature_count >= natives->bucket_count &&
       !grow_locked(natives))
     return NULL;
-  struct native_signature *new = make(hash, prims, count);
+  struct native_signature *new = make(hash, prims, count, fixed);
   if (!new)
     return NULL;
   new->next = natives->buckets[hash & (natives->bucket_count - 1)];
@@ -197,12 +234,13 @@ find_or_make_locked(struct vm_natives *natives, const uint8_t *prims,
   return new;
 }
 
-const struct native_signature *
-native_signature(struct vm *vm, const uint8_t *prims, uint32_t count)
+const struct native_signature *native_signature(struct vm *vm,
+                                                const uint8_t *prims,
+                                                uint32_t count, uint32_t fixed)
 {
   vm_lock(vm, VM_LOCK_NATIVES);
   const struct native_signature *signature =
-      find_or_make_locked(vm->natives, prims, count);
+      find_or_make_locked(vm->natives, prims, count, fixed);
   vm_unlock(vm, VM_LOCK_NATIVES);
   return signature;
 }
