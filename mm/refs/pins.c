@@ -110,6 +110,7 @@ static enum mm_handle_status pin_locked(struct mm_heap *heap, struct mm_ref ref)
       return MM_HANDLE_NO_MEMORY;
     entry = place_of(pins, ref);
     entry->ref = ref;
+    entry->place = ref;
     set_count(pins, pins->count + 1);
     if (pins->peak < pins->count)
       pins->peak = pins->count;

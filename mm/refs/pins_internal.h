@@ -33,7 +33,8 @@
 #include "mm/binding.h"
 
 struct mm_pin_entry {
-  struct mm_ref ref; /* null: free */
+  struct mm_ref ref;   /* null: free */
+  struct mm_ref place; /* what it was when it was pinned, for the verifier */
   uint32_t count;
 };
 
