@@ -5,9 +5,10 @@
  * loaded and forgotten while the program runs.
  *
  * When something dies is chance, so nothing that follows from it may show: what
- * a reference refers to is noted where a register keeps it, and what is found
- * by one that may be cleared goes to G.found, which is not part of the digest.
- * Finalizers and cleaners write there too; they run on a thread of their own.
+ * a reference refers to is noted where a register keeps it (one that is used
+ * later: what is not keeps nothing), and what is found by one that may be
+ * cleared goes to F.found, which is not part of the digest. Finalizers and
+ * cleaners write there too; they run on a thread of their own.
  */
 #include "random.h"
 
@@ -186,6 +187,8 @@ static const char helpers[] =
     "    jnez wrong\n"
     "    call.short panda.Reference.enqueue, v1\n"
     "    sta v2\n"
+    "    lda.obj a0\n" /* until here it is held */
+    "    ststatic.obj F.found\n"
     "    call.short churn\n"
     "    call.short panda.ReferenceQueue.poll, v0\n"
     "    jne.obj v1, wrong\n"
@@ -437,11 +440,12 @@ static void reference_that_holds(void)
   make_reference(strengths[below(2)], number);
   maybe_collect();
   emit("call%s.short panda.Reference.get, v1", chance(50) ? ".virt" : "");
+  emit("sta.obj v2");
   emit("jeq.obj %s, L%d", reg(number), label);
-  emit("movi v2, -777");
-  emit("call.short note, v2");
+  emit("movi v3, -777");
+  emit("call.short note, v3");
   put_label(label);
-  emit("call.short panda.Reference.get, v1");
+  emit("lda.obj v2");
   emit("checkcast %s", types[type].name);
   body.acc = type;
   store_acc();
