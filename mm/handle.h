@@ -267,15 +267,19 @@ void mm_handle_counts(struct mm_heap *heap, enum mm_handle_kind kind,
                       struct mm_handle_counts *counts);
 
 /*
- * Writes how many global and weak handles were not deleted, and with options.
- * handle_origins who made them, those with most first:
+ * Writes how many global and weak handles were not deleted, how many objects
+ * not unpinned, and with options.handle_origins who made those and who pinned
+ * these (the last time), those with most first:
  *
  *   handles not deleted: 3 global, 1 weak global
  *     2 global: cache_put at Main.main:12
  *     ...
+ *   objects not unpinned: 1
+ *     1 pinned: cache_open at Main.main:20
  *
- * Writes nothing if there are none.  Returns how many there are.  For the end
- * of a program; no mutator runs beside it, the heap need not be stopped.
+ * Writes nothing of what there is none of.  Returns how many there are.  For
+ * the end of a program; no mutator runs beside it, the heap need not be
+ * stopped.
  */
 uint64_t mm_handles_report_leaks(struct mm_heap *heap, FILE *out);
 

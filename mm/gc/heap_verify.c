@@ -512,8 +512,7 @@ static void check_young_handles(struct mm_verifier *verifier,
       if (slot->serial % 2 == 1 && !mm_is_null(slot->ref) &&
           is_young(heap, slot->ref))
         mm_verify_edge_fault(verifier, &edge,
-                             "its object is young, and young collections do "
-                             "not know");
+                             "is young, and young collections do not know");
     }
 }
 
@@ -613,8 +612,8 @@ static void trace_pins(struct mm_verifier *verifier, struct root_check *check)
         .root = "pin", .slot = &entry->ref, .value = entry->ref};
     if (mm_is_null(entry->ref))
       continue;
-    if (mm_pins_find(pins, entry->ref) != entry)
-      mm_verify_edge_fault(verifier, &edge, "a pinned object has moved");
+    if (!mm_same(entry->ref, entry->place))
+      mm_verify_edge_fault(verifier, &edge, "has moved, though it is pinned");
     check_root(&check->visitor, &entry->ref, MM_ROOT_PIN);
   }
 }

@@ -117,6 +117,9 @@ void mm_origin_made_locked(struct mm_heap *heap, uint32_t index,
 void mm_origin_deleted_locked(struct mm_heap *heap, uint32_t index,
                               const char *text);
 
+/* The origin of that text.  Null: no memory. */
+struct mm_origin *mm_origin_find_locked(struct mm_heap *heap, const char *text);
+
 /* The text; null: not known.  The lock is held, or the world stopped. */
 const char *mm_origin_of_made(const struct mm_handle_chunk *chunk,
                               uint32_t index);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who made which handle (options.handle_origins), the report of those that were
- * not deleted, and the dump by class.
+ * Who made which handle and pinned which object (options.handle_origins), the
+ * report of those that were not deleted or unpinned, and the dump by class.
  *
  * An origin is a text: the native's name and where the program was.  Each is
  * kept once, in a table of chains that doubles when there are as many origins
@@ -13,6 +13,7 @@
 
 #include "mm/gc/heap_internal.h"
 #include "mm/native.h"
+#include "mm/refs/pins_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -109,7 +110,7 @@ static struct mm_origin *add(struct mm_origins *origins, const char *text,
 }
 
 /* Null: no memory. */
-static struct mm_origin *find_locked(struct mm_heap *heap, const char *text)
+struct mm_origin *mm_origin_find_locked(struct mm_heap *heap, const char *text)
 {
   struct mm_handles *handles = &heap->handles;
   if (!handles->origins)
@@ -176,7 +177,7 @@ void mm_origin_made_locked(struct mm_heap *heap, uint32_t index,
   uint32_t slot = index & (MM_HANDLE_CHUNK_SLOTS - 1);
   if (!notes)
     return;
-  notes->made[slot] = find_locked(heap, text);
+  notes->made[slot] = mm_origin_find_locked(heap, text);
   notes->deleted[slot] = NULL;
 }
 
@@ -186,7 +187,7 @@ void mm_origin_deleted_locked(struct mm_heap *heap, uint32_t index,
   struct mm_handle_notes *notes = notes_of(heap, index);
   if (notes)
     notes->deleted[index & (MM_HANDLE_CHUNK_SLOTS - 1)] =
-        find_locked(heap, text);
+        mm_origin_find_locked(heap, text);
 }
 
 static const char *text_of(const struct mm_origin *origin)
@@ -248,43 +249,58 @@ static struct mm_origin *sort(struct mm_origin *list)
   return merge(sort(list), sort(second));
 }
 
-/* Counts each origin's handles; returns a list of those that have some, and
-   how many have none. */
-static struct mm_origin *count_origins(const struct mm_shared_handles *shared,
-                                       uint64_t *unknown)
+/* What is left of one kind, by who made it. */
+struct left {
+  struct mm_origin *list; /* those that made some */
+  uint64_t unknown;       /* what is of nobody */
+};
+
+static void add_left(struct left *left, struct mm_origin *origin)
 {
-  struct mm_origin *list = NULL;
+  left->unknown += !origin;
+  if (origin && origin->count++ == 0) {
+    origin->after = left->list;
+    left->list = origin;
+  }
+}
+
+static void add_handles(struct left *left,
+                        const struct mm_shared_handles *shared)
+{
   const struct mm_handle_chunk *chunk = shared->first;
   for (; chunk; chunk = chunk->next)
-    for (uint32_t i = 0; i < MM_HANDLE_CHUNK_SLOTS; i++) {
-      if (!(chunk->slots[i].serial & 1))
-        continue;
-      struct mm_origin *origin = chunk->notes ? chunk->notes->made[i] : NULL;
-      *unknown += !origin;
-      if (origin && origin->count++ == 0) {
-        origin->after = list;
-        list = origin;
-      }
-    }
-  return list;
+    for (uint32_t i = 0; i < MM_HANDLE_CHUNK_SLOTS; i++)
+      if (chunk->slots[i].serial & 1)
+        add_left(left, chunk->notes ? chunk->notes->made[i] : NULL);
+}
+
+static void add_pins(struct left *left, const struct mm_pins *pins)
+{
+  for (uint32_t i = 0; i < pins->capacity; i++)
+    if (!mm_is_null(pins->entries[i].ref))
+      add_left(left, pins->entries[i].origin);
+}
+
+static void report_left(const struct left *left, const char *name, FILE *out)
+{
+  struct mm_origin *each = sort(left->list);
+  for (; each; each = each->after) {
+    fprintf(out, "  %" PRIu64 " %s: %s\n", each->count, name, each->text);
+    each->count = 0;
+  }
+  if (left->unknown > 0)
+    fprintf(out, "  %" PRIu64 " %s: not known\n", left->unknown, name);
 }
 
 static void report_kind(const struct mm_heap *heap, enum mm_handle_kind kind,
                         FILE *out)
 {
-  uint64_t unknown = 0;
-  const char *name = mm_handle_kind_text(kind);
-  struct mm_origin *each =
-      sort(count_origins(&heap->handles.shared[kind], &unknown));
-  for (; each; each = each->after) {
-    fprintf(out, "  %" PRIu64 " %s: %s\n", each->count, name, each->text);
-    each->count = 0;
-  }
-  if (unknown > 0)
-    fprintf(out, "  %" PRIu64 " %s: not known\n", unknown, name);
+  struct left left = {NULL, 0};
+  add_handles(&left, &heap->handles.shared[kind]);
+  report_left(&left, mm_handle_kind_text(kind), out);
 }
 
-static uint64_t report_locked(const struct mm_heap *heap, FILE *out)
+static uint64_t report_handles_locked(const struct mm_heap *heap, FILE *out)
 {
   const struct mm_shared_handles *shared = heap->handles.shared;
   uint64_t global = shared[MM_HANDLE_GLOBAL].live;
@@ -301,10 +317,24 @@ static uint64_t report_locked(const struct mm_heap *heap, FILE *out)
   return global + weak;
 }
 
+static uint64_t report_pins_locked(const struct mm_heap *heap, FILE *out)
+{
+  struct left left = {NULL, 0};
+  if (heap->pins.count == 0)
+    return 0;
+  fprintf(out, "objects not unpinned: %" PRIu32 "\n", heap->pins.count);
+  if (heap->options.handle_origins) {
+    add_pins(&left, &heap->pins);
+    report_left(&left, "pinned", out);
+  }
+  return heap->pins.count;
+}
+
 uint64_t mm_handles_report_leaks(struct mm_heap *heap, FILE *out)
 {
   pthread_mutex_lock(&heap->handles.lock);
-  uint64_t count = report_locked(heap, out);
+  uint64_t count = report_handles_locked(heap, out);
+  count += report_pins_locked(heap, out);
   pthread_mutex_unlock(&heap->handles.lock);
   return count;
 }

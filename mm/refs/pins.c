@@ -99,7 +99,9 @@ static void set_count(struct mm_pins *pins, uint32_t count)
   __atomic_store_n(&pins->count, count, __ATOMIC_RELAXED);
 }
 
-static enum mm_handle_status pin_locked(struct mm_heap *heap, struct mm_ref ref)
+/* `by': options.handle_origins; or null. */
+static enum mm_handle_status pin_locked(struct mm_heap *heap, struct mm_ref ref,
+                                        const char *by)
 {
   struct mm_pins *pins = &heap->pins;
   struct mm_pin_entry *entry = mm_pins_find(pins, ref);
@@ -110,12 +112,15 @@ static enum mm_handle_status pin_locked(struct mm_heap *heap, struct mm_ref ref)
       return MM_HANDLE_NO_MEMORY;
     entry = place_of(pins, ref);
     entry->ref = ref;
+    entry->place = ref;
     set_count(pins, pins->count + 1);
     if (pins->peak < pins->count)
       pins->peak = pins->count;
     region_of(heap, ref)->pins++;
   }
   entry->count++;
+  if (by)
+    entry->origin = mm_origin_find_locked(heap, by);
   pins->created++;
   return MM_HANDLE_OK;
 }
@@ -141,13 +146,17 @@ enum mm_handle_status mm_pin(struct mm_mutator *mutator,
 {
   struct mm_heap *heap = mutator->heap;
   struct mm_ref found = MM_NULL;
+  bool is_noted = heap->options.handle_origins;
+  char by[MM_ORIGIN_BYTES];
   enum mm_handle_status status = mm_handle_get(mutator, handle, &found);
   if (status == MM_HANDLE_NULL || status == MM_HANDLE_CLEARED)
     *ref = MM_NULL;
   if (status != MM_HANDLE_OK)
     return status;
+  if (is_noted)
+    mm_origin_text(mutator, by, sizeof by);
   pthread_mutex_lock(&heap->handles.lock);
-  status = pin_locked(heap, found);
+  status = pin_locked(heap, found, is_noted ? by : NULL);
   pthread_mutex_unlock(&heap->handles.lock);
   if (status == MM_HANDLE_OK)
     *ref = found;

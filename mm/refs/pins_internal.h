@@ -33,8 +33,10 @@
 #include "mm/binding.h"
 
 struct mm_pin_entry {
-  struct mm_ref ref; /* null: free */
+  struct mm_ref ref;   /* null: free */
+  struct mm_ref place; /* what it was when it was pinned, for the verifier */
   uint32_t count;
+  struct mm_origin *origin; /* who pinned it last; null: not known */
 };
 
 struct mm_pins {

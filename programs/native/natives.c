@@ -141,6 +141,42 @@ bamboo_object Bamboo_Cache_kept(struct bamboo_env *env, bamboo_class self)
   return env->new_local(env, kept);
 }
 
+/* .function void Window.open(i64[] a0), i64 Window.add(i32 a0, i32 a1),
+             i64[] Window.close()
+   Elements that C code has a pointer to between calls.  As long as they are not
+   released the array stays where it is, and stays at all: a weak handle of it
+   is enough. */
+static bamboo_array window;
+static int64_t *elements;
+
+void Bamboo_Window_open(struct bamboo_env *env, bamboo_class self,
+                        bamboo_array array)
+{
+  (void)self;
+  elements = env->get_i64_elements(env, array, NULL);
+  if (elements != NULL)
+    window = env->new_weak(env, array);
+}
+
+int64_t Bamboo_Window_add(struct bamboo_env *env, bamboo_class self,
+                          int32_t index, int32_t by)
+{
+  (void)env, (void)self;
+  return elements == NULL ? 0 : (elements[index] += by);
+}
+
+bamboo_array Bamboo_Window_close(struct bamboo_env *env, bamboo_class self)
+{
+  bamboo_array array = env->new_local(env, window);
+  (void)self;
+  if (elements == NULL || array == NULL)
+    return NULL;
+  env->release_i64_elements(env, array, elements, BAMBOO_KEEP);
+  elements = NULL;
+  env->delete_weak(env, window);
+  return array;
+}
+
 /* Two functions of one name: their types tell them apart. */
 int32_t Bamboo_size__i32_3(struct bamboo_env *env, bamboo_class self,
                            bamboo_array array)

@@ -578,7 +578,8 @@ static void write_statement(void)
       write_any_loop,    write_any_loop, write_any_try,     write_any_try,
       write_observation, write_throw,    call_step,         write_observation,
       write_bounds,      write_nulls,    write_receivers,   write_switch,
-      write_sum,         write_row,      write_conversions,
+      write_sum,         write_row,      write_conversions, write_reference,
+      write_reference,   write_native,   write_module,
   };
   body.size--;
   if (chance(3))

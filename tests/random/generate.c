@@ -46,6 +46,7 @@ static void write_program(struct text *text, const struct size *size)
   write_prelude(text);
   write_digest(text);
   write_overflow(text);
+  write_foreign(text);
   for (int i = 0; i < function_count; i++)
     if (!functions[i].is_external)
       write_function(text, &functions[i]);

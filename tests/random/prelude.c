@@ -415,6 +415,7 @@ void write_main(struct text *text, int rounds)
   begin_body(&main_function, SCRATCH + 5);
   body.is_main = true;
   begin_registers();
+  begin_foreign();
   write_try(begin_statics);
   for (int i = callee_count() + rounds; i > 0; i--)
     write_round();

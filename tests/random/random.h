@@ -9,6 +9,7 @@
  *   object.c   one instruction on objects, arrays, statics
  *   call.c     one call
  *   edge.c     what compilers treat specially: bounds, nulls, receivers, chains
+ *   foreign.c  references, functions of the C library, modules
  *   prelude.c  what each program has: checksums, the digest of the heap, main
  *
  * What keeps the strict verifier content:
@@ -79,7 +80,7 @@ enum {
   T_EXCEPTIONS,
 };
 
-enum { MAX_TYPES = 64, MAX_FIELDS = 12, MAX_PARAMS = 8, MAX_FUNCTIONS = 160 };
+enum { MAX_TYPES = 64, MAX_FIELDS = 12, MAX_PARAMS = 8, MAX_FUNCTIONS = 192 };
 
 struct field {
   char name[12];
@@ -105,6 +106,7 @@ struct function {
   int result;
   bool is_instance, is_ctor, is_cctor;
   bool is_external, is_abstract;
+  bool is_native; /* external, and of the C library */
 };
 
 extern struct type types[MAX_TYPES];
@@ -179,7 +181,7 @@ void begin_registers(void);
 void end_body(struct text *text);
 void write_try(void (*inside)(void));
 
-/* --- step.c, object.c, call.c, edge.c --- */
+/* --- step.c, object.c, call.c, edge.c, foreign.c --- */
 
 /* The suffix of moves of that type: "", ".64" or ".obj". */
 const char *width(int type);
@@ -208,6 +210,12 @@ void write_receivers(void);
 void write_switch(void);
 void write_sum(void);
 void write_row(void);
+void write_reference(void);
+void write_native(void);
+void write_module(void);
+/* What they need: declarations and functions; what main does first. */
+void write_foreign(struct text *text);
+void begin_foreign(void);
 /* Leaves a new exception, or any object, in v0. */
 void write_exception(void);
 

@@ -188,9 +188,11 @@ static int any_result(void)
   return chance(15) ? T_NONE : chance(65) ? any_number() : any_ref();
 }
 
+enum { MAX_NATIVES = 32 }; /* which are added last */
+
 static bool has_room(void)
 {
-  return function_count < MAX_FUNCTIONS - 1;
+  return function_count < MAX_FUNCTIONS - MAX_NATIVES - 1;
 }
 
 /* A new virtual method of `owner`, and methods of records below that override
@@ -242,6 +244,33 @@ static void add_native(const char *name, int result, int param, int total)
     f->params[i] = param;
 }
 
+/* Numbers of each width in and out; nothing that is undefined for some. */
+static void add_plain_c(void)
+{
+  static const struct {
+    const char *name;
+    int result, first, second;
+  } plain[] = {
+      {"abs", T_I32, T_I32, T_NONE},   {"labs", T_I64, T_I64, T_NONE},
+      {"ffs", T_I32, T_I32, T_NONE},   {"ffsll", T_I32, T_I64, T_NONE},
+      {"htons", T_U16, T_U16, T_NONE}, {"htonl", T_U32, T_U32, T_NONE},
+      {"fabs", T_F64, T_F64, T_NONE},  {"fabsf", T_F32, T_F32, T_NONE},
+      {"floor", T_F64, T_F64, T_NONE}, {"ceilf", T_F32, T_F32, T_NONE},
+      {"fmod", T_F64, T_F64, T_F64},   {"copysignf", T_F32, T_F32, T_F32},
+      {"ldexp", T_F64, T_F64, T_I32},  {"ldexpf", T_F32, T_F32, T_I32},
+  };
+  for (int i = 0; i < COUNT(plain); i++) {
+    if (!chance(35))
+      continue;
+    bool has_second = plain[i].second != T_NONE;
+    add_native(plain[i].name, plain[i].result, plain[i].first, 1 + has_second);
+    struct function *f = &functions[function_count - 1];
+    f->is_native = true;
+    if (has_second)
+      f->params[1] = plain[i].second;
+  }
+}
+
 static void add_natives(void)
 {
   add_native("Math.absI32", T_I32, T_I32, 1);
@@ -254,6 +283,7 @@ static void add_natives(void)
   add_native("Math.maxF64", T_F64, T_F64, 2);
   add_native("Double.isInfinite", T_U1, T_F64, 1);
   add_native("Object.createNonMovable", T_OBJECT, T_CLASS, 1);
+  add_plain_c();
 }
 
 static void add_plain_functions(int total)
@@ -332,7 +362,7 @@ static void declare_native(struct text *text, const struct function *f)
       f->result == T_NONE ? "void" : types[f->result].name, f->name);
   for (int i = 0; i < f->param_count; i++)
     put(text, "%s%s a%d", i ? ", " : "", types[f->params[i]].name, i);
-  put(text, ") <external>\n");
+  put(text, ") <%s>\n", f->is_native ? "native" : "external");
 }
 
 void declare_world(struct text *text)

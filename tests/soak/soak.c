@@ -7,12 +7,15 @@
  *               [--profile=NAME] [--gc=stw|concurrent] [--young] [--freelist]
  *               [--seed=N] [--workers=N] [--stress-phase]
  *               [--stress-barrier=N] [--deterministic] [--no-verify]
+ *               [--break=FAULT]
  *
  * Each thread has lists of its own, of which it keeps the length and the sum
  * outside the heap; it pushes, pops, turns round, joins, drops and checks them.
  * All share a table of trees: a tree does not change once it is in the table,
  * and its nodes hold a number that follows from their place, so that whoever
- * takes one out can check it.  Garbage of all sizes is made in between, threads
+ * takes one out can check it.  References of each strength, and handles, are of
+ * objects that their thread knows to be alive or not (soak_refs.c); at the end
+ * they are counted.  Garbage of all sizes is made in between, threads
  * end and begin, collections are asked for now and then.
  *
  * What can be in the lists fits into half of the heap; then no allocation may
@@ -23,15 +26,18 @@
  * With --deterministic the seed says who runs when as well, so that what goes
  * wrong goes wrong again, and seconds are those of the schedule.
  *
+ * With --break the collector is broken on purpose, as by the option of bamboo.
+ *
  * Status: 0; 1 when something was not as it should be, which is told; 2 wrong
  * usage; that of a fatal report of the memory manager.
  */
 #include "config.h"
 
+#include "tests/soak/soak.h"
+
 #include "mm/barrier_inline.h"
 #include "mm/mm_inline.h"
 #include "mm/native.h"
-#include "mm/schedule.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -42,15 +48,9 @@
 
 enum {
   THREADS_MOST = 64,
-  LISTS = 32,
   TREES = 64,
-  TREE_DEPTH = 6,
   LIST_MOST = 2000,
   ROUND_STEPS = 20000, /* then a thread ends, and another takes its place */
-  LEFT = 8,
-  RIGHT = 12,
-  NUMBER = 16,
-  NODE_BYTES = 24,
   GROWTH_MOST = 512 * 1024, /* of native memory: logs and stacks come and go */
   RESIDENT_MOST = 16 << 20, /* beside the heap */
 };
@@ -72,33 +72,14 @@ struct settings {
   uint64_t seed;
 };
 
-struct host {
-  struct mm_heap *heap;
-  struct mm_layout *node, *refs, *bytes;
-  struct mm_ref trees;  /* the table: an array */
-  pthread_mutex_t lock; /* of its elements; never held over a safepoint */
-  uint64_t half_ns, end_ns;
-  uint64_t rounds, refused;                     /* atomic */
-  uint64_t first_half_bytes, second_half_bytes; /* native, peaks; atomic */
-};
-
-struct soaker {
-  struct mm_mutator mutator; /* first: the binding casts back */
-  struct host *host;
-  pthread_t thread;
-  struct mm_task task;
-  uint64_t seed;
-  struct mm_ref lists[LISTS];
-  uint64_t lengths[LISTS], sums[LISTS];
-  struct mm_ref held[TREE_DEPTH + 2]; /* while trees are built and copied */
-};
-
 /* The host -------------------------------------------------------------------
  */
 
 static void visit_globals(void *host, struct mm_root_visitor *visitor)
 {
-  visitor->slot(visitor, &((struct host *)host)->trees, MM_ROOT_GLOBAL);
+  struct host *self = host;
+  visitor->slot(visitor, &self->trees, MM_ROOT_GLOBAL);
+  visitor->slot(visitor, &self->left, MM_ROOT_GLOBAL);
 }
 
 static void visit_mutator(void *host, struct mm_mutator *mutator,
@@ -110,6 +91,7 @@ static void visit_mutator(void *host, struct mm_mutator *mutator,
     visitor->slot(visitor, &soaker->lists[i], MM_ROOT_VREG);
   for (int i = 0; i < TREE_DEPTH + 2; i++)
     visitor->slot(visitor, &soaker->held[i], MM_ROOT_VREG);
+  visit_references(soaker, visitor);
 }
 
 static void visit_weak(void *host, struct mm_weak_visitor *visitor)
@@ -121,8 +103,10 @@ static void layout_name(void *host, const struct mm_layout *layout, char *name,
                         size_t name_bytes)
 {
   const struct host *self = host;
+  const char *reference = reference_name(self, layout);
   snprintf(name, name_bytes, "%s",
-           layout == self->node   ? "Node"
+           reference              ? reference
+           : layout == self->node ? "Node"
            : layout == self->refs ? "Node[]"
                                   : "u8[]");
 }
@@ -134,7 +118,7 @@ static const struct mm_binding binding = {
     .layout_name = layout_name,
 };
 
-static void wrong(const struct soaker *soaker, const char *what)
+void wrong(const struct soaker *soaker, const char *what)
 {
   fprintf(stderr, "soak: thread %" PRIu32 ": %s\n", soaker->mutator.id, what);
   exit(1);
@@ -151,7 +135,7 @@ static uint64_t next_random(struct soaker *soaker)
   return soaker->seed * UINT64_C(2685821657736338717);
 }
 
-static uint32_t below(struct soaker *soaker, uint32_t bound)
+uint32_t below(struct soaker *soaker, uint32_t bound)
 {
   return (uint32_t)(next_random(soaker) >> 33) % bound;
 }
@@ -161,24 +145,24 @@ static void *at(struct mm_ref ref, size_t offset)
   return (char *)mm_address(ref) + offset;
 }
 
-static struct mm_ref get(struct mm_ref ref, size_t offset)
+struct mm_ref get(struct mm_ref ref, size_t offset)
 {
   return (struct mm_ref){
       __atomic_load_n((uint32_t *)at(ref, offset), __ATOMIC_RELAXED)};
 }
 
-static void set(struct soaker *soaker, struct mm_ref ref, size_t offset,
-                struct mm_ref value)
+void set(struct soaker *soaker, struct mm_ref ref, size_t offset,
+         struct mm_ref value)
 {
   mm_store_ref(&soaker->mutator, at(ref, offset), value);
 }
 
-static uint64_t number(struct mm_ref node)
+uint64_t number(struct mm_ref node)
 {
   return *(uint64_t *)at(node, NUMBER);
 }
 
-static struct mm_ref count_refusal(struct soaker *soaker, struct mm_ref made)
+struct mm_ref count_refusal(struct soaker *soaker, struct mm_ref made)
 {
   if (mm_is_null(made))
     __atomic_fetch_add(&soaker->host->refused, 1, __ATOMIC_RELAXED);
@@ -186,7 +170,7 @@ static struct mm_ref count_refusal(struct soaker *soaker, struct mm_ref made)
 }
 
 /* A node, or null. */
-static struct mm_ref new_node(struct soaker *soaker, uint64_t value)
+struct mm_ref new_node(struct soaker *soaker, uint64_t value)
 {
   struct mm_ref node = count_refusal(
       soaker, mm_alloc_plain(&soaker->mutator, soaker->host->node));
@@ -300,7 +284,7 @@ static void check_tree(const struct soaker *soaker, struct mm_ref node,
 }
 
 /* A store may end a turn, so who has the lock may have to wait. */
-static void lock_table(struct host *host)
+void lock_table(struct host *host)
 {
   if (!mm_schedule_is_on(host->heap)) {
     pthread_mutex_lock(&host->lock);
@@ -342,7 +326,7 @@ static void put_tree(struct soaker *soaker, uint32_t place)
 /* A soaker -------------------------------------------------------------------
  */
 
-static void make_garbage(struct soaker *soaker)
+void make_garbage(struct soaker *soaker)
 {
   static const uint32_t sizes[] = {0, 8, 100, 1000, 5000, 20000, 70000, 600000};
   uint32_t bytes = sizes[below(soaker, below(soaker, 8) + 1)];
@@ -354,7 +338,7 @@ static void make_garbage(struct soaker *soaker)
 
 static void step(struct soaker *soaker)
 {
-  uint32_t list = below(soaker, LISTS), what = below(soaker, 1000);
+  uint32_t list = below(soaker, LISTS), what = below(soaker, 1120);
   mm_poll(&soaker->mutator);
   if (what < 500)
     push(soaker, list);
@@ -374,6 +358,10 @@ static void step(struct soaker *soaker)
     take_and_check_tree(soaker, below(soaker, TREES));
   else if (what < 999)
     make_garbage(soaker);
+  else if (what >= 1060)
+    reference_step(soaker);
+  else if (what >= 1000)
+    handle_step(soaker);
   else if (below(soaker, 20) == 0)
     mm_collect(&soaker->mutator, MM_CAUSE_EXPLICIT);
 }
@@ -409,6 +397,7 @@ static void one_life(struct soaker *soaker)
     check_list(soaker, list);
     drop(soaker, list);
   }
+  end_references(soaker);
   note_footprint(host);
   mm_mutator_detach(&soaker->mutator);
   __atomic_fetch_add(&host->rounds, 1, __ATOMIC_RELAXED);
@@ -433,7 +422,8 @@ static bool make_layouts(struct host *host)
   host->node = mm_metadata_alloc(host->heap, sizeof *host->node);
   host->refs = mm_metadata_alloc(host->heap, sizeof *host->refs);
   host->bytes = mm_metadata_alloc(host->heap, sizeof *host->bytes);
-  if (!host->node || !host->refs || !host->bytes)
+  if (!host->node || !host->refs || !host->bytes ||
+      !make_reference_layouts(host))
     return false;
   *host->node = (struct mm_layout){.base_bytes = NODE_BYTES,
                                    .kind = MM_KIND_PLAIN,
@@ -445,9 +435,10 @@ static bool make_layouts(struct host *host)
   return true;
 }
 
+static struct soaker first; /* the main thread, before and after all others */
+
 static bool make_table(struct host *host)
 {
-  static struct soaker first;
   first.host = host;
   if (mm_mutator_attach(host->heap, &first.mutator) != MM_OK)
     return false;
@@ -455,6 +446,17 @@ static bool make_table(struct host *host)
   bool is_made = !mm_is_null(host->trees);
   mm_mutator_detach(&first.mutator);
   return is_made;
+}
+
+/* What all of them left behind. */
+static int judge_end(struct host *host)
+{
+  memset(&first.mutator, 0, sizeof first.mutator);
+  if (mm_mutator_attach(host->heap, &first.mutator) != MM_OK)
+    wrong(&first, "cannot attach");
+  int status = judge_references(&first);
+  mm_mutator_detach(&first.mutator);
+  return status;
 }
 
 /* Can what lives fit, wherever it lies? */
@@ -520,6 +522,7 @@ static int run(struct host *host, const struct settings *settings)
     mm_schedule_await_end(host->heap, &soakers[i].task);
     pthread_join(soakers[i].thread, NULL);
   }
+  int left = judge_end(host);
   mm_heap_quit(host->heap);
   uint64_t broken = mm_verify(host->heap);
   printf("%" PRIu64 " lives of up to %d steps, %" PRIu64
@@ -534,7 +537,7 @@ static int run(struct host *host, const struct settings *settings)
   if (mm_schedule_is_on(host->heap))
     printf("digest of the schedule: %016" PRIx64 "\n",
            mm_schedule_digest(host->heap));
-  return judge(host, settings) || broken != 0;
+  return judge(host, settings) || left != 0 || broken != 0;
 }
 
 static bool take_number(const char *word, const char *option, uint64_t *number)
@@ -577,6 +580,16 @@ static bool take_profile(struct settings *settings, const char *name)
   return false;
 }
 
+static bool take_fault(struct settings *settings, const char *name)
+{
+  for (int i = 0; i < MM_FAULT_COUNT; i++)
+    if (strcmp(mm_fault_name((enum mm_fault)i), name) == 0) {
+      mm_fault_add(&settings->mm.faults, (enum mm_fault)i);
+      return true;
+    }
+  return false;
+}
+
 static bool take_word(struct settings *settings, const char *word)
 {
   uint64_t value = 0;
@@ -586,6 +599,8 @@ static bool take_word(struct settings *settings, const char *word)
     settings->seconds = 60 * (unsigned)value;
   else if (strncmp(word, "--profile=", 10) == 0)
     return take_profile(settings, word + 10);
+  else if (strncmp(word, "--break=", 8) == 0)
+    return take_fault(settings, word + 8);
   else if (take_number(word, "--threads=", &value))
     settings->threads = (unsigned)value;
   else if (take_number(word, "--heap=", &value))
@@ -617,6 +632,7 @@ static int read_settings(struct settings *settings, int argc, char **argv)
 {
   mm_options_init(&settings->mm);
   settings->mm.heap_max_bytes = 16 * MIB;
+  settings->mm.soft_ms_per_mib = 1;
   settings->min_fraction = 1;
   settings->mm.verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK;
   settings->seconds = 10;

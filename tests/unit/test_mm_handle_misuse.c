@@ -196,6 +196,37 @@ START_TEST(what_was_not_deleted_is_reported_by_who_made_it)
 }
 END_TEST
 
+START_TEST(what_was_not_unpinned_is_reported_by_who_pinned_it)
+{
+  struct mm_options options = options_of(0);
+  struct fixture_text text;
+  struct mm_handle held[40];
+  struct mm_ref ref;
+  options.handle_origins = _i != 0;
+  fixture_open(&f, &options);
+  fixture_text_open(&text);
+  mm_handle_tag(self(), "read");
+  for (int i = 0; i < 40; i++) {
+    held[i] = local(numbered(i));
+    ck_assert_int_eq(mm_pin(self(), held[i], &ref), MM_HANDLE_OK);
+  }
+  mm_handle_tag(self(), "write"); /* again: one object, and the last counts */
+  for (int i = 0; i < 3; i++)
+    ck_assert_int_eq(mm_pin(self(), held[i], &ref), MM_HANDLE_OK);
+  mm_handle_tag(self(), NULL);
+  for (int i = 0; i < 30; i++)
+    ck_assert_int_eq(mm_unpin(self(), held[i]), MM_HANDLE_OK);
+  ck_assert_uint_eq(mm_handles_report_leaks(f.heap, text.out), 13);
+  ck_assert_str_eq(fixture_text_read(&text),
+                   _i ? "objects not unpinned: 13\n"
+                        "  10 pinned: read at root 0\n"
+                        "  3 pinned: write at root 0\n"
+                      : "objects not unpinned: 13\n");
+  fixture_text_close(&text);
+  fixture_close(&f);
+}
+END_TEST
+
 START_TEST(stale_handles_tell_who_made_and_who_deleted_them)
 {
   struct mm_options options = options_of(0);
@@ -359,6 +390,8 @@ static TCase *report_tests(void)
   tcase_set_timeout(tests, 120);
   tcase_add_loop_test(tests, what_was_not_deleted_is_reported_by_who_made_it, 0,
                       2);
+  tcase_add_loop_test(tests, what_was_not_unpinned_is_reported_by_who_pinned_it,
+                      0, 2);
   tcase_add_test(tests, stale_handles_tell_who_made_and_who_deleted_them);
   tcase_add_test(tests, a_thousand_origins_are_told_apart);
   tcase_add_test(tests, a_dump_counts_by_class);

@@ -87,6 +87,44 @@ MISTAKE(a_handle_of_the_wrong_kind, "delete_global: local handle")
   env->delete_global(env, some(env, "R"));
 }
 
+MISTAKE(a_local_handle_deleted_as_weak, "delete_weak: local handle")
+{
+  env->delete_weak(env, some(env, "R"));
+}
+
+MISTAKE(a_global_handle_deleted_as_local, "delete_local: global handle")
+{
+  env->delete_local(env, env->new_global(env, some(env, "R")));
+}
+
+MISTAKE(a_weak_handle_deleted_as_global, "delete_global: weak global handle")
+{
+  env->delete_global(env, env->new_weak(env, some(env, "R")));
+}
+
+MISTAKE(a_weak_handle_deleted_twice, "delete_weak: weak global handle")
+{
+  bamboo_object weak = env->new_weak(env, some(env, "R"));
+  env->delete_weak(env, weak);
+  env->delete_weak(env, weak);
+}
+
+MISTAKE(a_new_handle_of_a_deleted_one, "new_global: local handle")
+{
+  bamboo_object object = some(env, "R");
+  env->delete_local(env, object);
+  env->new_global(env, object);
+}
+
+MISTAKE(a_deleted_argument, "local handle")
+{
+  bamboo_class global = env->find_class(env, "_GLOBAL");
+  bamboo_method g = env->static_method_id(env, global, "g", NULL);
+  bamboo_string text = env->new_string(env, "x");
+  env->delete_local(env, text);
+  env->call_static_i32(env, global, g, text);
+}
+
 MISTAKE(a_number_that_is_no_handle, "is_instance: 0x")
 {
   env->is_instance(env, (bamboo_object)&env, env->find_class(env, "R"));
@@ -328,6 +366,44 @@ MISTAKE(the_table_of_another_thread, "the table belongs to another thread")
   on_another_thread(use_table, env);
 }
 
+/* What another thread of the machine gets to see. */
+static struct bamboo_vm *own_vm;
+static bamboo_object foreign_object;
+static int32_t *foreign_elements;
+
+static void *use_foreign_handle(void *context)
+{
+  struct bamboo_env *env = own_vm->attach(own_vm, NULL);
+  (void)context;
+  env->get_object_class(env, foreign_object);
+  return NULL;
+}
+
+static void *release_foreign_elements(void *context)
+{
+  struct bamboo_env *env = own_vm->attach(own_vm, NULL);
+  (void)context;
+  env->release_i32_elements(env, foreign_object, foreign_elements, BAMBOO_KEEP);
+  return NULL;
+}
+
+MISTAKE(a_local_handle_of_another_thread,
+        "pass objects between threads in global handles")
+{
+  own_vm = env->get_vm(env);
+  foreign_object = some(env, "R");
+  on_another_thread(use_foreign_handle, NULL);
+}
+
+MISTAKE(elements_released_on_another_thread,
+        "are no elements that this thread got")
+{
+  own_vm = env->get_vm(env);
+  foreign_object = env->new_global(env, env->new_i32_array(env, 3));
+  foreign_elements = env->get_i32_elements(env, foreign_object, NULL);
+  on_another_thread(release_foreign_elements, NULL);
+}
+
 MISTAKE(a_callback_on_a_thread_that_is_not_attached,
         "a callback is called on a thread that is none of the machine's")
 {
@@ -345,6 +421,12 @@ int main(void)
   tcase_add_test(tests, a_handle_of_a_closed_frame);
   tcase_add_test(tests, a_global_handle_deleted_twice);
   tcase_add_test(tests, a_handle_of_the_wrong_kind);
+  tcase_add_test(tests, a_local_handle_deleted_as_weak);
+  tcase_add_test(tests, a_global_handle_deleted_as_local);
+  tcase_add_test(tests, a_weak_handle_deleted_as_global);
+  tcase_add_test(tests, a_weak_handle_deleted_twice);
+  tcase_add_test(tests, a_new_handle_of_a_deleted_one);
+  tcase_add_test(tests, a_deleted_argument);
   tcase_add_test(tests, a_number_that_is_no_handle);
   tcase_add_test(tests, an_object_that_is_no_class);
   tcase_add_test(tests, an_object_that_is_no_array);
@@ -378,6 +460,8 @@ int main(void)
   tcase_add_test(tests, a_callback_in_a_critical_region);
   tcase_add_test(tests, what_native_code_calls_fatal);
   tcase_add_test(tests, the_table_of_another_thread);
+  tcase_add_test(tests, a_local_handle_of_another_thread);
+  tcase_add_test(tests, elements_released_on_another_thread);
   tcase_add_test(tests, a_callback_on_a_thread_that_is_not_attached);
   return suite_main("native misuse", (TCase *[]){tests, NULL});
 }

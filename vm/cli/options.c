@@ -9,6 +9,7 @@
 #include "vm/cli/options.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #include "vm/asm/nearest.h"
@@ -153,9 +154,9 @@ static bool read_count(void *field, const char *value,
                        struct cli_problem *problem)
 {
   uint64_t number = 0;
-  if (!cli_read_number(value, &number) || number == 0 || number > UINT16_MAX)
-    return cli_wrong(problem, "`%.64s' is no number from 1 to %d", value,
-                     UINT16_MAX);
+  if (!cli_read_number(value, &number) || number == 0 || number > UINT_MAX)
+    return cli_wrong(problem, "`%.64s' is no number from 1 to %u", value,
+                     UINT_MAX);
   *(unsigned *)field = (unsigned)number;
   return true;
 }

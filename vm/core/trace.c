@@ -269,18 +269,25 @@ void vm_trace_report(struct vm_thread *thread, FILE *out)
   funlockfile(out);
 }
 
+static bool is_native_frame(const struct vm_frame *frame)
+{
+  return !frame->method->function || frame->method->native;
+}
+
 void vm_trace_where(struct vm_thread *thread, char *text, size_t text_bytes)
 {
   struct vm_frame *frame = thread->top;
   struct vm_frame_info info;
-  while (frame && vm_frame_is_boundary(frame))
+  bool is_named = thread->mutator.handle_tag; /* the native, by its own name */
+  while (frame &&
+         (vm_frame_is_boundary(frame) || (is_named && is_native_frame(frame))))
     frame = frame->caller;
   text[0] = 0;
   if (!frame)
     return;
   const struct vm_method *method = frame->method;
   vm_frame_info_of(thread, frame, &info);
-  if (method->function && !method->native)
+  if (!is_native_frame(frame))
     snprintf(text, text_bytes, "%s (%s:%" PRIu32 ")",
              method->function->text_name, base_name(method->module->file),
              info.line);

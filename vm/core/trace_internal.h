@@ -42,7 +42,8 @@ void vm_trace_report(struct vm_thread *thread, FILE *out);
 void vm_trace_print(const struct vm_trace *trace, FILE *out);
 
 /* Writes where a stopped thread stands, "R.foo (file.pa:12)"; "" when it has
-   no frame.  Never a safepoint. */
+   no frame.  While a native has a name (mm_handle_tag), what called it: the name
+   says the rest.  Never a safepoint. */
 void vm_trace_where(struct vm_thread *thread, char *text, size_t text_bytes);
 
 #endif
