@@ -127,6 +127,7 @@ AS_IF([test "x$SANITIZE_CFLAGS" != x],
      [AC_MSG_RESULT([no])
       AC_MSG_ERROR([the sanitizer's runtime library is missing])])
    CFLAGS=$bamboo_save_cflags])
+AM_CONDITIONAL([TSAN], [test "x$enable_tsan" != xno])
 AC_SUBST([SANITIZE_CFLAGS])])
 
 AC_DEFUN([BAMBOO_COVERAGE_FLAGS],

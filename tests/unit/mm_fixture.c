@@ -79,7 +79,7 @@ struct mm_options fixture_options(void)
   options.tenured = MM_TENURED_REGIONS;
   options.heap_max_bytes = 32 * FIXTURE_MIB;
   options.workers = 1;
-  options.verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK;
+  options.verify = FIXTURE_VERIFY;
   return options;
 }
 

@@ -90,6 +90,16 @@ struct fixture {
   bool hide_main_stack; /* plants a missing root */
 };
 
+/* ThreadSanitizer, which slows this down most, is to see whether what workers
+   wrote may be read after them; what it says is proved by other builds. */
+#ifdef BAMBOO_TSAN
+enum { FIXTURE_VERIFY = MM_VERIFY_AFTER };
+#else
+enum {
+  FIXTURE_VERIFY = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK,
+};
+#endif
+
 /* 32 MiB of stop-the-world heap, one worker, no log, verified around each
    collection. */
 struct mm_options fixture_options(void);

@@ -17,7 +17,8 @@
  *   BAMBOO_TEST_STEP=N     each N-th K, where a life takes long
  *                          (ThreadSanitizer) or was lived before (the
  *                          tarball); but no fewer than each seventh of lives
- *                          with several threads
+ *                          with several threads, or with ThreadSanitizer
+ *                          each 21st
  *   BAMBOO_FAIL_FROM=K     begins at K, for a debugger
  *   BAMBOO_FAIL_ONLY=NAME  lives only those with NAME in their name
  */
@@ -38,7 +39,12 @@
 #include "vm/core/runtime.h"
 #include "vm/verify/verify.h"
 
-enum { FILES_MAX = 4, COMPLAINTS_MAX = 5, MIB = 1 << 20, STEP_MAX = 7 };
+enum { FILES_MAX = 4, COMPLAINTS_MAX = 5, MIB = 1 << 20 };
+#ifdef BAMBOO_TSAN
+enum { STEP_MAX = 21 };
+#else
+enum { STEP_MAX = 7 };
+#endif
 
 enum what { RUN, VERIFY, DISASSEMBLE };
 
