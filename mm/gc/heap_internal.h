@@ -23,6 +23,7 @@
  *   workers.lock      goals of the worker threads
  *   ids.lock          ids of objects
  *   handles.lock      chunks of handles, global handles, pins
+ *   deaths.lock       objects whose languages want to know when they die
  *   schedule.lock     whose turn it is (options.deterministic)
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
@@ -39,6 +40,7 @@
 #include "mm/gc/schedule_internal.h"
 #include "mm/mm.h"
 #include "mm/reference.h"
+#include "mm/refs/deaths_internal.h"
 #include "mm/refs/handles_internal.h"
 #include "mm/refs/pins_internal.h"
 #include "mm/space/code_internal.h"
@@ -278,6 +280,7 @@ struct mm_heap {
   struct mm_object_ids ids;
   struct mm_handles handles;
   struct mm_pins pins;
+  struct mm_deaths deaths;
   uint64_t fault_chances[MM_FAULT_COUNT]; /* atomic; see faults_internal.h */
   size_t trace_entries_max; /* a worker's stack never grows beyond; tests
                                lower it */

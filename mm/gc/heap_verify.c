@@ -517,6 +517,25 @@ static void check_young_handles(struct mm_verifier *verifier,
     }
 }
 
+/* What is watched is where it was left, and where young collections look. */
+static void check_watches(struct mm_verifier *verifier)
+{
+  const struct mm_heap *heap = verifier->heap;
+  struct mm_deaths *deaths = &verifier->heap->deaths;
+  pthread_mutex_lock(&deaths->lock);
+  for (size_t i = deaths->dead; i < deaths->count; i++) {
+    struct mm_ref *slot = &deaths->each[i].object;
+    struct mm_verify_edge edge = {
+        .root = "watch", .slot = slot, .value = *slot};
+    check_edge(verifier, &edge, false);
+    if (heap->has_cards && i < deaths->old && is_young(heap, *slot))
+      mm_verify_edge_fault(verifier, &edge,
+                           "its object is young, and young collections do "
+                           "not know");
+  }
+  pthread_mutex_unlock(&deaths->lock);
+}
+
 static void trace_locals(struct root_check *check, struct mm_mutator *mutator)
 {
   each_handle(check->verifier, (uintptr_t)mutator, &mutator->locals,
@@ -641,6 +660,7 @@ static void check_weak_tables(struct mm_verifier *verifier)
   each_handle(verifier, MM_HANDLES_WEAK, NULL, check_weak_handle, NULL);
   check_young_handles(verifier, MM_HANDLE_GLOBAL, "global handle");
   check_young_handles(verifier, MM_HANDLE_WEAK, "weak handle");
+  check_watches(verifier);
 }
 
 static uint64_t finish(struct mm_verifier *verifier)

@@ -69,10 +69,18 @@ enum mm_status mm_language_register(struct mm_heap *heap,
     return MM_BAD_OPTION;
   }
   pthread_mutex_lock(&lock);
-  unsigned place = find_place(language);
+  enum mm_status status = language->died ? mm_deaths_start(heap) : MM_OK;
+  unsigned place = status == MM_OK ? find_place(language) : 0;
   if (place != 0)
     heap->languages[place / 64] |= (uint64_t)1 << place % 64;
   pthread_mutex_unlock(&lock);
+  if (status != MM_OK) {
+    mm_error_set(error,
+                 "language %s cannot be registered: cannot start the thread "
+                 "that tells it of deaths",
+                 language->name);
+    return status;
+  }
   if (place == 0) {
     mm_error_set(error, "language %s cannot be registered: %d are the most",
                  language->name, MM_LANGUAGES - 1);
@@ -100,6 +108,11 @@ void mm_layout_name(struct mm_heap *heap, const struct mm_layout *layout,
     language->layout_name(layout, name, name_bytes);
   else
     heap->binding.layout_name(heap->host, layout, name, name_bytes);
+}
+
+const struct mm_language *mm_language_of_index(unsigned index)
+{
+  return load(index);
 }
 
 const char *mm_language_name_of(unsigned index)

@@ -10,6 +10,9 @@ enum { MM_LANGUAGES = UINT8_MAX + 1 };
 /* Was it registered with this heap?  Index 0 is. */
 bool mm_heap_has_language(const struct mm_heap *heap, unsigned index);
 
+/* The language itself; null for index 0, and for what nobody registered. */
+const struct mm_language *mm_language_of_index(unsigned index);
+
 /* Its name; "host" for index 0. */
 const char *mm_language_name_of(unsigned index);
 

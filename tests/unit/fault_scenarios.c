@@ -133,6 +133,22 @@ static void pinned_objects(void)
   }
 }
 
+static void watched_objects(void)
+{
+  struct fixture_class *mortals = language_mortals(&f);
+  make_garbage(100);
+  for (uint32_t i = 0; i < 100; i++) {
+    struct mm_ref mortal = language_mortal(&f.main, mortals, i);
+    if (i % 2)
+      fixture_push(&f.main, mortal);
+  }
+  collect();
+  mm_language_tell_deaths(&f.main.mutator);
+  for (uint32_t i = 0; i < 100; i++)
+    require(language_told(i) == (i + 1) % 2);
+  collect();
+}
+
 static void weak_entries(void)
 {
   make_garbage(100);
@@ -636,6 +652,9 @@ const struct fault_scenario fault_scenarios[MM_FAULT_COUNT] = {
     [MM_FAULT_PIN_SLID] = {pinned_objects, COMPACT,
                            "a pinned object has moved"},
     [MM_FAULT_HANDLE_YOUNG] = {handles, YOUNG, "young collections do not know"},
+    [MM_FAULT_DEATH_LOST] = {watched_objects, WAYS, NULL},
+    [MM_FAULT_DEATH_YOUNG] = {watched_objects, YOUNG,
+                              "young collections do not know"},
     [MM_FAULT_WEAK_KEPT] = {weak_entries, WAYS, "weak root"},
     [MM_FAULT_WEAK_STALE] = {weak_entries, MOVING | YOUNG, "weak root"},
     [MM_FAULT_CHUNK] = {large_arrays, WAYS, "Pair"},
