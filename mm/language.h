@@ -82,6 +82,7 @@
 #define MM_LANGUAGE_H
 
 #include "mm/mm.h"
+#include "mm/reference.h"
 
 enum { MM_DEATHS_MOST = 64 };
 
@@ -118,6 +119,10 @@ struct mm_language {
   /* Visits all slots of a custom object.  Null: it has none. */
   void (*scan)(void *object, const struct mm_layout *layout,
                struct mm_slot_visitor *visitor);
+  /* Which of the references of mm/reference.h it has: 1 << enum mm_strength.
+     Those that become pending are for mm_language_take_pending.  A host without
+     a language has all kinds. */
+  unsigned reference_kinds;
   /* Objects of the language that were watched have died; their words.  See Note
      [Deaths].  Null: none can be watched. */
   void (*died)(void *host, const uint64_t *words, size_t count);
@@ -126,9 +131,9 @@ struct mm_language {
 /*
  * Makes a language known to a heap; *index is what its layouts are to hold.
  * The same struct gets the same index, in all heaps of the process.  Errors:
- * MM_BAD_OPTION (the tagging, the name), MM_NO_MEMORY (255 languages are all
- * that layouts can tell apart; or there is none for `died'), MM_OS_FAILED (the
- * thread that calls `died' cannot be started).
+ * MM_BAD_OPTION (the tagging, the name, the kinds), MM_NO_MEMORY (255 languages
+ * are all that layouts can tell apart; or there is none for `died'),
+ * MM_OS_FAILED (the thread that calls `died' cannot be started).
  */
 enum mm_status mm_language_register(struct mm_heap *heap,
                                     const struct mm_language *language,
@@ -136,6 +141,18 @@ enum mm_status mm_language_register(struct mm_heap *heap,
 
 /* The name of a layout's language; "host" for index 0. */
 const char *mm_language_name(const struct mm_layout *layout);
+
+/*
+ * What mm_references_take_pending and mm_references_are_pending are to the host
+ * (index 0): those whose layouts are of this language.  Each language has a
+ * queue, and none gets another's; mm_binding.references_pending tells the host
+ * of all.  O(1) each, but that who comes first sorts what the collector found.
+ * Whether there are any is a hint: they may be another's.
+ */
+struct mm_ref mm_language_take_pending(struct mm_mutator *mutator,
+                                       unsigned language,
+                                       struct mm_ref *referent);
+bool mm_language_has_pending(const struct mm_heap *heap, unsigned language);
 
 /*
  * `died' will be called with `word', once, when the object has died.  A second

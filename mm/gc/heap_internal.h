@@ -37,6 +37,7 @@
 #include "mm/alloc/bump_internal.h"
 #include "mm/gc/growth_internal.h"
 #include "mm/gc/ids_internal.h"
+#include "mm/gc/languages_internal.h"
 #include "mm/gc/schedule_internal.h"
 #include "mm/mm.h"
 #include "mm/reference.h"
@@ -164,8 +165,10 @@ struct mm_cycle {
 /* See references_internal.h. */
 struct mm_references {
   struct mm_ref pending; /* atomic; the first one: null, or linked */
-  uint32_t clock_ms;     /* atomic; at the last collection of all objects */
-  bool clears_soft;      /* all of them: memory is about to be refused */
+  struct mm_ref queues[MM_LANGUAGES]; /* atomic; the same of each language */
+  uint64_t taken[MM_LANGUAGES];       /* by each, until now */
+  uint32_t clock_ms; /* atomic; at the last collection of all objects */
+  bool clears_soft;  /* all of them: memory is about to be refused */
   struct mm_barrier_log *log, *full; /* what a cycle's marker discovered */
   struct mm_reference_job *job;      /* of the running goal */
 };

@@ -559,10 +559,10 @@ static void trace_mutator(struct mm_verifier *verifier,
 
 /* The list goes through the references' links, and holds what finals refer to.
    A link that leads astray is not followed. */
-static void trace_pending(struct mm_verifier *verifier)
+static void trace_pending_list(struct mm_verifier *verifier,
+                               struct mm_ref *slot)
 {
-  struct mm_ref at = verifier->heap->references.pending;
-  struct mm_ref *slot = &verifier->heap->references.pending;
+  struct mm_ref at = *slot;
   while (at.bits > 1) {
     struct mm_verify_edge edge = {.root = "pending", .slot = slot, .value = at};
     check_edge(verifier, &edge, true);
@@ -576,6 +576,14 @@ static void trace_pending(struct mm_verifier *verifier)
     verifier->pending++;
     at = *slot;
   }
+}
+
+static void trace_pending(struct mm_verifier *verifier)
+{
+  struct mm_references *references = &verifier->heap->references;
+  trace_pending_list(verifier, &references->pending);
+  for (unsigned i = 0; i < MM_LANGUAGES; i++)
+    trace_pending_list(verifier, &references->queues[i]);
 }
 
 /* What has a link and is not pending would never be discovered. */

@@ -38,6 +38,8 @@ static const char *fault_of(const struct mm_language *language)
     return "its tag takes bits of the reference";
   if (language->tagging.pattern & ~mask)
     return "its tag is not within the mask";
+  if (language->reference_kinds >> MM_STRENGTH_COUNT)
+    return "it has references of a kind that there is not";
   return NULL;
 }
 
@@ -119,6 +121,24 @@ const char *mm_language_name_of(unsigned index)
 {
   const struct mm_language *language = load(index);
   return language ? language->name : "host";
+}
+
+/* References ----------------------------------------------------------------
+ */
+
+void mm_language_require_kind(struct mm_heap *heap,
+                              const struct mm_layout *layout)
+{
+  static const char *const kinds[MM_STRENGTH_COUNT] = {"soft", "weak", "final",
+                                                       "ephemeron", "phantom"};
+  unsigned strength = mm_reference_strength(layout);
+  const struct mm_language *language = load(layout->language);
+  if (layout->language == 0 ||
+      (language && language->reference_kinds >> strength & 1))
+    return;
+  mm_fatal(heap, "a reference is of kind %s, which language %s does not have",
+           strength < MM_STRENGTH_COUNT ? kinds[strength] : "?",
+           mm_language_name(layout));
 }
 
 /* Objects ------------------------------------------------------------------ */

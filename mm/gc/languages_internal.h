@@ -23,6 +23,10 @@ void mm_layout_name(struct mm_heap *heap, const struct mm_layout *layout,
 /* Has the layout's language been registered? */
 bool mm_language_is_known(const struct mm_layout *layout);
 
+/* Ends the process if the layout's language has no references of this kind. */
+void mm_language_require_kind(struct mm_heap *heap,
+                              const struct mm_layout *layout);
+
 /* The tagging of a layout's language, which has to be known. */
 struct mm_tagging mm_language_tagging(const struct mm_layout *layout);
 

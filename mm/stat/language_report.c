@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The part of the summary that tells languages apart: what stands in the heap
- * of each, by a walk, and what it was told of.  A host that is alone has no
+ * of each, by a walk; how much of it is watched, and how many deaths it was
+ * told of; how many pending references it took.  A host that is alone has no
  * such part.
  */
 #include "config.h"
@@ -34,8 +35,8 @@ static bool has_several(const struct mm_heap *heap)
 
 void mm_report_languages(struct mm_report *report, struct mm_heap *heap)
 {
-  static const char *const columns[] = {"objects", "KiB", "watched", "died",
-                                        NULL};
+  static const char *const columns[] = {"objects", "KiB",   "watched",
+                                        "died",    "taken", NULL};
   struct census census = {0};
   if (!has_several(heap))
     return;
@@ -52,6 +53,8 @@ void mm_report_languages(struct mm_report *report, struct mm_heap *heap)
     mm_deaths_count(heap, i, &watched, &told);
     mm_report_cell(report, "watched", watched, MM_UNIT_NUMBER);
     mm_report_cell(report, "deaths_told", told, MM_UNIT_NUMBER);
+    mm_report_cell(report, "references_taken", heap->references.taken[i],
+                   MM_UNIT_NUMBER);
     mm_report_row_end(report);
   }
   mm_report_group_end(report);

@@ -379,3 +379,37 @@ void language_hold_died(bool holds)
   else
     pthread_mutex_unlock(&told_lock);
 }
+
+/* References of two languages ------------------------------------------------
+ */
+
+static const struct mm_language languages_with_references[] = {
+    {.name = "one",
+     .reference_kinds = 1 << MM_STRENGTH_WEAK | 1 << MM_STRENGTH_FINAL},
+    {.name = "two",
+     .reference_kinds = 1 << MM_STRENGTH_WEAK | 1 << MM_STRENGTH_FINAL},
+};
+
+static struct mm_layout reference_layout(enum mm_strength strength)
+{
+  return (struct mm_layout){.base_bytes = 24,
+                            .kind = MM_KIND_REFERENCE,
+                            .elem_log2 = (uint8_t)strength};
+}
+
+unsigned language_references(struct fixture *f, unsigned number,
+                             struct fixture_class **weak,
+                             struct fixture_class **final)
+{
+  if (number == 0) {
+    *weak = f->classes[FIXTURE_WEAK_REFERENCE];
+    *final = f->classes[FIXTURE_FINAL];
+    return 0;
+  }
+  const struct mm_language *language = &languages_with_references[number - 1];
+  *weak =
+      make_class_of(f, language, "Weak", reference_layout(MM_STRENGTH_WEAK));
+  *final =
+      make_class_of(f, language, "Final", reference_layout(MM_STRENGTH_FINAL));
+  return (*weak)->layout.language;
+}

@@ -78,6 +78,12 @@ struct mm_ref language_pair_of(struct language *l, unsigned loader);
 struct mm_ref language_bytes_of(struct language *l, unsigned loader,
                                 uint32_t length);
 
+/* Classes of weak and final references of the host (0) or of the language of
+   this number, of which there are two; returns its index. */
+unsigned language_references(struct fixture *f, unsigned number,
+                             struct fixture_class **weak,
+                             struct fixture_class **final);
+
 /* Another language, `mortal', whose objects of 16 bytes are watched; it counts
    how often the death of each number was told. */
 struct fixture_class *language_mortals(struct fixture *f);

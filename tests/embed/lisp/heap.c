@@ -26,6 +26,7 @@ static void died(void *host, const uint64_t *words, size_t count)
 static const struct mm_language language = {
     .name = "lisp",
     .tagging = {TAG_MASK, TAG_REF},
+    .reference_kinds = 1 << MM_STRENGTH_EPHEMERON,
     .died = died,
 };
 

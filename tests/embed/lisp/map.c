@@ -97,8 +97,8 @@ static void unlink_locked(struct lisp *lisp, value entry)
 static void settle_locked(struct lisp *lisp)
 {
   struct mm_ref entry, referent;
-  while (!mm_is_null(entry =
-                         mm_references_take_pending(&lisp->mutator, &referent)))
+  while (!mm_is_null(entry = mm_language_take_pending(
+                         &lisp->mutator, lisp->world->language, &referent)))
     unlink_locked(lisp, of_ref(entry));
 }
 
