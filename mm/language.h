@@ -123,8 +123,8 @@ struct mm_language {
      Those that become pending are for mm_language_take_pending.  A host without
      a language has all kinds. */
   unsigned reference_kinds;
-  /* Objects of the language that were watched have died; their words.  See Note
-     [Deaths].  Null: none can be watched. */
+  /* Objects of the language that were watched have died; their words.
+     See Note [Deaths].  Null: none can be watched. */
   void (*died)(void *host, const uint64_t *words, size_t count);
 };
 

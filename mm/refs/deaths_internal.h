@@ -10,8 +10,8 @@
  * It is one more entry of the weak tables (mm_weak_visit): a collection that
  * finds the object dead moves its watch to the dead ones, within the array, so
  * that a pause needs no memory.  A young collection visits the young ones only,
- * unless old objects move in it as well (as with handles: Note [Young
- * handles] in handles_internal.h).
+ * unless old objects move in it as well, as with handles; see
+ * Note [Young handles] in handles_internal.h.
  *
  * A thread of the heap's own tells the languages, a batch at a time, once the
  * world goes on: not the one that allocates, which may hold any lock of its
