@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Languages are told that objects of theirs died (mm/language.h: Note
- * [Deaths]).  _i chooses the plan (see fixture_choose_plan) and, above, whether
- * cycles run.
+ * Languages are told that objects of theirs died: Note [Deaths] in
+ * mm/language.h.  _i chooses the plan (see fixture_choose_plan) and, above,
+ * whether cycles run.
  */
 #include "config.h"
 
