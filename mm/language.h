@@ -53,11 +53,38 @@
  * arena is readable that long (Note [Late metadata] in
  * mm/space/metadata_arenas.c).  What
  * neither of them reads may go at once.
+ *
+ * Note [Deaths]
+ *
+ * An object may stand for something that is not in the heap: a file, a thread,
+ * memory of a library.  The language watches it (mm_language_watch), and is
+ * told when it has died, so that it can give that back (GHC calls these C
+ * finalizers, CRuby a type's dfree).  The object is gone by then; what comes
+ * back is a word that was given for it, a pointer to the host's record, say.
+ * Nothing is resurrected, and nothing can be: an object that has to be looked
+ * at once more gets a final reference (mm/reference.h) instead, and while that
+ * keeps it, it has not died.
+ *
+ * When: after the collection that found the object dead, which is any kind of
+ * it; with generations, a young collection for a young object.  Beside the
+ * program, on a thread of the heap's own that no pause waits for, and that
+ * waits for none; or on the thread of who calls mm_language_tell_deaths.  One
+ * call at a time in a heap, each with up to MM_DEATHS_MOST deaths, in no order:
+ * of objects that refer to each other and die together, any may be the first.
+ * The end of the heap (mm_heap_destroy) is the death of all that are left, told
+ * on the thread that destroys it; between mm_heap_quit and that, there is no
+ * other.
+ *
+ * What is told may lock what it likes, and block: nobody waits for it but
+ * mm_language_tell_deaths.  It calls nothing of the heap: it is no mutator.
  */
 #ifndef MM_LANGUAGE_H
 #define MM_LANGUAGE_H
 
 #include "mm/mm.h"
+#include "mm/reference.h"
+
+enum { MM_DEATHS_MOST = 64 };
 
 /* Handed to mm_language.scan, which calls these for each slot of the object;
    a slot may be rewritten.  Null, and what is no reference, is allowed. */
@@ -71,11 +98,11 @@ struct mm_slot_visitor {
 
 /*
  * What a language brings along; stays valid and unchanged until the heap is
- * destroyed.  The functions are called with the world stopped or, with
- * gc=concurrent, beside mutators, by any thread.  They do not allocate, do not
- * lock, do not follow references, and read of the object only what does not
- * change while it lives (slots are read by the visitor); they may be called
- * for objects that are dead.
+ * destroyed.  The functions, but for `died', are called with the world stopped
+ * or, with gc=concurrent, beside mutators, by any thread.  They do not
+ * allocate, do not lock, do not follow references, and read of the object only
+ * what does not change while it lives (slots are read by the visitor); they may
+ * be called for objects that are dead.
  */
 struct mm_language {
   const char *name; /* for reports: one word */
@@ -92,13 +119,21 @@ struct mm_language {
   /* Visits all slots of a custom object.  Null: it has none. */
   void (*scan)(void *object, const struct mm_layout *layout,
                struct mm_slot_visitor *visitor);
+  /* Which of the references of mm/reference.h it has: 1 << enum mm_strength.
+     Those that become pending are for mm_language_take_pending.  A host without
+     a language has all kinds. */
+  unsigned reference_kinds;
+  /* Objects of the language that were watched have died; their words.
+     See Note [Deaths].  Null: none can be watched. */
+  void (*died)(void *host, const uint64_t *words, size_t count);
 };
 
 /*
  * Makes a language known to a heap; *index is what its layouts are to hold.
  * The same struct gets the same index, in all heaps of the process.  Errors:
- * MM_BAD_OPTION (the tagging, the name), MM_NO_MEMORY (255 languages are all
- * that layouts can tell apart).
+ * MM_BAD_OPTION (the tagging, the name, the kinds), MM_NO_MEMORY (255 languages
+ * are all that layouts can tell apart; or there is none for `died'),
+ * MM_OS_FAILED (the thread that calls `died' cannot be started).
  */
 enum mm_status mm_language_register(struct mm_heap *heap,
                                     const struct mm_language *language,
@@ -106,5 +141,35 @@ enum mm_status mm_language_register(struct mm_heap *heap,
 
 /* The name of a layout's language; "host" for index 0. */
 const char *mm_language_name(const struct mm_layout *layout);
+
+/*
+ * What mm_references_take_pending and mm_references_are_pending are to the host
+ * (index 0): those whose layouts are of this language.  Each language has a
+ * queue, and none gets another's; mm_binding.references_pending tells the host
+ * of all.  O(1) each, but that who comes first sorts what the collector found.
+ * Whether there are any is a hint: they may be another's.
+ */
+struct mm_ref mm_language_take_pending(struct mm_mutator *mutator,
+                                       unsigned language,
+                                       struct mm_ref *referent);
+bool mm_language_has_pending(const struct mm_heap *heap, unsigned language);
+
+/*
+ * `died' will be called with `word', once, when the object has died.  A second
+ * watch of an object is one more.  MM_NO_MEMORY: the object is not watched;
+ * MM_UNSUPPORTED: its language has no `died'.  Running mutator; no safepoint.
+ * O(1), and each collection that finds out whether the object lives pays for a
+ * look at it.
+ */
+enum mm_status mm_language_watch(struct mm_mutator *mutator,
+                                 struct mm_ref object, uint64_t word);
+
+/*
+ * Returns when all deaths that collections have found until now are told: the
+ * caller helps to tell.  For hosts that run short of what objects stand for,
+ * and have collected.  Running mutator, outside of `died'; in native meanwhile,
+ * so a safepoint.
+ */
+void mm_language_tell_deaths(struct mm_mutator *mutator);
 
 #endif

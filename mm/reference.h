@@ -27,8 +27,9 @@
  *   phantom            phantom ones, and not from a finalizable object
  *
  * What was cleared, and finals that fired, are then pending until the host
- * takes them, once each.  A reference that is not reached itself is none: it
- * dies, and with it what it was to tell.
+ * takes them, once each; those of a language have a queue of their own
+ * (mm_language_take_pending in mm/language.h).  A reference that is not reached
+ * itself is none: it dies, and with it what it was to tell.
  *
  * All functions are a running mutator's, and none is a safepoint.
  */
@@ -61,7 +62,8 @@ mm_reference_strength(const struct mm_layout *layout)
   return (enum mm_strength)layout->elem_log2;
 }
 
-/* Gives a new reference its referent, once.  Null is allowed. */
+/* Gives a new reference its referent, once.  Null is allowed.  Ends the process
+   when the layout's language has no references of the kind. */
 void mm_reference_init(struct mm_mutator *mutator, struct mm_ref reference,
                        struct mm_ref referent);
 
@@ -87,8 +89,9 @@ void mm_ephemeron_set_value(struct mm_mutator *mutator, struct mm_ref ephemeron,
 bool mm_references_are_pending(const struct mm_heap *heap);
 
 /*
- * Takes the next pending reference; null: there is none.  `referent' is that of
- * a final reference, which has it no more, and null for all others.
+ * Takes the next pending reference of no language; null: there is none.
+ * `referent' is that of a final reference, which has it no more, and null for
+ * all others.
  */
 struct mm_ref mm_references_take_pending(struct mm_mutator *mutator,
                                          struct mm_ref *referent);

@@ -236,7 +236,7 @@ static void give_memory_back(struct mm_heap *heap)
     mm_tlab_adapt(mutator);
 }
 
-static void check(const struct mm_heap *heap)
+static void check(struct mm_heap *heap)
 {
 #ifdef BAMBOO_DEBUG
   mm_regions_check(&heap->regions);
@@ -244,6 +244,7 @@ static void check(const struct mm_heap *heap)
   mm_cards_check(heap);
   MM_ASSERT(mm_ids_check(&heap->ids));
   MM_ASSERT(mm_handles_check(heap));
+  MM_ASSERT(mm_deaths_check(heap));
 #else
   (void)heap;
 #endif

@@ -542,7 +542,7 @@ enum mm_status mm_cycle_create(struct mm_heap *heap)
   return start_thread(heap);
 }
 
-void mm_heap_quit(struct mm_heap *heap)
+static void quit(struct mm_heap *heap)
 {
   if (!heap->cycle.has_thread)
     return;
@@ -555,6 +555,12 @@ void mm_heap_quit(struct mm_heap *heap)
   mm_schedule_await_end(heap, &heap->schedule.cycle);
   pthread_join(heap->cycle.thread, NULL);
   heap->cycle.has_thread = false;
+}
+
+void mm_heap_quit(struct mm_heap *heap)
+{
+  quit(heap);
+  mm_deaths_quit(heap);
 }
 
 void mm_cycle_destroy(struct mm_heap *heap)

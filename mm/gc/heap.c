@@ -205,6 +205,7 @@ static void init_plain(struct mm_heap *heap)
   mm_logs_init(heap);
   mm_ids_init(&heap->ids);
   pthread_mutex_init(&heap->handles.lock, NULL);
+  mm_deaths_init(heap);
   mm_code_space_init(&heap->code);
   mm_compiler_space_init(&heap->compiler);
   mm_schedule_init(heap);
@@ -312,6 +313,7 @@ void mm_heap_destroy(struct mm_heap *heap)
 {
   MM_ASSERT(!heap->mutators);
   mm_cycle_destroy(heap);
+  mm_deaths_destroy(heap);
   mm_workers_destroy(heap->workers);
   if (!mm_breaks(heap, MM_FAULT_LEAK))
     mm_native_free(MM_PURPOSE_HEAP, heap->mutator_ids,

@@ -23,6 +23,7 @@
  *   workers.lock      goals of the worker threads
  *   ids.lock          ids of objects
  *   handles.lock      chunks of handles, global handles, pins
+ *   deaths.lock       objects whose languages want to know when they die
  *   schedule.lock     whose turn it is (options.deterministic)
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
@@ -36,9 +37,11 @@
 #include "mm/alloc/bump_internal.h"
 #include "mm/gc/growth_internal.h"
 #include "mm/gc/ids_internal.h"
+#include "mm/gc/languages_internal.h"
 #include "mm/gc/schedule_internal.h"
 #include "mm/mm.h"
 #include "mm/reference.h"
+#include "mm/refs/deaths_internal.h"
 #include "mm/refs/handles_internal.h"
 #include "mm/refs/pins_internal.h"
 #include "mm/space/code_internal.h"
@@ -162,8 +165,10 @@ struct mm_cycle {
 /* See references_internal.h. */
 struct mm_references {
   struct mm_ref pending; /* atomic; the first one: null, or linked */
-  uint32_t clock_ms;     /* atomic; at the last collection of all objects */
-  bool clears_soft;      /* all of them: memory is about to be refused */
+  struct mm_ref queues[MM_LANGUAGES]; /* atomic; the same of each language */
+  uint64_t taken[MM_LANGUAGES];       /* by each, until now */
+  uint32_t clock_ms; /* atomic; at the last collection of all objects */
+  bool clears_soft;  /* all of them: memory is about to be refused */
   struct mm_barrier_log *log, *full; /* what a cycle's marker discovered */
   struct mm_reference_job *job;      /* of the running goal */
 };
@@ -278,6 +283,7 @@ struct mm_heap {
   struct mm_object_ids ids;
   struct mm_handles handles;
   struct mm_pins pins;
+  struct mm_deaths deaths;
   uint64_t fault_chances[MM_FAULT_COUNT]; /* atomic; see faults_internal.h */
   size_t trace_entries_max; /* a worker's stack never grows beyond; tests
                                lower it */

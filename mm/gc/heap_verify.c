@@ -516,6 +516,25 @@ static void check_young_handles(struct mm_verifier *verifier,
     }
 }
 
+/* What is watched is where it was left, and where young collections look. */
+static void check_watches(struct mm_verifier *verifier)
+{
+  const struct mm_heap *heap = verifier->heap;
+  struct mm_deaths *deaths = &verifier->heap->deaths;
+  pthread_mutex_lock(&deaths->lock);
+  for (size_t i = deaths->dead; i < deaths->count; i++) {
+    struct mm_ref *slot = &deaths->each[i].object;
+    struct mm_verify_edge edge = {
+        .root = "watch", .slot = slot, .value = *slot};
+    check_edge(verifier, &edge, false);
+    if (heap->has_cards && i < deaths->old && is_young(heap, *slot))
+      mm_verify_edge_fault(verifier, &edge,
+                           "its object is young, and young collections do "
+                           "not know");
+  }
+  pthread_mutex_unlock(&deaths->lock);
+}
+
 static void trace_locals(struct root_check *check, struct mm_mutator *mutator)
 {
   each_handle(check->verifier, (uintptr_t)mutator, &mutator->locals,
@@ -539,10 +558,10 @@ static void trace_mutator(struct mm_verifier *verifier,
 
 /* The list goes through the references' links, and holds what finals refer to.
    A link that leads astray is not followed. */
-static void trace_pending(struct mm_verifier *verifier)
+static void trace_pending_list(struct mm_verifier *verifier,
+                               struct mm_ref *slot)
 {
-  struct mm_ref at = verifier->heap->references.pending;
-  struct mm_ref *slot = &verifier->heap->references.pending;
+  struct mm_ref at = *slot;
   while (at.bits > 1) {
     struct mm_verify_edge edge = {.root = "pending", .slot = slot, .value = at};
     check_edge(verifier, &edge, true);
@@ -556,6 +575,14 @@ static void trace_pending(struct mm_verifier *verifier)
     verifier->pending++;
     at = *slot;
   }
+}
+
+static void trace_pending(struct mm_verifier *verifier)
+{
+  struct mm_references *references = &verifier->heap->references;
+  trace_pending_list(verifier, &references->pending);
+  for (unsigned i = 0; i < MM_LANGUAGES; i++)
+    trace_pending_list(verifier, &references->queues[i]);
 }
 
 /* What has a link and is not pending would never be discovered. */
@@ -640,6 +667,7 @@ static void check_weak_tables(struct mm_verifier *verifier)
   each_handle(verifier, MM_HANDLES_WEAK, NULL, check_weak_handle, NULL);
   check_young_handles(verifier, MM_HANDLE_GLOBAL, "global handle");
   check_young_handles(verifier, MM_HANDLE_WEAK, "weak handle");
+  check_watches(verifier);
 }
 
 static uint64_t finish(struct mm_verifier *verifier)

@@ -38,6 +38,8 @@ static const char *fault_of(const struct mm_language *language)
     return "its tag takes bits of the reference";
   if (language->tagging.pattern & ~mask)
     return "its tag is not within the mask";
+  if (language->reference_kinds >> MM_STRENGTH_COUNT)
+    return "it has references of a kind that there is not";
   return NULL;
 }
 
@@ -69,10 +71,18 @@ enum mm_status mm_language_register(struct mm_heap *heap,
     return MM_BAD_OPTION;
   }
   pthread_mutex_lock(&lock);
-  unsigned place = find_place(language);
+  enum mm_status status = language->died ? mm_deaths_start(heap) : MM_OK;
+  unsigned place = status == MM_OK ? find_place(language) : 0;
   if (place != 0)
     heap->languages[place / 64] |= (uint64_t)1 << place % 64;
   pthread_mutex_unlock(&lock);
+  if (status != MM_OK) {
+    mm_error_set(error,
+                 "language %s cannot be registered: cannot start the thread "
+                 "that tells it of deaths",
+                 language->name);
+    return status;
+  }
   if (place == 0) {
     mm_error_set(error, "language %s cannot be registered: %d are the most",
                  language->name, MM_LANGUAGES - 1);
@@ -102,10 +112,33 @@ void mm_layout_name(struct mm_heap *heap, const struct mm_layout *layout,
     heap->binding.layout_name(heap->host, layout, name, name_bytes);
 }
 
+const struct mm_language *mm_language_of_index(unsigned index)
+{
+  return load(index);
+}
+
 const char *mm_language_name_of(unsigned index)
 {
   const struct mm_language *language = load(index);
   return language ? language->name : "host";
+}
+
+/* References ----------------------------------------------------------------
+ */
+
+void mm_language_require_kind(struct mm_heap *heap,
+                              const struct mm_layout *layout)
+{
+  static const char *const kinds[MM_STRENGTH_COUNT] = {"soft", "weak", "final",
+                                                       "ephemeron", "phantom"};
+  unsigned strength = mm_reference_strength(layout);
+  const struct mm_language *language = load(layout->language);
+  if (layout->language == 0 ||
+      (language && language->reference_kinds >> strength & 1))
+    return;
+  mm_fatal(heap, "a reference is of kind %s, which language %s does not have",
+           strength < MM_STRENGTH_COUNT ? kinds[strength] : "?",
+           mm_language_name(layout));
 }
 
 /* Objects ------------------------------------------------------------------ */

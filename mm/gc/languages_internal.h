@@ -10,6 +10,9 @@ enum { MM_LANGUAGES = UINT8_MAX + 1 };
 /* Was it registered with this heap?  Index 0 is. */
 bool mm_heap_has_language(const struct mm_heap *heap, unsigned index);
 
+/* The language itself; null for index 0, and for what nobody registered. */
+const struct mm_language *mm_language_of_index(unsigned index);
+
 /* Its name; "host" for index 0. */
 const char *mm_language_name_of(unsigned index);
 
@@ -19,6 +22,10 @@ void mm_layout_name(struct mm_heap *heap, const struct mm_layout *layout,
 
 /* Has the layout's language been registered? */
 bool mm_language_is_known(const struct mm_layout *layout);
+
+/* Ends the process if the layout's language has no references of this kind. */
+void mm_language_require_kind(struct mm_heap *heap,
+                              const struct mm_layout *layout);
 
 /* The tagging of a layout's language, which has to be known. */
 struct mm_tagging mm_language_tagging(const struct mm_layout *layout);

@@ -6,10 +6,15 @@
  *   heap->references.pending -> reference -> reference -> 1
  *                                 link         link
  *
- * The list is a root.  It goes through objects, so a collection that moves them
- * first visits copies of the references on it, which reaches the objects, and
- * brings the list itself up to date when nobody copies any more.  Nobody has to
- * remember cards for links.
+ * That is where the collector puts them, whatever language they are of.  Who
+ * takes those of one language (mm_language_take_pending) puts the others that
+ * come first on queues of theirs, which are lists of the same kind; so nobody
+ * takes what is another's, and nothing is looked at twice.
+ *
+ * Each list is a root.  It goes through objects, so a collection that moves
+ * them first visits copies of the references on it, which reaches the objects,
+ * and brings the list itself up to date when nobody copies any more.  Nobody
+ * has to remember cards for links.
  *
  * The referent of a final reference that is pending is held by the list too,
  * since tracing does not discover what has a link.
@@ -26,11 +31,17 @@
 /* Collections --------------------------------------------------------------
  */
 
-void mm_pending_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
+bool mm_pending_has_any(struct mm_heap *heap)
 {
-  struct mm_ref at = heap->references.pending, next;
-  if (mm_breaks(heap, MM_FAULT_PENDING))
-    return;
+  for (unsigned i = 0; i < MM_PENDING_LISTS; i++)
+    if (!mm_is_null(*mm_pending_list(heap, i)))
+      return true;
+  return false;
+}
+
+static void visit_list(struct mm_ref at, struct mm_root_visitor *visitor)
+{
+  struct mm_ref next;
   for (; mm_link_goes_on(at); at = next) {
     struct mm_ref reference = at, referent = *mm_referent_slot(at);
     next = *mm_link_slot(at);
@@ -39,9 +50,19 @@ void mm_pending_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
   }
 }
 
-void mm_pending_follow(struct mm_heap *heap, const struct mm_reach *reach)
+void mm_pending_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
 {
-  struct mm_ref *slot = &heap->references.pending;
+  for (unsigned i = 0; i < MM_PENDING_LISTS; i++) {
+    struct mm_ref first = *mm_pending_list(heap, i);
+    if (!mm_is_null(first) &&
+        !mm_breaks(heap, i == 0 ? MM_FAULT_PENDING : MM_FAULT_PENDING_QUEUE))
+      visit_list(first, visitor);
+  }
+}
+
+static void follow_list(struct mm_heap *heap, struct mm_ref *slot,
+                        const struct mm_reach *reach)
+{
   struct mm_worker *worker = &heap->workers->each[0];
   while (mm_link_goes_on(*slot)) {
     struct mm_ref reference = reach->place(heap, *slot);
@@ -52,16 +73,29 @@ void mm_pending_follow(struct mm_heap *heap, const struct mm_reach *reach)
   }
 }
 
-void mm_pending_update(struct mm_heap *heap,
-                       void (*update)(void *context, struct mm_ref *slot),
-                       void *context)
+void mm_pending_follow(struct mm_heap *heap, const struct mm_reach *reach)
 {
-  struct mm_ref *slot = &heap->references.pending;
+  for (unsigned i = 0; i < MM_PENDING_LISTS; i++)
+    follow_list(heap, mm_pending_list(heap, i), reach);
+}
+
+static void update_list(struct mm_ref *slot,
+                        void (*update)(void *context, struct mm_ref *slot),
+                        void *context)
+{
   while (mm_link_goes_on(*slot)) {
     struct mm_ref reference = *slot;
     update(context, slot);
     slot = mm_link_slot(reference);
   }
+}
+
+void mm_pending_update(struct mm_heap *heap,
+                       void (*update)(void *context, struct mm_ref *slot),
+                       void *context)
+{
+  for (unsigned i = 0; i < MM_PENDING_LISTS; i++)
+    update_list(mm_pending_list(heap, i), update, context);
 }
 
 /* Mutators ----------------------------------------------------------------- */
@@ -104,6 +138,7 @@ void mm_reference_init(struct mm_mutator *mutator, struct mm_ref reference,
 {
   struct mm_ref *slot = mm_referent_slot(reference);
   MM_ASSERT(mm_is_null(*slot));
+  mm_language_require_kind(mutator->heap, layout_of(reference));
   if (mm_reference_strength(layout_of(reference)) == MM_STRENGTH_SOFT)
     use(mutator, reference);
   store(slot, referent);
@@ -154,9 +189,18 @@ void mm_ephemeron_set_value(struct mm_mutator *mutator, struct mm_ref ephemeron,
   note(mutator, slot, value);
 }
 
+/* Taking --------------------------------------------------------------------
+ */
+
+bool mm_language_has_pending(const struct mm_heap *heap, unsigned language)
+{
+  return !mm_is_null(load(&heap->references.pending)) ||
+         !mm_is_null(load(&heap->references.queues[language]));
+}
+
 bool mm_references_are_pending(const struct mm_heap *heap)
 {
-  return __atomic_load_n(&heap->references.pending.bits, __ATOMIC_RELAXED) != 0;
+  return mm_language_has_pending(heap, 0);
 }
 
 /* What a final one refers to was reached by the list until now. */
@@ -169,23 +213,68 @@ static struct mm_ref take_referent(struct mm_mutator *mutator,
   return referent;
 }
 
+/* The first one leaves the list. */
+static struct mm_ref pop_locked(struct mm_ref *list)
+{
+  struct mm_ref first = load(list);
+  if (mm_is_null(first))
+    return MM_NULL;
+  struct mm_ref next = *mm_link_slot(first);
+  store(list, mm_link_goes_on(next) ? next : MM_NULL);
+  *mm_link_slot(first) = MM_NULL;
+  return first;
+}
+
+static void push_locked(struct mm_ref *list, struct mm_ref reference)
+{
+  struct mm_ref next = load(list);
+  *mm_link_slot(reference) = mm_is_null(next) ? MM_LINK_END : next;
+  store(list, reference);
+}
+
+/* From what the collector found to queues, until there is one for the language,
+   or the lock was held for long enough. */
+static void sort_locked(struct mm_references *references, unsigned language)
+{
+  enum { MOST = 256 };
+  for (int i = 0; i < MOST && mm_is_null(references->queues[language]); i++) {
+    struct mm_ref reference = pop_locked(&references->pending);
+    if (mm_is_null(reference))
+      return;
+    push_locked(&references->queues[mm_layout_of(reference)->language],
+                reference);
+  }
+}
+
+static struct mm_ref take_locked(struct mm_heap *heap, unsigned language)
+{
+  struct mm_references *references = &heap->references;
+  sort_locked(references, language);
+  struct mm_ref first = pop_locked(&references->queues[language]);
+  if (!mm_is_null(first)) {
+    references->taken[language]++;
+    mm_stat_count(&heap->stat, MM_COUNT_REFERENCES_TAKEN, 1);
+  }
+  return first;
+}
+
+struct mm_ref mm_language_take_pending(struct mm_mutator *mutator,
+                                       unsigned language,
+                                       struct mm_ref *referent)
+{
+  struct mm_heap *heap = mutator->heap;
+  struct mm_ref first = MM_NULL;
+  while (mm_is_null(first) && mm_language_has_pending(heap, language)) {
+    pthread_mutex_lock(&heap->lock);
+    first = take_locked(heap, language);
+    pthread_mutex_unlock(&heap->lock);
+  }
+  *referent = mm_is_null(first) ? MM_NULL : take_referent(mutator, first);
+  return first;
+}
+
 struct mm_ref mm_references_take_pending(struct mm_mutator *mutator,
                                          struct mm_ref *referent)
 {
-  struct mm_heap *heap = mutator->heap;
-  *referent = MM_NULL;
-  if (!mm_references_are_pending(heap))
-    return MM_NULL;
-  pthread_mutex_lock(&heap->lock);
-  struct mm_ref first = load(&heap->references.pending);
-  if (!mm_is_null(first)) {
-    struct mm_ref next = *mm_link_slot(first);
-    store(&heap->references.pending, mm_link_goes_on(next) ? next : MM_NULL);
-    *mm_link_slot(first) = MM_NULL;
-    mm_stat_count(&heap->stat, MM_COUNT_REFERENCES_TAKEN, 1);
-  }
-  pthread_mutex_unlock(&heap->lock);
-  if (!mm_is_null(first))
-    *referent = take_referent(mutator, first);
-  return first;
+  return mm_language_take_pending(mutator, 0, referent);
 }

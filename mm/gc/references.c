@@ -487,7 +487,7 @@ bool mm_references_process(struct mm_heap *heap, const struct mm_reach *reach,
   bool is_done = true;
   if (reach->is_full)
     set_clock(heap);
-  if (mm_is_null(heap->references.pending) && !has_any(heap))
+  if (!mm_pending_has_any(heap) && !has_any(heap))
     return true;
   mm_stat_phase_begin(&heap->stat, MM_PHASE_REFERENCES);
   if (reach->has_moved)

@@ -87,6 +87,18 @@ static inline struct mm_ref *mm_value_slot(struct mm_ref reference)
                            MM_REFERENCE_VALUE_OFFSET);
 }
 
+/* The lists of what is pending: what the collector found, in no order; and what
+   was put aside for each language, while another took its own. */
+enum { MM_PENDING_LISTS = 1 + MM_LANGUAGES };
+
+static inline struct mm_ref *mm_pending_list(struct mm_heap *heap, unsigned i)
+{
+  return i == 0 ? &heap->references.pending : &heap->references.queues[i - 1];
+}
+
+/* Is there something on any of them? */
+bool mm_pending_has_any(struct mm_heap *heap);
+
 /* Starts the clock of soft references. */
 void mm_references_init(struct mm_heap *heap);
 

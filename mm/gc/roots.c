@@ -50,7 +50,8 @@ void mm_roots_update(struct mm_heap *heap, struct mm_root_visitor *visitor)
 {
   struct root_filter filter = {
       {visit_unless_broken, visitor->keeps_old}, heap, visitor};
-  visit_all(heap, mm_fault_any(&heap->options.faults) ? &filter.visitor : visitor);
+  visit_all(heap,
+            mm_fault_any(&heap->options.faults) ? &filter.visitor : visitor);
 }
 
 void mm_roots_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
@@ -114,5 +115,6 @@ void mm_weak_visit(struct mm_heap *heap, struct mm_weak_visitor *visitor)
       mm_fault_any(&heap->options.faults) ? &filter.visitor : visitor;
   heap->binding.visit_weak(heap->host, filtered);
   mm_weaks_visit(heap, filtered);
+  mm_deaths_visit(heap, filtered);
   mm_ids_follow(&heap->ids, visitor);
 }

@@ -3,7 +3,8 @@
  * All strong roots, once each: what the host has, the scopes and local handles
  * of the mutators, global handles, pinned objects, and references that are
  * pending (of which the visitor gets copies: pending.c); and all weak tables:
- * those of the host, weak handles, and the ids of objects.
+ * those of the host, weak handles, objects whose deaths are to be told, and the
+ * ids of objects.
  * World stopped.  Called by one thread.
  */
 #ifndef MM_ROOTS_INTERNAL_H

@@ -285,6 +285,7 @@ static void resume(struct mm_heap *heap, struct mm_mutator *self)
   __atomic_store_n(&heap->stopping, 0, __ATOMIC_SEQ_CST);
   mm_condition_notify(heap, &heap->resumed);
   pthread_mutex_unlock(&heap->lock);
+  mm_deaths_wake(heap);
 }
 
 void mm_resume_world(struct mm_mutator *mutator)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The part of the summary that tells languages apart: what stands in the heap
- * of each, by a walk.  A host that is alone has no such part.
+ * of each, by a walk; how much of it is watched, and how many deaths it was
+ * told of; how many pending references it took.  A host that is alone has no
+ * such part.
  */
 #include "config.h"
 
@@ -33,7 +35,8 @@ static bool has_several(const struct mm_heap *heap)
 
 void mm_report_languages(struct mm_report *report, struct mm_heap *heap)
 {
-  static const char *const columns[] = {"objects", "KiB", NULL};
+  static const char *const columns[] = {"objects", "KiB",   "watched",
+                                        "died",    "taken", NULL};
   struct census census = {0};
   if (!has_several(heap))
     return;
@@ -46,6 +49,12 @@ void mm_report_languages(struct mm_report *report, struct mm_heap *heap)
     mm_report_row(report, name, name);
     mm_report_cell(report, "objects", census.of[i].objects, MM_UNIT_NUMBER);
     mm_report_cell(report, "bytes", census.of[i].bytes, MM_UNIT_BYTES);
+    uint64_t watched, told;
+    mm_deaths_count(heap, i, &watched, &told);
+    mm_report_cell(report, "watched", watched, MM_UNIT_NUMBER);
+    mm_report_cell(report, "deaths_told", told, MM_UNIT_NUMBER);
+    mm_report_cell(report, "references_taken", heap->references.taken[i],
+                   MM_UNIT_NUMBER);
     mm_report_row_end(report);
   }
   mm_report_group_end(report);

@@ -133,6 +133,22 @@ static void pinned_objects(void)
   }
 }
 
+static void watched_objects(void)
+{
+  struct fixture_class *mortals = language_mortals(&f);
+  make_garbage(100);
+  for (uint32_t i = 0; i < 100; i++) {
+    struct mm_ref mortal = language_mortal(&f.main, mortals, i);
+    if (i % 2)
+      fixture_push(&f.main, mortal);
+  }
+  collect();
+  mm_language_tell_deaths(&f.main.mutator);
+  for (uint32_t i = 0; i < 100; i++)
+    require(language_told(i) == (i + 1) % 2);
+  collect();
+}
+
 static void weak_entries(void)
 {
   make_garbage(100);
@@ -235,6 +251,26 @@ static void pending_references(void)
       mm_references_take_pending(&f.main.mutator, &referent);
   require(mm_layout_of(reference) ==
           &f.classes[FIXTURE_WEAK_REFERENCE]->layout);
+}
+
+/* The host takes its own first, so that the other's are on a queue. */
+static void pending_references_of_a_language(void)
+{
+  struct fixture_class *weak, *final;
+  struct mm_ref referent;
+  unsigned index = language_references(&f, 1, &weak, &final);
+  size_t pair = fixture_push(&f.main, numbered(7));
+  struct mm_ref ref = mm_alloc_plain(&f.main.mutator, &final->layout);
+  mm_reference_init(&f.main.mutator, ref, fixture_at(&f.main, pair));
+  fixture_put(&f.main, pair, ref);
+  collect();
+  require(mm_is_null(mm_references_take_pending(&f.main.mutator, &referent)));
+  fixture_pop(&f.main, f.main.top);
+  make_garbage(100);
+  collect();
+  make_garbage(1000);
+  ref = mm_language_take_pending(&f.main.mutator, index, &referent);
+  require(mm_layout_of(ref) == &final->layout && fixture_value(referent) == 7);
 }
 
 static void large_arrays(void)
@@ -636,6 +672,9 @@ const struct fault_scenario fault_scenarios[MM_FAULT_COUNT] = {
     [MM_FAULT_PIN_SLID] = {pinned_objects, COMPACT,
                            "has moved, though it is pinned"},
     [MM_FAULT_HANDLE_YOUNG] = {handles, YOUNG, "young collections do not know"},
+    [MM_FAULT_DEATH_LOST] = {watched_objects, WAYS, NULL},
+    [MM_FAULT_DEATH_YOUNG] = {watched_objects, YOUNG,
+                              "young collections do not know"},
     [MM_FAULT_WEAK_KEPT] = {weak_entries, WAYS, "weak root"},
     [MM_FAULT_WEAK_STALE] = {weak_entries, MOVING | YOUNG, "weak root"},
     [MM_FAULT_CHUNK] = {large_arrays, WAYS, "Pair"},
@@ -684,6 +723,7 @@ const struct fault_scenario fault_scenarios[MM_FAULT_COUNT] = {
     [MM_FAULT_FINAL] = {finalizable_objects, WAYS, NULL},
     [MM_FAULT_EPHEMERON] = {ephemerons, WAYS, NULL},
     [MM_FAULT_PENDING] = {pending_references, WAYS, NULL},
+    [MM_FAULT_PENDING_QUEUE] = {pending_references_of_a_language, WAYS, NULL},
     [MM_FAULT_REFERENCE_LOG] = {references_to_the_dead, CYCLE, NULL},
     [MM_FAULT_BARRIER_AFTER] = {old_arrays_with_young_elements, YOUNG,
                                 "card is not dirty"},

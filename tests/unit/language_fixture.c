@@ -5,6 +5,7 @@
 
 #include "mm/mm_inline.h"
 
+#include <pthread.h>
 #include <string.h>
 
 /* The language --------------------------------------------------------------
@@ -92,18 +93,26 @@ static void fill_class(struct fixture_class *class, const char *name,
   class->layout = *layout;
 }
 
-static struct fixture_class *make_class(struct fixture *f, const char *name,
-                                        struct mm_layout layout)
+static struct fixture_class *make_class_of(struct fixture *f,
+                                           const struct mm_language *language,
+                                           const char *name,
+                                           struct mm_layout layout)
 {
   struct fixture_class *class = mm_metadata_alloc(f->heap, sizeof *class);
   struct mm_error error = {""};
   unsigned index = 0;
   enum mm_status status =
-      mm_language_register(f->heap, &language_test, &index, &error);
+      mm_language_register(f->heap, language, &index, &error);
   ck_assert_msg(status == MM_OK, "status %d: %s", status, error.text);
   layout.language = (uint8_t)index;
   fill_class(class, name, &layout);
   return class;
+}
+
+static struct fixture_class *make_class(struct fixture *f, const char *name,
+                                        struct mm_layout layout)
+{
+  return make_class_of(f, &language_test, name, layout);
 }
 
 static struct fixture_class *make_wide(struct fixture *f)
@@ -305,4 +314,102 @@ struct mm_ref language_bytes_of(struct language *l, unsigned loader,
 {
   return not_null(mm_alloc_array(&l->fixture->main.mutator,
                                  &l->loaders[loader].bytes->layout, length));
+}
+
+/* Mortals -------------------------------------------------------------------
+ */
+
+static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned told[LANGUAGE_MORTALS];
+static struct fixture *mortals_of;
+
+static void died(void *host, const uint64_t *words, size_t count)
+{
+  fixture_require(host == mortals_of && count > 0 && count <= MM_DEATHS_MOST);
+  pthread_mutex_lock(&told_lock);
+  for (size_t i = 0; i < count; i++) {
+    fixture_require(words[i] < LANGUAGE_MORTALS);
+    told[words[i]]++;
+  }
+  pthread_mutex_unlock(&told_lock);
+}
+
+static const struct mm_language language_of_mortals = {.name = "mortal",
+                                                       .died = died};
+
+struct fixture_class *language_mortals(struct fixture *f)
+{
+  memset(told, 0, sizeof told);
+  mortals_of = f;
+  return make_class_of(f, &language_of_mortals, "Mortal",
+                       (struct mm_layout){.base_bytes = 16});
+}
+
+struct mm_ref language_mortal(struct fixture_thread *thread,
+                              struct fixture_class *mortals, uint32_t number)
+{
+  struct mm_ref ref = mm_alloc_plain(&thread->mutator, &mortals->layout);
+  fixture_require(!mm_is_null(ref));
+  fixture_require(mm_language_watch(&thread->mutator, ref, number) == MM_OK);
+  return ref;
+}
+
+unsigned language_told(uint32_t number)
+{
+  pthread_mutex_lock(&told_lock);
+  unsigned times = told[number];
+  pthread_mutex_unlock(&told_lock);
+  return times;
+}
+
+uint64_t language_told_all(void)
+{
+  uint64_t sum = 0;
+  pthread_mutex_lock(&told_lock);
+  for (size_t i = 0; i < LANGUAGE_MORTALS; i++)
+    sum += told[i];
+  pthread_mutex_unlock(&told_lock);
+  return sum;
+}
+
+void language_hold_died(bool holds)
+{
+  if (holds)
+    pthread_mutex_lock(&told_lock);
+  else
+    pthread_mutex_unlock(&told_lock);
+}
+
+/* References of two languages ------------------------------------------------
+ */
+
+static const struct mm_language languages_with_references[] = {
+    {.name = "one",
+     .reference_kinds = 1 << MM_STRENGTH_WEAK | 1 << MM_STRENGTH_FINAL},
+    {.name = "two",
+     .reference_kinds = 1 << MM_STRENGTH_WEAK | 1 << MM_STRENGTH_FINAL},
+};
+
+static struct mm_layout reference_layout(enum mm_strength strength)
+{
+  return (struct mm_layout){.base_bytes = 24,
+                            .kind = MM_KIND_REFERENCE,
+                            .elem_log2 = (uint8_t)strength};
+}
+
+unsigned language_references(struct fixture *f, unsigned number,
+                             struct fixture_class **weak,
+                             struct fixture_class **final)
+{
+  if (number == 0) {
+    *weak = f->classes[FIXTURE_WEAK_REFERENCE];
+    *final = f->classes[FIXTURE_FINAL];
+    return 0;
+  }
+  const struct mm_language *language = &languages_with_references[number - 1];
+  *weak =
+      make_class_of(f, language, "Weak", reference_layout(MM_STRENGTH_WEAK));
+  *final =
+      make_class_of(f, language, "Final", reference_layout(MM_STRENGTH_FINAL));
+  return (*weak)->layout.language;
 }

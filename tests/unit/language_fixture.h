@@ -21,6 +21,7 @@ enum {
   LANGUAGE_BOX_SLOTS = 24,
   LANGUAGE_LOADERS = 32,
   LANGUAGE_STATICS = 4,
+  LANGUAGE_MORTALS = 1 << 15,
 };
 
 extern const struct mm_language language_test;
@@ -76,5 +77,21 @@ void language_set_static(struct language *l, unsigned loader, unsigned at,
 struct mm_ref language_pair_of(struct language *l, unsigned loader);
 struct mm_ref language_bytes_of(struct language *l, unsigned loader,
                                 uint32_t length);
+
+/* Classes of weak and final references of the host (0) or of the language of
+   this number, of which there are two; returns its index. */
+unsigned language_references(struct fixture *f, unsigned number,
+                             struct fixture_class **weak,
+                             struct fixture_class **final);
+
+/* Another language, `mortal', whose objects of 16 bytes are watched; it counts
+   how often the death of each number was told. */
+struct fixture_class *language_mortals(struct fixture *f);
+struct mm_ref language_mortal(struct fixture_thread *thread,
+                              struct fixture_class *mortals, uint32_t number);
+unsigned language_told(uint32_t number);
+uint64_t language_told_all(void);
+/* With the lock held that `died' takes, nobody is told. */
+void language_hold_died(bool holds);
 
 #endif

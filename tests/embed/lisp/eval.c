@@ -76,21 +76,6 @@ static value look_up(struct lisp *lisp, value env, value symbol)
                    characters(string));
 }
 
-/* A symbol with a value has to be held by more than the weak table. */
-static value set_global(struct lisp *lisp, size_t symbol, size_t v)
-{
-  if (load(lisp->stack[symbol], SYMBOL_VALUE) == UNBOUND) {
-    push(lisp, lisp->stack[symbol]);
-    push(lisp, lisp->globals);
-    value globals = cons_top(lisp);
-    if (globals == ERROR)
-      return ERROR;
-    lisp->globals = globals;
-  }
-  store(lisp, lisp->stack[symbol], SYMBOL_VALUE, lisp->stack[v]);
-  return lisp->stack[v];
-}
-
 /* (name . value), both on the top of the stack, in front of the list at
    `env'. */
 static bool bind(struct lisp *lisp, size_t env)
@@ -327,7 +312,7 @@ static enum step eval_step(struct lisp *lisp, size_t frame, value *result)
     return DONE;
   value head = load(expression, CAR);
   for (int form = 0; form < FORM_COUNT; form++)
-    if (head == lisp->forms[form])
+    if (head == lisp->world->forms[form])
       return eval_form(lisp, frame, (enum form)form, result);
   return eval_call(lisp, frame, result);
 }

@@ -10,11 +10,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct mm_language language = {.name = "lisp",
-                                            .tagging = {TAG_MASK, TAG_REF}};
+/* Its watched objects are ports and threads; the word is the address of the
+   host's record, whose first member tells which. */
+static void died(void *host, const uint64_t *words, size_t count)
+{
+  for (size_t i = 0; i < count; i++) {
+    enum type *record = (enum type *)(uintptr_t)words[i];
+    if (*record == PORT)
+      port_died(host, record);
+    else
+      thread_died(record);
+  }
+}
+
+static const struct mm_language language = {
+    .name = "lisp",
+    .tagging = {TAG_MASK, TAG_REF},
+    .reference_kinds = 1 << MM_STRENGTH_EPHEMERON,
+    .died = died,
+};
 
 static const char *const type_names[TYPE_COUNT] = {
-    "cons", "closure", "symbol", "vector", "string", "table"};
+    "cons",  "closure", "symbol", "vector", "string",
+    "table", "map",     "entry",  "port",   "thread"};
 
 /* What the memory manager asks ------------------------------------------------
  */
@@ -28,10 +46,10 @@ static void visit_value(struct mm_root_visitor *visitor, value *slot,
 
 static void visit_globals(void *host, struct mm_root_visitor *visitor)
 {
-  struct lisp *lisp = host;
+  struct world *world = host;
   for (int i = 0; i < FORM_COUNT; i++)
-    visit_value(visitor, &lisp->forms[i], MM_ROOT_GLOBAL);
-  visit_value(visitor, &lisp->globals, MM_ROOT_GLOBAL);
+    visit_value(visitor, &world->forms[i], MM_ROOT_GLOBAL);
+  visit_value(visitor, &world->globals, MM_ROOT_GLOBAL);
 }
 
 static void visit_stack(void *host, struct mm_mutator *mutator,
@@ -46,10 +64,10 @@ static void visit_stack(void *host, struct mm_mutator *mutator,
 /* Removes the symbols that died; those behind them move up (Knuth, "The Art of
    Computer Programming" 3, 6.4, algorithm R) when the table is next searched:
    here a hole is marked by null and bridged by a new table. */
-static void visit_symbols(struct lisp *lisp, struct mm_weak_visitor *visitor)
+static void visit_symbols(struct world *world, struct mm_weak_visitor *visitor)
 {
-  for (size_t i = 0; i < lisp->symbols_size; i++) {
-    struct mm_ref *slot = &lisp->symbols[i];
+  for (size_t i = 0; i < world->symbols_size; i++) {
+    struct mm_ref *slot = &world->symbols[i];
     if (slot->bits > 1 && !visitor->keep(visitor, slot))
       slot->bits = 1; /* was used: a search goes on behind it */
   }
@@ -64,9 +82,9 @@ static void visit_weak(void *host, struct mm_weak_visitor *visitor)
 static void layout_name(void *host, const struct mm_layout *layout, char *name,
                         size_t name_bytes)
 {
-  const struct lisp *lisp = host;
+  const struct world *world = host;
   int type = 0;
-  while (type < TYPE_COUNT && lisp->layouts[type] != layout)
+  while (type < TYPE_COUNT && world->layouts[type] != layout)
     type++;
   snprintf(name, name_bytes, "%s",
            type < TYPE_COUNT ? type_names[type] : "object");
@@ -98,20 +116,32 @@ static const struct mm_layout layouts[TYPE_COUNT] = {
                 .elem_log2 = 3},
     [STRING] = {.base_bytes = MM_STRING_BASE, .kind = MM_KIND_STRING},
     [TABLE] = {.base_bytes = 16},
+    [MAP] = {.base_bytes = 24,
+             .ref_map = 1 << MAP_BUCKETS / 4,
+             .flags = MM_LAYOUT_TAGGED},
+    /* Becomes pending when its key has died: it always has a map to tell. */
+    [ENTRY] = {.base_bytes = 32,
+               .kind = MM_KIND_REFERENCE,
+               .elem_log2 = MM_STRENGTH_EPHEMERON,
+               .ref_map = 1 << ENTRY_MAP / 4 | 1 << ENTRY_NEXT / 4},
+    [PORT] = {.base_bytes = 16},
+    [THREAD] = {.base_bytes = 24,
+                .ref_map = 1 << THREAD_RESULT / 4,
+                .flags = MM_LAYOUT_TAGGED},
 };
 
-static bool make_layouts(struct lisp *lisp, struct mm_error *error)
+static bool make_layouts(struct world *world, struct mm_error *error)
 {
-  unsigned index;
-  if (mm_language_register(lisp->heap, &language, &index, error) != MM_OK)
+  if (mm_language_register(world->heap, &language, &world->language, error) !=
+      MM_OK)
     return false;
   for (int type = 0; type < TYPE_COUNT; type++) {
-    struct mm_layout *layout = mm_metadata_alloc(lisp->heap, sizeof *layout);
+    struct mm_layout *layout = mm_metadata_alloc(world->heap, sizeof *layout);
     if (!layout)
       return false;
     *layout = layouts[type];
-    layout->language = (uint8_t)index;
-    lisp->layouts[type] = layout;
+    layout->language = (uint8_t)world->language;
+    world->layouts[type] = layout;
   }
   return true;
 }
@@ -121,44 +151,71 @@ static bool make_forms(struct lisp *lisp)
   static const char *const names[FORM_COUNT] = {
       "quote", "if", "define", "set!", "lambda", "let", "begin"};
   for (int i = 0; i < FORM_COUNT; i++) {
-    lisp->forms[i] = intern(lisp, names[i], strlen(names[i]));
-    if (lisp->forms[i] == ERROR)
+    value form = intern(lisp, names[i], strlen(names[i]));
+    if (form == ERROR)
       return false;
+    lisp->world->forms[i] = form;
   }
   return true;
 }
 
-bool lisp_open(struct lisp *lisp, const struct mm_options *options)
+bool lisp_attach(struct lisp *lisp, struct world *world)
+{
+  lisp->world = world;
+  lisp->stack = calloc(STACK_MOST, sizeof *lisp->stack);
+  if (lisp->stack && mm_mutator_attach(world->heap, &lisp->mutator) == MM_OK)
+    return true;
+  free(lisp->stack);
+  lisp_fail(lisp, "no memory for a thread");
+  return false;
+}
+
+void lisp_detach(struct lisp *lisp)
+{
+  mm_mutator_detach(&lisp->mutator);
+  free(lisp->stack);
+}
+
+static void world_free(struct world *world)
+{
+  mm_heap_quit(world->heap);
+  mm_heap_destroy(world->heap);
+  weak_close(world);
+  free(world->symbols);
+  pthread_cond_destroy(&world->ended);
+  pthread_mutex_destroy(&world->lock);
+}
+
+bool world_open(struct world *world, struct lisp *lisp,
+                const struct mm_options *options)
 {
   struct mm_error error = {""};
-  *lisp = (struct lisp){.globals = NIL};
-  if (mm_heap_create(options, &binding, lisp, &lisp->heap, &error) != MM_OK) {
+  *world = (struct world){.globals = NIL};
+  *lisp = (struct lisp){.top = 0};
+  if (mm_heap_create(options, &binding, world, &world->heap, &error) != MM_OK) {
     fprintf(stderr, "lisp: %s\n", error.text);
     return false;
   }
-  lisp->stack = calloc(STACK_MOST, sizeof *lisp->stack);
-  if (!lisp->stack || !make_layouts(lisp, &error) ||
-      mm_mutator_attach(lisp->heap, &lisp->mutator) != MM_OK) {
+  pthread_mutex_init(&world->lock, NULL);
+  pthread_cond_init(&world->ended, NULL);
+  if (!make_layouts(world, &error) || !lisp_attach(lisp, world)) {
     fprintf(stderr, "lisp: no memory for the start %s\n", error.text);
-    mm_heap_destroy(lisp->heap);
-    free(lisp->stack);
+    world_free(world);
     return false;
   }
   if (make_forms(lisp) && define_primitives(lisp))
     return true;
   fprintf(stderr, "lisp: %s\n", lisp->error);
-  lisp_close(lisp);
+  world_close(world, lisp);
   return false;
 }
 
-void lisp_close(struct lisp *lisp)
+/* Threads go on to their end, whatever came of the program. */
+void world_close(struct world *world, struct lisp *lisp)
 {
-  mm_mutator_detach(&lisp->mutator);
-  mm_heap_quit(lisp->heap);
-  mm_heap_destroy(lisp->heap);
-  weak_close(lisp);
-  free(lisp->symbols);
-  free(lisp->stack);
+  threads_await(lisp);
+  lisp_detach(lisp);
+  world_free(world);
 }
 
 value lisp_fail(struct lisp *lisp, const char *format, ...)
@@ -189,7 +246,7 @@ value pop(struct lisp *lisp)
 /* Objects -------------------------------------------------------------------
  */
 
-static char *address(value object)
+char *address(value object)
 {
   return mm_address(mm_tagged_ref(TAGGING, object));
 }
@@ -207,7 +264,7 @@ void store(struct lisp *lisp, value object, size_t offset, value v)
 bool is_type(const struct lisp *lisp, value v, enum type type)
 {
   return is_ref(v) &&
-         mm_layout_of(mm_tagged_ref(TAGGING, v)) == lisp->layouts[type];
+         mm_layout_of(mm_tagged_ref(TAGGING, v)) == lisp->world->layouts[type];
 }
 
 uint32_t length_of(value object)
@@ -243,9 +300,9 @@ static value made(struct lisp *lisp, struct mm_ref ref)
   return mm_is_null(ref) ? lisp_fail(lisp, "the heap is full") : of_ref(ref);
 }
 
-static value new_plain(struct lisp *lisp, enum type type)
+value new_plain(struct lisp *lisp, enum type type)
 {
-  return made(lisp, mm_alloc_plain(&lisp->mutator, lisp->layouts[type]));
+  return made(lisp, mm_alloc_plain(&lisp->mutator, lisp->world->layouts[type]));
 }
 
 value cons_top(struct lisp *lisp)
@@ -273,27 +330,22 @@ value new_closure(struct lisp *lisp, size_t names, size_t body, size_t env)
 /* Its slots are 0.0 at first. */
 value new_vector(struct lisp *lisp, uint32_t length)
 {
-  return made(lisp,
-              mm_alloc_array(&lisp->mutator, lisp->layouts[VECTOR], length));
+  return made(lisp, mm_alloc_array(&lisp->mutator, lisp->world->layouts[VECTOR],
+                                   length));
 }
 
 value new_string(struct lisp *lisp, uint32_t length)
 {
-  return made(
-      lisp, mm_alloc_slow(&lisp->mutator, lisp->layouts[STRING], length << 1));
+  return made(lisp, mm_alloc_slow(&lisp->mutator, lisp->world->layouts[STRING],
+                                  length << 1));
 }
 
 value new_table(struct lisp *lisp)
 {
-  uint32_t number;
   value table = new_plain(lisp, TABLE);
-  if (table == ERROR)
-    return ERROR;
-  if (!weak_add(lisp, &number))
-    return lisp_fail(lisp, "no memory for a table");
-  *(uint32_t *)(address(table) + TABLE_NUMBER) = number;
-  weak_bind(lisp, number, table);
-  return table;
+  if (table == ERROR || weak_add(lisp, table))
+    return table;
+  return lisp_fail(lisp, "no memory for a table");
 }
 
 /* Symbols -------------------------------------------------------------------
@@ -316,21 +368,21 @@ static bool is_named(struct mm_ref symbol, const char *name, size_t length)
 }
 
 /* The name's place, or the one where it would have to stand. */
-static struct mm_ref *find_symbol(struct lisp *lisp, const char *name,
+static struct mm_ref *find_symbol(struct world *world, const char *name,
                                   size_t length)
 {
-  size_t mask = lisp->symbols_size - 1, i = hash(name, length) & mask;
+  size_t mask = world->symbols_size - 1, i = hash(name, length) & mask;
   for (;; i = (i + 1) & mask) {
-    struct mm_ref *slot = &lisp->symbols[i];
+    struct mm_ref *slot = &world->symbols[i];
     if (slot->bits == 0 || (slot->bits > 1 && is_named(*slot, name, length)))
       return slot;
   }
 }
 
-static bool grow_symbols(struct lisp *lisp)
+static bool grow_symbols(struct world *world)
 {
-  struct mm_ref *old = lisp->symbols;
-  size_t size = lisp->symbols_size, living = 0;
+  struct mm_ref *old = world->symbols;
+  size_t size = world->symbols_size, living = 0;
   for (size_t i = 0; i < size; i++)
     living += old[i].bits > 1;
   size_t wanted = 64;
@@ -339,20 +391,38 @@ static bool grow_symbols(struct lisp *lisp)
   struct mm_ref *table = calloc(wanted, sizeof *table);
   if (!table)
     return false;
-  lisp->symbols = table;
-  lisp->symbols_size = wanted;
-  lisp->symbols_used = living;
+  world->symbols = table;
+  world->symbols_size = wanted;
+  world->symbols_used = living;
   for (size_t i = 0; i < size; i++)
     if (old[i].bits > 1) {
       value string = load(of_ref(old[i]), SYMBOL_STRING);
-      *find_symbol(lisp, characters(string), length_of(string)) = old[i];
+      *find_symbol(world, characters(string), length_of(string)) = old[i];
     }
   free(old);
   return true;
 }
 
-/* A new symbol; the search comes after what may collect, which may have removed
-   others. */
+/* Puts a new symbol in its place, unless another thread was faster: then gives
+   that one's. */
+static value enter_locked(struct lisp *lisp, value symbol)
+{
+  struct world *world = lisp->world;
+  value string = load(symbol, SYMBOL_STRING);
+  if (2 * world->symbols_used >= world->symbols_size && !grow_symbols(world))
+    return lisp_fail(lisp, "no memory for symbols");
+  struct mm_ref *slot =
+      find_symbol(world, characters(string), length_of(string));
+  if (slot->bits != 0) {
+    mm_barrier_keep(&lisp->mutator, *slot);
+    return of_ref(*slot);
+  }
+  world->symbols_used++;
+  *slot = mm_tagged_ref(TAGGING, symbol);
+  return symbol;
+}
+
+/* The search comes after what may collect, which may have removed others. */
 static value new_symbol(struct lisp *lisp, const char *name, size_t length)
 {
   value string = new_string(lisp, (uint32_t)length);
@@ -366,21 +436,56 @@ static value new_symbol(struct lisp *lisp, const char *name, size_t length)
     return ERROR;
   store(lisp, symbol, SYMBOL_STRING, string);
   store(lisp, symbol, SYMBOL_VALUE, UNBOUND);
-  if (2 * lisp->symbols_used >= lisp->symbols_size && !grow_symbols(lisp))
-    return lisp_fail(lisp, "no memory for symbols");
-  lisp->symbols_used++;
-  *find_symbol(lisp, name, length) = mm_tagged_ref(TAGGING, symbol);
+  pthread_mutex_lock(&lisp->world->lock);
+  symbol = enter_locked(lisp, symbol);
+  pthread_mutex_unlock(&lisp->world->lock);
   return symbol;
+}
+
+static struct mm_ref look_for_symbol(struct lisp *lisp, const char *name,
+                                     size_t length)
+{
+  struct mm_ref found = MM_NULL;
+  pthread_mutex_lock(&lisp->world->lock);
+  if (lisp->world->symbols_size > 0)
+    found = *find_symbol(lisp->world, name, length);
+  mm_barrier_keep(&lisp->mutator, found);
+  pthread_mutex_unlock(&lisp->world->lock);
+  return found;
 }
 
 /* `name' does not stand in the heap, or is gone after an allocation. */
 value intern(struct lisp *lisp, const char *name, size_t length)
 {
-  if (lisp->symbols_size > 0) {
-    struct mm_ref found = *find_symbol(lisp, name, length);
-    mm_barrier_keep(&lisp->mutator, found);
-    if (!mm_is_null(found))
-      return of_ref(found);
+  struct mm_ref found = look_for_symbol(lisp, name, length);
+  return mm_is_null(found) ? new_symbol(lisp, name, length) : of_ref(found);
+}
+
+size_t count_symbols(struct lisp *lisp)
+{
+  size_t count = 0;
+  pthread_mutex_lock(&lisp->world->lock);
+  for (size_t i = 0; i < lisp->world->symbols_size; i++)
+    count += lisp->world->symbols[i].bits > 1;
+  pthread_mutex_unlock(&lisp->world->lock);
+  return count;
+}
+
+/* A symbol with a value has to be held by more than the weak table. */
+value set_global(struct lisp *lisp, size_t symbol, size_t v)
+{
+  struct world *world = lisp->world;
+  push(lisp, lisp->stack[symbol]);
+  push(lisp, NIL);
+  value cons = cons_top(lisp);
+  if (cons == ERROR)
+    return ERROR;
+  pthread_mutex_lock(&world->lock);
+  if (load(lisp->stack[symbol], SYMBOL_VALUE) == UNBOUND) {
+    store(lisp, cons, CDR, world->globals);
+    world->globals = cons;
   }
-  return new_symbol(lisp, name, length);
+  store(lisp, lisp->stack[symbol], SYMBOL_VALUE, lisp->stack[v]);
+  pthread_mutex_unlock(&world->lock);
+  return lisp->stack[v];
 }

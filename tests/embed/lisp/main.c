@@ -138,6 +138,7 @@ static int run(struct lisp *lisp, const char *text)
 
 int main(int argc, char **argv)
 {
+  static struct world world;
   static struct lisp lisp;
   struct mm_options options;
   const char *file = NULL;
@@ -159,14 +160,15 @@ int main(int argc, char **argv)
   char *text = file ? read_file(file) : NULL;
   if (!text)
     return fprintf(stderr, "lisp: no file that can be read\n"), 2;
-  if (!lisp_open(&lisp, &options)) {
+  if (!world_open(&world, &lisp, &options)) {
     free(text);
     return 2;
   }
   int status = run(&lisp, text);
+  threads_await(&lisp);
   if (shows_stats)
-    mm_stats_print_text(lisp.heap, stderr);
-  lisp_close(&lisp);
+    mm_stats_print_text(world.heap, stderr);
+  world_close(&world, &lisp);
   free(text);
   return status;
 }

@@ -338,8 +338,101 @@ static value table_get(const struct call *call)
 static value table_count(const struct call *call)
 {
   return has_type(call, 0, TABLE)
-             ? of_number((double)weak_count(argument(call, 0), call->lisp))
+             ? of_number((double)weak_count(call->lisp, argument(call, 0)))
              : wrong(call);
+}
+
+/* Maps of ephemerons --------------------------------------------------------
+ */
+
+static value make_map(const struct call *call)
+{
+  return new_map(call->lisp);
+}
+
+static value put_in_map(const struct call *call)
+{
+  return has_type(call, 0, MAP) && is_ref(argument(call, 1))
+             ? map_put(call->lisp, call->first, call->first + 1,
+                       call->first + 2)
+             : wrong(call);
+}
+
+static value get_from_map(const struct call *call)
+{
+  return has_type(call, 0, MAP) && is_ref(argument(call, 1))
+             ? map_get(call->lisp, argument(call, 0), argument(call, 1))
+             : wrong(call);
+}
+
+static value entries(const struct call *call)
+{
+  return has_type(call, 0, MAP)
+             ? of_number((double)map_count(call->lisp, argument(call, 0)))
+             : wrong(call);
+}
+
+/* Ports ---------------------------------------------------------------------
+ */
+
+static value open_file(const struct call *call)
+{
+  char name[256];
+  if (!has_type(call, 0, STRING) || length_of(argument(call, 0)) >= sizeof name)
+    return wrong(call);
+  uint32_t length = length_of(argument(call, 0));
+  memcpy(name, characters(argument(call, 0)), length);
+  name[length] = 0;
+  return open_port(call->lisp, name);
+}
+
+static value open_scratch(const struct call *call)
+{
+  return open_port(call->lisp, NULL);
+}
+
+static value close(const struct call *call)
+{
+  return has_type(call, 0, PORT)
+             ? truth(close_port(call->lisp, argument(call, 0)))
+             : wrong(call);
+}
+
+/* (write port value...) */
+static value write_to(const struct call *call)
+{
+  FILE *file = call->count > 0 && has_type(call, 0, PORT)
+                   ? port_file(argument(call, 0))
+                   : NULL;
+  if (!file)
+    return wrong(call);
+  for (size_t i = 1; i < call->count; i++)
+    print(call->lisp, file, argument(call, i));
+  return NIL;
+}
+
+static value ports(const struct call *call)
+{
+  struct world *world = call->lisp->world;
+  pthread_mutex_lock(&world->lock);
+  unsigned count = world->ports;
+  pthread_mutex_unlock(&world->lock);
+  return of_number(count);
+}
+
+/* Threads -------------------------------------------------------------------
+ */
+
+static value spawn_thread(const struct call *call)
+{
+  return has_type(call, 0, CLOSURE) ? spawn(call->lisp, call->first)
+                                    : wrong(call);
+}
+
+static value join_thread(const struct call *call)
+{
+  return has_type(call, 0, THREAD) ? join(call->lisp, call->first)
+                                   : wrong(call);
 }
 
 /* The machine ---------------------------------------------------------------
@@ -348,27 +441,25 @@ static value table_count(const struct call *call)
 static value collect(const struct call *call)
 {
   mm_collect(&call->lisp->mutator, MM_CAUSE_EXPLICIT);
+  mm_language_tell_deaths(&call->lisp->mutator);
   return NIL;
 }
 
 /* With --gc=epsilon nothing dies. */
 static value collects(const struct call *call)
 {
-  return truth(mm_collections(call->lisp->heap) > 0);
+  return truth(mm_collections(call->lisp->world->heap) > 0);
 }
 
 static value symbols(const struct call *call)
 {
-  size_t count = 0;
-  for (size_t i = 0; i < call->lisp->symbols_size; i++)
-    count += call->lisp->symbols[i].bits > 1;
-  return of_number((double)count);
+  return of_number((double)count_symbols(call->lisp));
 }
 
 static value display(const struct call *call)
 {
   for (size_t i = 0; i < call->count; i++)
-    print(call->lisp, argument(call, i));
+    print(call->lisp, stdout, argument(call, i));
   return NIL;
 }
 
@@ -406,19 +497,12 @@ value call_primitive(struct lisp *lisp, value primitive, size_t first,
 static bool define(struct lisp *lisp, size_t which)
 {
   const char *name = primitives[which].name;
-  value symbol = intern(lisp, name, strlen(name));
-  if (symbol == ERROR)
-    return false;
-  push(lisp, symbol);
-  push(lisp, symbol);
-  push(lisp, lisp->globals);
-  value globals = cons_top(lisp);
-  symbol = pop(lisp);
-  if (globals == ERROR)
-    return false;
-  lisp->globals = globals;
-  store(lisp, symbol, SYMBOL_VALUE, TAG_PRIMITIVE | which);
-  return true;
+  size_t symbol = push(lisp, intern(lisp, name, strlen(name)));
+  size_t v = push(lisp, TAG_PRIMITIVE | which);
+  bool is_defined =
+      lisp->stack[symbol] != ERROR && set_global(lisp, symbol, v) != ERROR;
+  lisp->top = symbol;
+  return is_defined;
 }
 
 bool define_primitives(struct lisp *lisp)

@@ -88,7 +88,7 @@ static value read_quoted(struct lisp *lisp, const char **text)
   value expression = read_expression(lisp, text);
   if (expression == ERROR || expression == UNBOUND)
     return lisp_fail(lisp, "nothing is quoted");
-  push(lisp, lisp->forms[QUOTE]);
+  push(lisp, lisp->world->forms[QUOTE]);
   push(lisp, expression);
   push(lisp, NIL);
   value rest = cons_top(lisp);
@@ -121,56 +121,60 @@ value read_expression(struct lisp *lisp, const char **text)
 
 /* Printing allocates nothing. */
 
-static void print_list(struct lisp *lisp, value v)
+static void print_list(struct lisp *lisp, FILE *out, value v)
 {
   const char *before = "(";
   for (; is_type(lisp, v, CONS); v = load(v, CDR)) {
-    fputs(before, stdout);
-    print(lisp, load(v, CAR));
+    fputs(before, out);
+    print(lisp, out, load(v, CAR));
     before = " ";
   }
   if (v != NIL) {
-    fputs(" . ", stdout);
-    print(lisp, v);
+    fputs(" . ", out);
+    print(lisp, out, v);
   }
-  putchar(')');
+  fputc(')', out);
 }
 
-static void print_vector(struct lisp *lisp, value v)
+static void print_vector(struct lisp *lisp, FILE *out, value v)
 {
-  fputs("#(", stdout);
+  fputs("#(", out);
   for (uint32_t i = 0; i < length_of(v); i++) {
     if (i > 0)
-      putchar(' ');
-    print(lisp, load(v, slot_offset(i)));
+      fputc(' ', out);
+    print(lisp, out, load(v, slot_offset(i)));
   }
-  putchar(')');
+  fputc(')', out);
 }
 
-static void print_object(struct lisp *lisp, value v)
+static void print_object(struct lisp *lisp, FILE *out, value v)
 {
   if (is_type(lisp, v, SYMBOL))
-    print(lisp, load(v, SYMBOL_STRING));
+    print(lisp, out, load(v, SYMBOL_STRING));
   else if (is_type(lisp, v, STRING))
-    printf("%.*s", (int)length_of(v), characters(v));
+    fprintf(out, "%.*s", (int)length_of(v), characters(v));
   else if (is_type(lisp, v, CONS))
-    print_list(lisp, v);
+    print_list(lisp, out, v);
   else if (is_type(lisp, v, VECTOR))
-    print_vector(lisp, v);
+    print_vector(lisp, out, v);
   else
-    fputs(is_type(lisp, v, TABLE) ? "#table" : "#procedure", stdout);
+    fprintf(out, "#%s",
+            is_type(lisp, v, CLOSURE)  ? "procedure"
+            : is_type(lisp, v, PORT)   ? "port"
+            : is_type(lisp, v, THREAD) ? "thread"
+                                       : "table");
 }
 
-void print(struct lisp *lisp, value v)
+void print(struct lisp *lisp, FILE *out, value v)
 {
   if (is_number(v))
-    printf("%.15g", to_number(v));
+    fprintf(out, "%.15g", to_number(v));
   else if (is_ref(v))
-    print_object(lisp, v);
+    print_object(lisp, out, v);
   else if (v == NIL)
-    fputs("()", stdout);
+    fputs("()", out);
   else if (v == TRUE || v == FALSE)
-    fputs(v == TRUE ? "#t" : "#f", stdout);
+    fputs(v == TRUE ? "#t" : "#f", out);
   else
-    fputs("#procedure", stdout);
+    fputs("#procedure", out);
 }

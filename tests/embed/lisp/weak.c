@@ -4,7 +4,8 @@
  * knows the table's number, and the table goes when the object does.  An entry
  * goes when its key dies or its value: neither keeps the other alive.
  *
- * A few entries each: they are searched one by one.
+ * A few entries each: they are searched one by one.  All but what the collector
+ * calls, with the world stopped, takes the lock.
  */
 #include "lisp.h"
 
@@ -24,32 +25,42 @@ struct weak_table {
 static struct weak_table *table_of(const struct lisp *lisp, value table)
 {
   const char *at = mm_address(mm_tagged_ref(TAGGING, table));
-  return &lisp->tables[*(const uint32_t *)(at + TABLE_NUMBER)];
+  return &lisp->world->tables[*(const uint32_t *)(at + TABLE_NUMBER)];
 }
 
-bool weak_add(struct lisp *lisp, uint32_t *number)
+static bool add_table_locked(struct lisp *lisp, uint32_t *number)
 {
   size_t i = 0;
-  while (i < lisp->tables_size && !mm_is_null(lisp->tables[i].object))
+  while (i < lisp->world->tables_size &&
+         !mm_is_null(lisp->world->tables[i].object))
     i++;
-  if (i == lisp->tables_size) {
+  if (i == lisp->world->tables_size) {
     size_t size = i ? 2 * i : 8;
     struct weak_table *tables =
-        realloc(lisp->tables, size * sizeof *lisp->tables);
+        realloc(lisp->world->tables, size * sizeof *lisp->world->tables);
     if (!tables)
       return false;
     for (size_t j = i; j < size; j++)
       tables[j] = (struct weak_table){.object = MM_NULL};
-    lisp->tables = tables;
-    lisp->tables_size = size;
+    lisp->world->tables = tables;
+    lisp->world->tables_size = size;
   }
   *number = (uint32_t)i;
   return true;
 }
 
-void weak_bind(struct lisp *lisp, uint32_t number, value table)
+/* The table's object is there already: it knows its number. */
+bool weak_add(struct lisp *lisp, value table)
 {
-  lisp->tables[number].object = mm_tagged_ref(TAGGING, table);
+  uint32_t number;
+  pthread_mutex_lock(&lisp->world->lock);
+  bool is_added = add_table_locked(lisp, &number);
+  if (is_added) {
+    *(uint32_t *)(address(table) + TABLE_NUMBER) = number;
+    lisp->world->tables[number].object = mm_tagged_ref(TAGGING, table);
+  }
+  pthread_mutex_unlock(&lisp->world->lock);
+  return is_added;
 }
 
 static struct weak_entry *find(struct weak_table *table, struct mm_ref key)
@@ -76,30 +87,36 @@ static struct weak_entry *add(struct weak_table *table)
 
 bool weak_put(struct lisp *lisp, value table, value key, value v)
 {
-  struct weak_table *weak = table_of(lisp, table);
   struct mm_ref ref = mm_tagged_ref(TAGGING, key);
+  pthread_mutex_lock(&lisp->world->lock);
+  struct weak_table *weak = table_of(lisp, table);
   struct weak_entry *entry = find(weak, ref);
   if (!entry)
     entry = add(weak);
   if (entry)
     *entry = (struct weak_entry){ref, v};
+  pthread_mutex_unlock(&lisp->world->lock);
   return entry != NULL;
 }
 
 /* What comes out of a weak table, a cycle may not have seen. */
 value weak_get(struct lisp *lisp, value table, value key)
 {
+  pthread_mutex_lock(&lisp->world->lock);
   const struct weak_entry *entry =
       find(table_of(lisp, table), mm_tagged_ref(TAGGING, key));
-  if (!entry)
-    return FALSE;
-  mm_barrier_keep(&lisp->mutator, mm_tagged_ref(TAGGING, entry->v));
-  return entry->v;
+  value v = entry ? entry->v : FALSE;
+  mm_barrier_keep(&lisp->mutator, mm_tagged_ref(TAGGING, v));
+  pthread_mutex_unlock(&lisp->world->lock);
+  return v;
 }
 
-size_t weak_count(value table, const struct lisp *lisp)
+size_t weak_count(struct lisp *lisp, value table)
 {
-  return table_of(lisp, table)->count;
+  pthread_mutex_lock(&lisp->world->lock);
+  size_t count = table_of(lisp, table)->count;
+  pthread_mutex_unlock(&lisp->world->lock);
+  return count;
 }
 
 static bool lives(struct weak_entry *entry, struct mm_weak_visitor *visitor)
@@ -119,10 +136,10 @@ static void visit_entries(struct weak_table *table,
   table->count = count;
 }
 
-void weak_visit(struct lisp *lisp, struct mm_weak_visitor *visitor)
+void weak_visit(struct world *world, struct mm_weak_visitor *visitor)
 {
-  for (size_t i = 0; i < lisp->tables_size; i++) {
-    struct weak_table *table = &lisp->tables[i];
+  for (size_t i = 0; i < world->tables_size; i++) {
+    struct weak_table *table = &world->tables[i];
     if (mm_is_null(table->object))
       continue;
     if (visitor->keep(visitor, &table->object)) {
@@ -134,9 +151,9 @@ void weak_visit(struct lisp *lisp, struct mm_weak_visitor *visitor)
   }
 }
 
-void weak_close(struct lisp *lisp)
+void weak_close(struct world *world)
 {
-  for (size_t i = 0; i < lisp->tables_size; i++)
-    free(lisp->tables[i].entries);
-  free(lisp->tables);
+  for (size_t i = 0; i < world->tables_size; i++)
+    free(world->tables[i].entries);
+  free(world->tables);
 }
