@@ -380,7 +380,7 @@ static void count_cycle(struct mm_heap *heap, struct mm_stat_heap *counted)
 
 static void finish_whole(struct mm_heap *heap, struct mm_stat_heap *counted)
 {
-  mm_mark_sweep_finish(heap);
+  mm_mark_sweep_release(heap);
   count_cycle(heap, counted);
   if (heap->options.tenured == MM_TENURED_REGIONS) {
     mm_objects_forget_targets(heap); /* the walk looks at them */
@@ -396,6 +396,7 @@ static void finish_lost(struct mm_heap *heap, struct mm_stat_heap *counted)
 {
   enum mm_collection_kind kind = mm_sizing_kind(heap, true, false);
   mm_cycle_abandon(heap);
+  counted->live_bytes = 0;
   bool had_room = reclaim(heap, kind, false);
   count_results(heap, kind, counted);
   count_young(heap, kind, counted);
@@ -409,14 +410,29 @@ void mm_pause_finish(struct mm_heap *heap)
   mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
   bool is_whole = mm_cycle_end_marking(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
-  if (is_whole)
+  bool clears = mm_cycle_state(heap) == MM_CYCLE_CLEARING;
+  if (is_whole && !clears)
     is_whole =
         mm_references_process(heap, &mm_reach_cycle, mm_sizing_workers(heap));
-  struct mm_stat_heap counted = {0};
+  struct mm_stat_heap counted = {.live_bytes = most_live_bytes(heap)};
   if (is_whole)
+    mm_mark_sweep_weak(heap);
+  if (is_whole && !clears)
     finish_whole(heap, &counted);
-  else
+  if (!is_whole)
     finish_lost(heap, &counted);
+  if (!clears)
+    give_memory_back(heap);
+  end(heap, &counted);
+}
+
+void mm_pause_clean_up(struct mm_heap *heap)
+{
+  begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
+  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_CLEAN_UP);
+  struct mm_stat_heap counted = {0};
+  mm_cycle_end_clearing(heap);
+  finish_whole(heap, &counted);
   give_memory_back(heap);
   end(heap, &counted);
 }

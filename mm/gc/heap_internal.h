@@ -131,6 +131,7 @@ struct mm_candidates {
 enum mm_cycle_state {
   MM_CYCLE_IDLE,
   MM_CYCLE_MARKING,
+  MM_CYCLE_CLEARING, /* all is marked; references to the dead are cleared */
   MM_CYCLE_SWEEPING, /* also: looks for references to the candidates */
   MM_CYCLE_EVACUATING,
 };
@@ -159,13 +160,27 @@ struct mm_cycle {
   uint64_t claimed_bytes; /* tenured=freelist: at the start */
 };
 
+/* What a cycle's marker discovered of one strength; see noted_internal.h. */
+struct mm_noted {
+  struct mm_barrier_log *log, *full; /* to be looked at */
+  struct mm_barrier_log *at;         /* is being looked at */
+  struct mm_barrier_log *kept;       /* was looked at */
+  uint64_t count;                    /* on all of them */
+};
+
 /* See references_internal.h. */
 struct mm_references {
   struct mm_ref pending; /* atomic; the first one: null, or linked */
   uint32_t clock_ms;     /* atomic; at the last collection of all objects */
   bool clears_soft;      /* all of them: memory is about to be refused */
-  struct mm_barrier_log *log, *full; /* what a cycle's marker discovered */
-  struct mm_reference_job *job;      /* of the running goal */
+  struct mm_noted noted[MM_STRENGTH_COUNT];
+  struct mm_ref ready_first, ready_last; /* cleared beside the program, about to
+                                            be pending */
+  uint64_t cleared[MM_STRENGTH_COUNT];   /* of them */
+  uint64_t settled_at;   /* ephemerons looked at, when so much was marked */
+  uint64_t soft_life_ms; /* of the cycle: soft ones live so long unused */
+  uint64_t few;          /* so many are processed in a pause; tests lower it */
+  struct mm_reference_job *job; /* of the running goal */
 };
 
 /* Counts of --gc-stress; see stress_internal.h. */

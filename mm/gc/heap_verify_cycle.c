@@ -29,8 +29,7 @@ static void find_white(void *context, struct mm_ref *slot)
 {
   struct mm_verifier *verifier = context;
   struct mm_ref ref = *slot;
-  if (mm_is_null(ref) || !mm_cycle_covers(verifier->heap, ref) ||
-      mm_is_marked(verifier->heap, ref))
+  if (mm_is_null(ref) || !mm_cycle_is_white(verifier->heap, ref))
     return;
   uint64_t granule = mm_verify_granule(verifier, (uintptr_t)mm_address(ref));
   if (mm_verify_has(verifier->found, granule))
@@ -115,8 +114,11 @@ void mm_verify_cycle(struct mm_verifier *verifier)
   take_logs(verifier, heap->cycle.full);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     take_logs(verifier, m->old_log);
-  take_noted(verifier, heap->references.full);
-  take_noted(verifier, heap->references.log);
+  const struct mm_noted *noted = &heap->references.noted[MM_STRENGTH_EPHEMERON];
+  take_noted(verifier, noted->full);
+  take_noted(verifier, noted->log);
+  take_noted(verifier, noted->at);
+  take_noted(verifier, noted->kept);
   if (!verifier->gave_up)
     mm_verify_each_word(verifier, compare_word);
 }

@@ -110,19 +110,38 @@ void mm_reference_init(struct mm_mutator *mutator, struct mm_ref reference,
   note(mutator, slot, referent);
 }
 
+/* While a cycle clears, what is dead is as good as cleared: see
+   noted_internal.h. */
+static bool is_dead(struct mm_heap *heap, struct mm_ref ref)
+{
+  return mm_cycle_state(heap) == MM_CYCLE_CLEARING && !mm_is_null(ref) &&
+         mm_cycle_is_white(heap, ref) && !mm_breaks(heap, MM_FAULT_WINDOW_GET);
+}
+
+static struct mm_ref load_live(struct mm_heap *heap, const struct mm_ref *slot)
+{
+  struct mm_ref ref = load(slot);
+  return is_dead(heap, ref) ? MM_NULL : ref;
+}
+
 struct mm_ref mm_reference_get(struct mm_mutator *mutator,
                                struct mm_ref reference)
 {
-  struct mm_ref referent = load(mm_referent_slot(reference));
+  struct mm_ref referent =
+      load_live(mutator->heap, mm_referent_slot(reference));
   if (mm_reference_strength(layout_of(reference)) == MM_STRENGTH_SOFT)
     use(mutator, reference);
   mm_barrier_keep(mutator, referent);
   return referent;
 }
 
-bool mm_reference_refers_to(struct mm_ref reference, struct mm_ref object)
+bool mm_reference_refers_to(struct mm_mutator *mutator, struct mm_ref reference,
+                            struct mm_ref object)
 {
-  return mm_same(load(mm_referent_slot(reference)), object);
+  const struct mm_ref *slot = mm_referent_slot(reference);
+  if (mm_is_null(object))
+    return mm_is_null(load_live(mutator->heap, slot));
+  return mm_same(load(slot), object);
 }
 
 /* A cycle need not mark the referent for it, but a value that was read. */
@@ -136,7 +155,7 @@ void mm_reference_clear(struct mm_mutator *mutator, struct mm_ref reference)
 struct mm_ref mm_ephemeron_value(struct mm_mutator *mutator,
                                  struct mm_ref ephemeron)
 {
-  struct mm_ref value = load(mm_value_slot(ephemeron));
+  struct mm_ref value = load_live(mutator->heap, mm_value_slot(ephemeron));
   MM_ASSERT(mm_reference_strength(layout_of(ephemeron)) ==
             MM_STRENGTH_EPHEMERON);
   mm_barrier_keep(mutator, value);

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * References that a cycle processes beside the program; see noted_internal.h.
+ *
+ *   log, full -> at -> kept
+ *
+ * A log is gone through by slices, with a look at whether the world is to stop
+ * after each.  Meanwhile it stands in `at', where the verifier and who gives
+ * the cycle up find it.  What stays is written to the front of the log, so that
+ * nothing here needs memory but noting itself.
+ */
+#include "config.h"
+
+#include "mm/gc/noted_internal.h"
+
+#include "mm/assert_internal.h"
+#include "mm/gc/barrier_logs_internal.h"
+#include "mm/gc/bitmap_internal.h"
+#include "mm/gc/cycle_internal.h"
+#include "mm/gc/faults_internal.h"
+#include "mm/gc/references_internal.h"
+#include "mm/gc/stress_internal.h"
+#include "mm/gc/workers_internal.h"
+
+enum {
+  SLICE = 256,
+  REFERENCE_AHEAD = 16, /* entries whose references are prefetched */
+  MARK_AHEAD = 6,       /* and whose referents' marks are */
+  ROUNDS = 8,           /* over ephemerons beside the program */
+  PAUSE_ROUNDS = 2,     /* and in the pause */
+};
+
+/* Noting ------------------------------------------------------------------- */
+
+void mm_noted_begin(struct mm_heap *heap)
+{
+  mm_references_set_clock(heap);
+  heap->references.soft_life_ms = mm_references_soft_life_ms(heap);
+  heap->references.settled_at = UINT64_MAX;
+}
+
+bool mm_noted_put(struct mm_heap *heap, struct mm_ref reference,
+                  enum mm_strength strength)
+{
+  struct mm_noted *noted = &heap->references.noted[strength];
+  if (mm_breaks(heap, MM_FAULT_REFERENCE_LOG))
+    return true;
+  noted->count++;
+  return mm_log_put(heap, &noted->full, &noted->log, reference.bits);
+}
+
+bool mm_noted_keeps_soft(const struct mm_heap *heap, struct mm_ref reference)
+{
+  return mm_reference_is_wanted(heap, reference, heap->references.soft_life_ms);
+}
+
+/* Going through logs ------------------------------------------------------- */
+
+/* Does a reference stay on its log? */
+typedef bool stay(struct mm_heap *heap, struct mm_ref reference);
+
+static struct mm_ref load(const struct mm_ref *slot)
+{
+  return (struct mm_ref){__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
+}
+
+static void prefetch(const struct mm_heap *heap,
+                     const struct mm_barrier_log *log, uint32_t i)
+{
+  if (i + REFERENCE_AHEAD < log->count)
+    __builtin_prefetch(
+        mm_address((struct mm_ref){log->entries[i + REFERENCE_AHEAD]}));
+  if (i + MARK_AHEAD >= log->count)
+    return;
+  struct mm_ref reference = {log->entries[i + MARK_AHEAD]};
+  struct mm_ref referent = load(mm_referent_slot(reference));
+  if (!mm_is_null(referent))
+    mm_mark_prefetch(heap, referent);
+}
+
+static void look_at(struct mm_heap *heap, struct mm_barrier_log *log,
+                    uint32_t from, uint32_t to, uint32_t *kept, stay *stays)
+{
+  for (uint32_t i = from; i < to; i++) {
+    struct mm_ref reference = {log->entries[i]};
+    prefetch(heap, log, i);
+    if (stays(heap, reference))
+      log->entries[(*kept)++] = reference.bits;
+  }
+}
+
+static void put_away(struct mm_heap *heap, struct mm_noted *noted,
+                     uint32_t kept)
+{
+  uint32_t gone = noted->at->count - kept;
+  unsigned strength = (unsigned)(noted - heap->references.noted);
+  mm_stat_count(&heap->stat, (enum mm_counter)(MM_COUNT_SOFT_FOUND + strength),
+                gone);
+  noted->count -= gone;
+  noted->at->count = kept;
+  if (kept > 0) {
+    mm_log_push(heap, &noted->kept, &noted->at);
+    return;
+  }
+  mm_log_release(heap, noted->at);
+  noted->at = NULL;
+}
+
+static bool take_log(struct mm_heap *heap, struct mm_noted *noted)
+{
+  mm_log_push(heap, &noted->full, &noted->log);
+  noted->at = mm_log_pop(heap, &noted->full);
+  return noted->at;
+}
+
+static void begin_again(struct mm_noted *noted)
+{
+  MM_ASSERT(!noted->full && !noted->log && !noted->at);
+  noted->full = noted->kept;
+  noted->kept = NULL;
+}
+
+/* World stopped. */
+static void pass_now(struct mm_heap *heap, enum mm_strength strength,
+                     stay *stays)
+{
+  struct mm_noted *noted = &heap->references.noted[strength];
+  while (take_log(heap, noted)) {
+    uint32_t kept = 0;
+    look_at(heap, noted->at, 0, noted->at->count, &kept, stays);
+    put_away(heap, noted, kept);
+  }
+  begin_again(noted);
+}
+
+static void publish(struct mm_heap *heap);
+
+/* False: the cycle was abandoned, and the logs are not ours any more. */
+static bool slice_log(struct mm_heap *heap, uint64_t cycle,
+                      struct mm_noted *noted, stay *stays)
+{
+  uint32_t kept = 0, to;
+  for (uint32_t from = 0; from < noted->at->count; from = to) {
+    to = from + mm_stress_piece_entries(heap, SLICE);
+    to = to < noted->at->count ? to : noted->at->count;
+    look_at(heap, noted->at, from, to, &kept, stays);
+    publish(heap);
+    if (!mm_marker_check(heap, cycle))
+      return false;
+  }
+  put_away(heap, noted, kept);
+  return true;
+}
+
+static bool pass(struct mm_heap *heap, uint64_t cycle,
+                 enum mm_strength strength, stay *stays)
+{
+  struct mm_noted *noted = &heap->references.noted[strength];
+  while (take_log(heap, noted))
+    if (!slice_log(heap, cycle, noted, stays))
+      return false;
+  begin_again(noted);
+  return true;
+}
+
+/* Sifting ------------------------------------------------------------------ */
+
+static bool stays_white(struct mm_heap *heap, struct mm_ref reference)
+{
+  struct mm_ref referent = load(mm_referent_slot(reference));
+  return !mm_is_null(referent) && mm_cycle_is_white(heap, referent) &&
+         !mm_breaks(heap, MM_FAULT_NOTED);
+}
+
+static bool stays_ephemeron(struct mm_heap *heap, struct mm_ref ephemeron)
+{
+  if (stays_white(heap, ephemeron))
+    return true;
+  struct mm_ref value = load(mm_value_slot(ephemeron));
+  if (!mm_is_null(value) && mm_cycle_is_white(heap, value))
+    mm_marker_push(heap, value);
+  return false;
+}
+
+/* A round that nothing leaves has to be the last one: nothing is marked by it,
+   and what was marked before it began was seen. */
+static bool settle(struct mm_heap *heap, uint64_t cycle)
+{
+  struct mm_references *references = &heap->references;
+  const struct mm_noted *noted = &references->noted[MM_STRENGTH_EPHEMERON];
+  for (int i = 0; i < ROUNDS; i++) {
+    uint64_t count = noted->count;
+    uint64_t marked = heap->cycle.marker->live_objects;
+    if (!pass(heap, cycle, MM_STRENGTH_EPHEMERON, stays_ephemeron))
+      return false;
+    if (noted->count == count) {
+      references->settled_at = marked;
+      return true;
+    }
+    if (!mm_marker_run(heap, cycle))
+      return false;
+  }
+  return true;
+}
+
+bool mm_noted_sift(struct mm_heap *heap, uint64_t cycle)
+{
+  return settle(heap, cycle) &&
+         pass(heap, cycle, MM_STRENGTH_SOFT, stays_white) &&
+         pass(heap, cycle, MM_STRENGTH_WEAK, stays_white) &&
+         pass(heap, cycle, MM_STRENGTH_FINAL, stays_white) &&
+         pass(heap, cycle, MM_STRENGTH_PHANTOM, stays_white);
+}
+
+/* The pause ---------------------------------------------------------------- */
+
+static uint64_t count_all(const struct mm_heap *heap)
+{
+  uint64_t count = 0;
+  for (unsigned i = 0; i < MM_STRENGTH_COUNT; i++)
+    count += heap->references.noted[i].count;
+  return count;
+}
+
+/* False: it would take too many rounds. */
+static bool settle_now(struct mm_heap *heap)
+{
+  struct mm_references *references = &heap->references;
+  const struct mm_noted *noted = &references->noted[MM_STRENGTH_EPHEMERON];
+  for (int i = 0; i < PAUSE_ROUNDS; i++) {
+    uint64_t count = noted->count;
+    if (count == 0 ||
+        references->settled_at == heap->cycle.marker->live_objects)
+      return true;
+    references->settled_at = heap->cycle.marker->live_objects;
+    pass_now(heap, MM_STRENGTH_EPHEMERON, stays_ephemeron);
+    if (noted->count != count)
+      mm_marker_finish(heap);
+  }
+  return references->settled_at == heap->cycle.marker->live_objects;
+}
+
+bool mm_noted_can_wait(struct mm_heap *heap)
+{
+  if (count_all(heap) <= heap->references.few || !settle_now(heap))
+    return false;
+  pass_now(heap, MM_STRENGTH_FINAL, stays_white);
+  return heap->references.noted[MM_STRENGTH_FINAL].count == 0;
+}
+
+void mm_noted_take(struct mm_heap *heap,
+                   void (*take)(struct mm_heap *heap, struct mm_ref reference,
+                                enum mm_strength strength))
+{
+  for (unsigned i = 0; i < MM_STRENGTH_COUNT; i++) {
+    struct mm_noted *noted = &heap->references.noted[i];
+    while (take_log(heap, noted)) {
+      for (uint32_t j = 0; j < noted->at->count; j++)
+        take(heap, (struct mm_ref){noted->at->entries[j]}, (enum mm_strength)i);
+      put_away(heap, noted, 0);
+    }
+  }
+}
+
+/* Clearing ----------------------------------------------------------------- */
+
+static void make_ready(struct mm_heap *heap, struct mm_ref reference)
+{
+  struct mm_references *references = &heap->references;
+  if (mm_is_null(references->ready_first))
+    references->ready_last = reference;
+  *mm_link_slot(reference) = references->ready_first;
+  references->ready_first = reference;
+}
+
+/* Links of what is pending are written under the lock. */
+static bool put_first(struct mm_heap *heap)
+{
+  struct mm_references *references = &heap->references;
+  pthread_mutex_lock(&heap->lock);
+  struct mm_ref next = references->pending;
+  *mm_link_slot(references->ready_last) = mm_is_null(next) ? MM_LINK_END : next;
+  __atomic_store_n(&references->pending.bits, references->ready_first.bits,
+                   __ATOMIC_RELAXED);
+  pthread_mutex_unlock(&heap->lock);
+  references->ready_first = references->ready_last = MM_NULL;
+  return mm_is_null(next);
+}
+
+/* Before a pause comes in between: links lead nowhere else then.  The host is
+   told when it may have taken all that there was. */
+static void publish(struct mm_heap *heap)
+{
+  struct mm_references *references = &heap->references;
+  for (unsigned i = 0; i < MM_STRENGTH_COUNT; i++) {
+    if (references->cleared[i] == 0)
+      continue;
+    mm_stat_count(&heap->stat, (enum mm_counter)(MM_COUNT_SOFT_CLEARED + i),
+                  references->cleared[i]);
+    references->cleared[i] = 0;
+  }
+  if (!mm_is_null(references->ready_first) && put_first(heap) &&
+      heap->binding.references_pending)
+    heap->binding.references_pending(heap->host);
+}
+
+/* None stays. */
+static bool clear(struct mm_heap *heap, struct mm_ref reference)
+{
+  struct mm_ref *slot = mm_referent_slot(reference);
+  struct mm_ref referent = load(slot);
+  enum mm_strength strength = mm_reference_strength(mm_layout_of(reference));
+  if (mm_is_null(referent) || !mm_cycle_is_white(heap, referent) ||
+      mm_breaks(heap, MM_FAULT_REFERENCE_KEPT))
+    return false;
+  if (!__atomic_compare_exchange_n(&slot->bits, &referent.bits, 0, false,
+                                   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    return false; /* the program was faster */
+  if (strength == MM_STRENGTH_EPHEMERON)
+    __atomic_store_n(&mm_value_slot(reference)->bits, 0, __ATOMIC_RELAXED);
+  heap->references.cleared[strength]++;
+  if (mm_reference_is_told(reference))
+    make_ready(heap, reference);
+  return false;
+}
+
+bool mm_noted_clear(struct mm_heap *heap, uint64_t cycle)
+{
+  MM_ASSERT(mm_cycle_state(heap) == MM_CYCLE_CLEARING);
+  if (!mm_marker_check(heap, cycle)) /* tests hold it here */
+    return false;
+  for (unsigned i = 0; i < MM_STRENGTH_COUNT; i++)
+    if (!pass(heap, cycle, (enum mm_strength)i, clear))
+      return false;
+  return true;
+}
+
+/* Giving up ---------------------------------------------------------------- */
+
+void mm_noted_drop(struct mm_heap *heap)
+{
+  MM_ASSERT(mm_is_null(heap->references.ready_first));
+  for (unsigned i = 0; i < MM_STRENGTH_COUNT; i++) {
+    struct mm_noted *noted = &heap->references.noted[i];
+    mm_log_push(heap, &noted->full, &noted->log);
+    mm_log_push(heap, &noted->full, &noted->at);
+    mm_logs_drop(heap, &noted->full);
+    mm_logs_drop(heap, &noted->kept);
+    noted->count = 0;
+  }
+}
