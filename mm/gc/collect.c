@@ -410,19 +410,20 @@ void mm_pause_finish(struct mm_heap *heap)
   mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
   bool is_whole = mm_cycle_end_marking(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
-  bool clears = mm_cycle_state(heap) == MM_CYCLE_CLEARING;
-  if (is_whole && !clears)
+  enum mm_cycle_state state = mm_cycle_state(heap);
+  struct mm_stat_heap counted = {.live_bytes = most_live_bytes(heap)};
+  if (is_whole && state == MM_CYCLE_SWEEPING)
     is_whole =
         mm_references_process(heap, &mm_reach_cycle, mm_sizing_workers(heap));
-  struct mm_stat_heap counted = {.live_bytes = most_live_bytes(heap)};
-  if (is_whole)
+  if (is_whole && state != MM_CYCLE_FINALS)
     mm_mark_sweep_weak(heap);
-  if (is_whole && !clears)
-    finish_whole(heap, &counted);
-  if (!is_whole)
-    finish_lost(heap, &counted);
-  if (!clears)
+  if (state == MM_CYCLE_SWEEPING) {
+    if (is_whole)
+      finish_whole(heap, &counted);
+    else
+      finish_lost(heap, &counted);
     give_memory_back(heap);
+  }
   end(heap, &counted);
 }
 

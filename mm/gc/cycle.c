@@ -210,7 +210,7 @@ static bool start(struct mm_heap *heap, uint64_t *cycle)
 }
 
 /* False: the cycle was abandoned, and there is nothing to finish. */
-static bool finish(struct mm_heap *heap, uint64_t cycle)
+static bool finish_once(struct mm_heap *heap, uint64_t cycle)
 {
   while (!mm_stop_world_from_outside(heap))
     ;
@@ -231,12 +231,29 @@ static bool beside(struct mm_heap *heap, uint64_t cycle,
   return is_done;
 }
 
+/* May go on beside the program, with what the finalizable lead to.  False: as
+   above. */
+static bool finish(struct mm_heap *heap, uint64_t cycle)
+{
+  bool is_mine = finish_once(heap, cycle);
+  while (is_mine && mm_cycle_state(heap) == MM_CYCLE_FINALS) {
+    is_mine =
+        beside(heap, cycle, mm_noted_finalize) && finish_once(heap, cycle);
+  }
+  return is_mine;
+}
+
+static bool is_clearing(struct mm_heap *heap, uint64_t cycle)
+{
+  return mm_cycle_is(heap, cycle) && mm_cycle_state(heap) == MM_CYCLE_CLEARING;
+}
+
 /* References to the dead, if they were left for that.  False: as above. */
 static bool clear(struct mm_heap *heap, uint64_t cycle)
 {
-  mm_stress_border(heap, MM_BORDER_CLEARING);
-  if (!mm_cycle_is(heap, cycle) || mm_cycle_state(heap) != MM_CYCLE_CLEARING)
+  if (!beside(heap, cycle, is_clearing))
     return mm_cycle_is(heap, cycle);
+  mm_stress_border(heap, MM_BORDER_CLEARING);
   if (!beside(heap, cycle, mm_noted_clear))
     return false;
   while (!mm_stop_world_from_outside(heap))
@@ -274,14 +291,17 @@ bool mm_cycle_end_marking(struct mm_heap *heap)
   learn_time(&heap->cycle.mark_ns,
              heap->cycle.marked_ns - heap->cycle.began_ns);
   mm_marker_finish(heap);
-  bool waits = is_whole(heap) && mm_noted_can_wait(heap);
-  waits &= is_whole(heap);
-  if (!waits && is_whole(heap))
+  enum mm_cycle_state next = MM_CYCLE_SWEEPING;
+  if (is_whole(heap))
+    next = mm_noted_next(heap);
+  if (!is_whole(heap))
+    next = MM_CYCLE_SWEEPING;
+  else if (next == MM_CYCLE_SWEEPING)
     mm_references_take_noted(heap);
-  if (!waits)
+  if (next == MM_CYCLE_SWEEPING)
     mm_noted_drop(heap);
   drop_logs(heap);
-  set_state(heap, waits ? MM_CYCLE_CLEARING : MM_CYCLE_SWEEPING);
+  set_state(heap, next);
   return is_whole(heap);
 }
 

@@ -6,8 +6,10 @@
  *   IDLE -------> MARKING ---------> SWEEPING ----> IDLE           generations,
  *    ^    pause     | |     pause     ^ |            or freelist
  *    |              | +-> CLEARING ---+ +---> EVACUATING ----> IDLE   neither
- *    |              | pause  |    pause |     pauses  |
- *    +--------------+--------+----------+-------------+
+ *    |              | |     ^         | |     pauses  |
+ *    |              | +-> FINALS -----+ |             |
+ *    |              | pause |     pause |             |
+ *    +--------------+-------+-----------+-------------+
  *      a full collection takes a cycle's place at any time
  *
  * The heap has a thread for cycles.  A mutator that sees the start threshold
@@ -36,8 +38,8 @@
  * one of the snapshot got the reference out of the snapshot.
  *
  * Where many references may have to be cleared, that comes first and beside the
- * program: CLEARING (noted_internal.h).  Nothing is freed before the third pause,
- * and objects are born marked as before.
+ * program: FINALS, CLEARING (noted_internal.h).  Nothing is freed before the last
+ * pause of them, and objects are born marked as before.
  *
  * Without memory for a log or for the marker's stack the snapshot is lost: then
  * the second pause marks from the roots once more.
@@ -102,13 +104,13 @@ static inline enum mm_cycle_state mm_cycle_state(const struct mm_heap *heap)
 static inline bool mm_cycle_marks(const struct mm_heap *heap)
 {
   enum mm_cycle_state state = mm_cycle_state(heap);
-  return state == MM_CYCLE_MARKING || state == MM_CYCLE_CLEARING;
+  return state >= MM_CYCLE_MARKING && state <= MM_CYCLE_CLEARING;
 }
 
 /* Does the marker have to be told what is overwritten? */
 static inline bool mm_cycle_logs(enum mm_cycle_state state)
 {
-  return state == MM_CYCLE_MARKING;
+  return state == MM_CYCLE_MARKING || state == MM_CYCLE_FINALS;
 }
 
 /* Was the object there when the cycle began?  Others are not marked by it, but
@@ -158,7 +160,8 @@ void mm_marker_finish(struct mm_heap *heap);
 
 /* Of the second pause: marks the rest, and no cycle marks any more.  False: the
    snapshot is not complete, so nothing may be freed by it.  If references are to
-   be cleared beside the program, the cycle is CLEARING, else SWEEPING. */
+   be processed beside the program, the cycle is in FINALS or CLEARING, else
+   SWEEPING. */
 bool mm_cycle_end_marking(struct mm_heap *heap);
 
 /* Of the third pause: they were cleared. */

@@ -131,6 +131,7 @@ struct mm_candidates {
 enum mm_cycle_state {
   MM_CYCLE_IDLE,
   MM_CYCLE_MARKING,
+  MM_CYCLE_FINALS,   /* all but what the finalizable lead to is marked */
   MM_CYCLE_CLEARING, /* all is marked; references to the dead are cleared */
   MM_CYCLE_SWEEPING, /* also: looks for references to the candidates */
   MM_CYCLE_EVACUATING,
@@ -160,6 +161,13 @@ struct mm_cycle {
   uint64_t claimed_bytes; /* tenured=freelist: at the start */
 };
 
+/* Beside one for each strength: finals that fire, and those that have. */
+enum {
+  MM_NOTED_FIRING = MM_STRENGTH_COUNT,
+  MM_NOTED_FIRED,
+  MM_NOTED_ROWS,
+};
+
 /* What a cycle's marker discovered of one strength; see noted_internal.h. */
 struct mm_noted {
   struct mm_barrier_log *log, *full; /* to be looked at */
@@ -173,7 +181,7 @@ struct mm_references {
   struct mm_ref pending; /* atomic; the first one: null, or linked */
   uint32_t clock_ms;     /* atomic; at the last collection of all objects */
   bool clears_soft;      /* all of them: memory is about to be refused */
-  struct mm_noted noted[MM_STRENGTH_COUNT];
+  struct mm_noted noted[MM_NOTED_ROWS];
   struct mm_ref ready_first, ready_last; /* cleared beside the program, about to
                                             be pending */
   uint64_t cleared[MM_STRENGTH_COUNT];   /* of them */

@@ -89,11 +89,18 @@ static void look_at(struct mm_heap *heap, struct mm_barrier_log *log,
   }
 }
 
+static enum mm_strength strength_of(const struct mm_heap *heap,
+                                    const struct mm_noted *noted)
+{
+  size_t row = (size_t)(noted - heap->references.noted);
+  return row < MM_STRENGTH_COUNT ? (enum mm_strength)row : MM_STRENGTH_FINAL;
+}
+
 static void put_away(struct mm_heap *heap, struct mm_noted *noted,
                      uint32_t kept)
 {
   uint32_t gone = noted->at->count - kept;
-  unsigned strength = (unsigned)(noted - heap->references.noted);
+  unsigned strength = strength_of(heap, noted);
   mm_stat_count(&heap->stat, (enum mm_counter)(MM_COUNT_SOFT_FOUND + strength),
                 gone);
   noted->count -= gone;
@@ -121,10 +128,9 @@ static void begin_again(struct mm_noted *noted)
 }
 
 /* World stopped. */
-static void pass_now(struct mm_heap *heap, enum mm_strength strength,
-                     stay *stays)
+static void pass_now(struct mm_heap *heap, unsigned row, stay *stays)
 {
-  struct mm_noted *noted = &heap->references.noted[strength];
+  struct mm_noted *noted = &heap->references.noted[row];
   while (take_log(heap, noted)) {
     uint32_t kept = 0;
     look_at(heap, noted->at, 0, noted->at->count, &kept, stays);
@@ -134,6 +140,7 @@ static void pass_now(struct mm_heap *heap, enum mm_strength strength,
 }
 
 static void publish(struct mm_heap *heap);
+static stay announce;
 
 /* False: the cycle was abandoned, and the logs are not ours any more. */
 static bool slice_log(struct mm_heap *heap, uint64_t cycle,
@@ -152,10 +159,10 @@ static bool slice_log(struct mm_heap *heap, uint64_t cycle,
   return true;
 }
 
-static bool pass(struct mm_heap *heap, uint64_t cycle,
-                 enum mm_strength strength, stay *stays)
+static bool pass(struct mm_heap *heap, uint64_t cycle, unsigned row,
+                 stay *stays)
 {
-  struct mm_noted *noted = &heap->references.noted[strength];
+  struct mm_noted *noted = &heap->references.noted[row];
   while (take_log(heap, noted))
     if (!slice_log(heap, cycle, noted, stays))
       return false;
@@ -214,12 +221,25 @@ bool mm_noted_sift(struct mm_heap *heap, uint64_t cycle)
 
 /* The pause ---------------------------------------------------------------- */
 
+static uint64_t count_of(const struct mm_heap *heap, unsigned row)
+{
+  return heap->references.noted[row].count;
+}
+
 static uint64_t count_all(const struct mm_heap *heap)
 {
   uint64_t count = 0;
   for (unsigned i = 0; i < MM_STRENGTH_COUNT; i++)
-    count += heap->references.noted[i].count;
+    count += count_of(heap, i);
   return count;
+}
+
+/* Which have to be done with before phantoms and ephemerons are. */
+static bool has_stronger(const struct mm_heap *heap)
+{
+  return count_of(heap, MM_STRENGTH_SOFT) > 0 ||
+         count_of(heap, MM_STRENGTH_WEAK) > 0 ||
+         count_of(heap, MM_STRENGTH_FINAL) > 0;
 }
 
 /* False: it would take too many rounds. */
@@ -240,12 +260,21 @@ static bool settle_now(struct mm_heap *heap)
   return references->settled_at == heap->cycle.marker->live_objects;
 }
 
-bool mm_noted_can_wait(struct mm_heap *heap)
+static enum mm_cycle_state next_after_marking(struct mm_heap *heap)
 {
   if (count_all(heap) <= heap->references.few || !settle_now(heap))
-    return false;
+    return MM_CYCLE_SWEEPING;
   pass_now(heap, MM_STRENGTH_FINAL, stays_white);
-  return heap->references.noted[MM_STRENGTH_FINAL].count == 0;
+  return count_of(heap, MM_STRENGTH_FINAL) == 0 ? MM_CYCLE_CLEARING
+                                                : MM_CYCLE_FINALS;
+}
+
+enum mm_cycle_state mm_noted_next(struct mm_heap *heap)
+{
+  if (mm_cycle_state(heap) == MM_CYCLE_MARKING)
+    return next_after_marking(heap);
+  return settle_now(heap) && !has_stronger(heap) ? MM_CYCLE_CLEARING
+                                                 : MM_CYCLE_SWEEPING;
 }
 
 void mm_noted_take(struct mm_heap *heap,
@@ -260,6 +289,8 @@ void mm_noted_take(struct mm_heap *heap,
       put_away(heap, noted, 0);
     }
   }
+  pass_now(heap, MM_NOTED_FIRED, announce);
+  publish(heap);
 }
 
 /* Clearing ----------------------------------------------------------------- */
@@ -324,14 +355,84 @@ static bool clear(struct mm_heap *heap, struct mm_ref reference)
   return false;
 }
 
+/* A final that has fired; unless the program cleared it. */
+static bool announce(struct mm_heap *heap, struct mm_ref final)
+{
+  if (mm_is_null(load(mm_referent_slot(final))))
+    return false;
+  heap->references.cleared[MM_STRENGTH_FINAL]++;
+  make_ready(heap, final);
+  return false;
+}
+
 bool mm_noted_clear(struct mm_heap *heap, uint64_t cycle)
 {
   MM_ASSERT(mm_cycle_state(heap) == MM_CYCLE_CLEARING);
   if (!mm_marker_check(heap, cycle)) /* tests hold it here */
     return false;
   for (unsigned i = 0; i < MM_STRENGTH_COUNT; i++)
-    if (!pass(heap, cycle, (enum mm_strength)i, clear))
+    if (!pass(heap, cycle, i, clear))
       return false;
+  return pass(heap, cycle, MM_NOTED_FIRED, announce);
+}
+
+/* Finals ------------------------------------------------------------------- */
+
+/* To an empty row. */
+static void move_all(struct mm_heap *heap, unsigned from_row, unsigned to_row)
+{
+  struct mm_noted *from = &heap->references.noted[from_row];
+  struct mm_noted *to = &heap->references.noted[to_row];
+  MM_ASSERT(!to->full && !from->log && !from->at && !from->kept);
+  to->full = from->full;
+  to->count = from->count;
+  from->full = NULL;
+  from->count = 0;
+}
+
+/* The next log of those that fire. */
+static void keep_log(struct mm_heap *heap, struct mm_noted *firing)
+{
+  struct mm_noted *fired = &heap->references.noted[MM_NOTED_FIRED];
+  uint32_t count = firing->at->count;
+  for (uint32_t i = 0; i < count; i++) {
+    struct mm_ref final = {firing->at->entries[i]};
+    struct mm_ref referent = load(mm_referent_slot(final));
+    if (!mm_is_null(referent) && !mm_breaks(heap, MM_FAULT_FINAL))
+      mm_marker_push(heap, referent);
+  }
+  firing->count -= count;
+  fired->count += count;
+  mm_log_push(heap, &fired->full, &firing->at);
+}
+
+/* All that are finalizable are, in whatever order they come: nothing is marked
+   before all have been looked at. */
+static bool fire(struct mm_heap *heap, uint64_t cycle)
+{
+  struct mm_noted *firing = &heap->references.noted[MM_NOTED_FIRING];
+  if (!pass(heap, cycle, MM_STRENGTH_FINAL, stays_white))
+    return false;
+  move_all(heap, MM_STRENGTH_FINAL, MM_NOTED_FIRING);
+  while (take_log(heap, firing)) {
+    keep_log(heap, firing);
+    if (!mm_marker_run(heap, cycle))
+      return false;
+  }
+  return true;
+}
+
+bool mm_noted_finalize(struct mm_heap *heap, uint64_t cycle)
+{
+  MM_ASSERT(mm_cycle_state(heap) == MM_CYCLE_FINALS);
+  if (!mm_marker_check(heap, cycle)) /* tests hold it here */
+    return false;
+  do {
+    if (!pass(heap, cycle, MM_STRENGTH_SOFT, clear) ||
+        !pass(heap, cycle, MM_STRENGTH_WEAK, clear) || !fire(heap, cycle) ||
+        !settle(heap, cycle))
+      return false;
+  } while (has_stronger(heap));
   return true;
 }
 
@@ -340,7 +441,7 @@ bool mm_noted_clear(struct mm_heap *heap, uint64_t cycle)
 void mm_noted_drop(struct mm_heap *heap)
 {
   MM_ASSERT(mm_is_null(heap->references.ready_first));
-  for (unsigned i = 0; i < MM_STRENGTH_COUNT; i++) {
+  for (unsigned i = 0; i < MM_NOTED_ROWS; i++) {
     struct mm_noted *noted = &heap->references.noted[i];
     mm_log_push(heap, &noted->full, &noted->log);
     mm_log_push(heap, &noted->full, &noted->at);

@@ -114,21 +114,39 @@ void mm_reference_init(struct mm_mutator *mutator, struct mm_ref reference,
    noted_internal.h. */
 static bool is_dead(struct mm_heap *heap, struct mm_ref ref)
 {
-  return mm_cycle_state(heap) == MM_CYCLE_CLEARING && !mm_is_null(ref) &&
-         mm_cycle_is_white(heap, ref) && !mm_breaks(heap, MM_FAULT_WINDOW_GET);
+  return mm_cycle_is_white(heap, ref) && !mm_breaks(heap, MM_FAULT_WINDOW_GET);
 }
 
-static struct mm_ref load_live(struct mm_heap *heap, const struct mm_ref *slot)
+/* Of the finalizable, all soft and weak references are cleared before the first
+   is marked: so one that was marked by that is not in the slot any more. */
+static struct mm_ref load_stronger(struct mm_heap *heap,
+                                   const struct mm_ref *slot, struct mm_ref ref)
+{
+  if (is_dead(heap, ref))
+    return MM_NULL;
+  return load(slot);
+}
+
+static struct mm_ref load_live(struct mm_heap *heap, struct mm_ref reference,
+                               const struct mm_ref *slot)
 {
   struct mm_ref ref = load(slot);
-  return is_dead(heap, ref) ? MM_NULL : ref;
+  enum mm_cycle_state state = mm_cycle_state(heap);
+  if (mm_is_null(ref) || !mm_cycle_marks(heap))
+    return ref;
+  if (state == MM_CYCLE_CLEARING)
+    return is_dead(heap, ref) ? MM_NULL : ref;
+  if (state == MM_CYCLE_FINALS &&
+      mm_reference_strength(layout_of(reference)) < MM_STRENGTH_FINAL)
+    return load_stronger(heap, slot, ref);
+  return ref;
 }
 
 struct mm_ref mm_reference_get(struct mm_mutator *mutator,
                                struct mm_ref reference)
 {
   struct mm_ref referent =
-      load_live(mutator->heap, mm_referent_slot(reference));
+      load_live(mutator->heap, reference, mm_referent_slot(reference));
   if (mm_reference_strength(layout_of(reference)) == MM_STRENGTH_SOFT)
     use(mutator, reference);
   mm_barrier_keep(mutator, referent);
@@ -140,7 +158,7 @@ bool mm_reference_refers_to(struct mm_mutator *mutator, struct mm_ref reference,
 {
   const struct mm_ref *slot = mm_referent_slot(reference);
   if (mm_is_null(object))
-    return mm_is_null(load_live(mutator->heap, slot));
+    return mm_is_null(load_live(mutator->heap, reference, slot));
   return mm_same(load(slot), object);
 }
 
@@ -155,7 +173,8 @@ void mm_reference_clear(struct mm_mutator *mutator, struct mm_ref reference)
 struct mm_ref mm_ephemeron_value(struct mm_mutator *mutator,
                                  struct mm_ref ephemeron)
 {
-  struct mm_ref value = load_live(mutator->heap, mm_value_slot(ephemeron));
+  struct mm_ref value =
+      load_live(mutator->heap, ephemeron, mm_value_slot(ephemeron));
   MM_ASSERT(mm_reference_strength(layout_of(ephemeron)) ==
             MM_STRENGTH_EPHEMERON);
   mm_barrier_keep(mutator, value);
