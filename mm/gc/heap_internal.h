@@ -179,6 +179,7 @@ struct mm_noted {
 /* See references_internal.h. */
 struct mm_references {
   struct mm_ref pending; /* atomic; the first one: null, or linked */
+  struct mm_ref settled; /* one of them: all from here on is old; or null */
   uint32_t clock_ms;     /* atomic; at the last collection of all objects */
   bool clears_soft;      /* all of them: memory is about to be refused */
   struct mm_noted noted[MM_NOTED_ROWS];
@@ -326,7 +327,7 @@ static inline bool mm_is_generational(const struct mm_heap *heap)
 static inline bool mm_is_marked(const struct mm_heap *heap, struct mm_ref ref)
 {
   uint64_t granule = ref.bits - (heap->regions.base >> MM_REF_SHIFT);
-  return __atomic_load_n(&heap->marks[granule >> 6], __ATOMIC_RELAXED) >>
+  return __atomic_load_n(&heap->marks[granule >> 6], __ATOMIC_ACQUIRE) >>
              (granule & 63) &
          1;
 }

@@ -38,14 +38,26 @@ static void find_white(void *context, struct mm_ref *slot)
   mm_verify_push(verifier, ref);
 }
 
+static void scan_pending(struct mm_verifier *verifier, struct mm_ref ref)
+{
+  struct mm_ref *link = mm_link_slot(ref);
+  if (mm_is_null(*link))
+    return;
+  find_white(verifier, mm_referent_slot(ref));
+  if (!mm_same(*link, MM_LINK_END))
+    find_white(verifier, link);
+}
+
 /* Whether the key of an ephemeron will be reached is not asked. */
 static void scan(struct mm_verifier *verifier, struct mm_ref ref)
 {
   const struct mm_layout *layout = mm_layout_of(ref);
   mm_scan_object(mm_address(ref), layout, find_white, verifier);
-  if (layout->kind == MM_KIND_REFERENCE &&
-      mm_reference_strength(layout) == MM_STRENGTH_EPHEMERON)
+  if (layout->kind != MM_KIND_REFERENCE)
+    return;
+  if (mm_reference_strength(layout) == MM_STRENGTH_EPHEMERON)
     find_white(verifier, mm_value_slot(ref));
+  scan_pending(verifier, ref);
 }
 
 static void follow(struct mm_verifier *verifier)

@@ -99,6 +99,20 @@ static bool is_reached(const struct mm_heap *heap, struct mm_ref ref)
   return !mm_cycle_is_white(heap, ref);
 }
 
+/* What is pending is followed by the next one, and holds its referent. */
+static bool push_pending(struct mm_worker *marker, struct mm_ref ref,
+                         struct mm_ref referent)
+{
+  const struct mm_ref *slot = mm_link_slot(ref);
+  struct mm_ref link = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
+  if (mm_is_null(link))
+    return false;
+  if (!mm_same(link, MM_LINK_END))
+    push_value(marker, NULL, link);
+  push_value(marker, NULL, referent);
+  return true;
+}
+
 static void scan_reference(struct mm_worker *marker, struct mm_ref ref,
                            const struct mm_layout *layout)
 {
@@ -106,7 +120,7 @@ static void scan_reference(struct mm_worker *marker, struct mm_ref ref,
   const struct mm_ref *slot = mm_referent_slot(ref);
   struct mm_ref referent = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
   mm_scan_object(mm_address(ref), layout, push_slot, marker);
-  if (mm_is_null(referent))
+  if (push_pending(marker, ref, referent) || mm_is_null(referent))
     return;
   enum mm_strength strength = mm_reference_strength(layout);
   if (is_reached(heap, referent)) {
@@ -252,7 +266,9 @@ void mm_marker_take_roots(struct mm_heap *heap)
   marker->live_objects = marker->live_bytes = 0;
   mm_noted_begin(heap);
   struct root_visitor visitor = {{.slot = visit_root}, marker};
-  mm_roots_visit(heap, &visitor.visitor);
+  mm_roots_update(heap, &visitor.visitor);
+  if (!mm_breaks(heap, MM_FAULT_PENDING)) /* its link leads to the others */
+    push_slot(marker, &heap->references.pending);
 }
 
 static bool is_held(const struct mm_heap *heap)

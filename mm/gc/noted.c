@@ -310,6 +310,8 @@ static bool put_first(struct mm_heap *heap)
   struct mm_references *references = &heap->references;
   pthread_mutex_lock(&heap->lock);
   struct mm_ref next = references->pending;
+  if (mm_same(next, references->settled)) /* all that is noted is old */
+    references->settled = references->ready_first;
   *mm_link_slot(references->ready_last) = mm_is_null(next) ? MM_LINK_END : next;
   __atomic_store_n(&references->pending.bits, references->ready_first.bits,
                    __ATOMIC_RELAXED);

@@ -13,6 +13,14 @@
  *
  * The referent of a final reference that is pending is held by the list too,
  * since tracing does not discover what has a link.
+ *
+ * Nobody has to take what is pending, so no pause looks at all of it again and
+ * again.  From `settled' on there are old objects only, and links and referents
+ * that lead to old ones: young collections end there, unless they move old
+ * objects as well.  What is new is put first, and is old after a few of them. A
+ * cycle begins with the first one, and its marker follows the links: who takes
+ * a reference cuts the list there, so the next one is logged as if its slot had
+ * been overwritten.
  */
 #include "config.h"
 
@@ -26,12 +34,20 @@
 /* Collections --------------------------------------------------------------
  */
 
+/* Where the collection that runs need not look further. */
+static struct mm_ref end_of(const struct mm_heap *heap)
+{
+  return heap->handles.visits_young_only ? heap->references.settled : MM_NULL;
+}
+
 void mm_pending_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
 {
-  struct mm_ref at = heap->references.pending, next;
-  if (mm_breaks(heap, MM_FAULT_PENDING))
+  struct mm_ref at = heap->references.pending, end = end_of(heap), next;
+  if (mm_breaks(heap, MM_FAULT_PENDING) ||
+      (heap->handles.visits_young_only &&
+       mm_breaks(heap, MM_FAULT_PENDING_YOUNG)))
     return;
-  for (; mm_link_goes_on(at); at = next) {
+  for (; mm_link_goes_on(at) && !mm_same(at, end); at = next) {
     struct mm_ref reference = at, referent = *mm_referent_slot(at);
     next = *mm_link_slot(at);
     visitor->slot(visitor, &reference, MM_ROOT_GLOBAL);
@@ -39,17 +55,29 @@ void mm_pending_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
   }
 }
 
+static bool is_old(const struct mm_heap *heap, struct mm_ref ref)
+{
+  return mm_is_null(ref) || !mm_handle_is_young(heap, ref);
+}
+
 void mm_pending_follow(struct mm_heap *heap, const struct mm_reach *reach)
 {
   struct mm_ref *slot = &heap->references.pending;
+  struct mm_ref end = end_of(heap), settled = MM_NULL;
   struct mm_worker *worker = &heap->workers->each[0];
-  while (mm_link_goes_on(*slot)) {
+  while (mm_link_goes_on(*slot) && !mm_same(*slot, end)) {
     struct mm_ref reference = reach->place(heap, *slot);
+    struct mm_ref *referent = mm_referent_slot(reference);
     *slot = reference;
-    if (!mm_is_null(*mm_referent_slot(reference)))
-      reach->keep(worker, mm_referent_slot(reference));
+    if (!mm_is_null(*referent))
+      reach->keep(worker, referent);
+    if (!is_old(heap, reference) || !is_old(heap, *referent))
+      settled = MM_NULL;
+    else if (mm_is_null(settled))
+      settled = reference;
     slot = mm_link_slot(reference);
   }
+  heap->references.settled = mm_is_null(settled) ? end : settled;
 }
 
 void mm_pending_update(struct mm_heap *heap,
@@ -62,6 +90,7 @@ void mm_pending_update(struct mm_heap *heap,
     update(context, slot);
     slot = mm_link_slot(reference);
   }
+  heap->references.settled = MM_NULL;
 }
 
 /* Mutators ----------------------------------------------------------------- */
@@ -215,15 +244,21 @@ struct mm_ref mm_references_take_pending(struct mm_mutator *mutator,
   if (!mm_references_are_pending(heap))
     return MM_NULL;
   pthread_mutex_lock(&heap->lock);
-  struct mm_ref first = load(&heap->references.pending);
+  struct mm_ref first = load(&heap->references.pending), next = MM_NULL;
   if (!mm_is_null(first)) {
-    struct mm_ref next = *mm_link_slot(first);
-    store(&heap->references.pending, mm_link_goes_on(next) ? next : MM_NULL);
-    *mm_link_slot(first) = MM_NULL;
+    next = load(mm_link_slot(first));
+    next = mm_link_goes_on(next) ? next : MM_NULL;
+    store(&heap->references.pending, next);
+    if (mm_same(first, heap->references.settled))
+      heap->references.settled = next;
+    store(mm_link_slot(first), MM_NULL);
     mm_stat_count(&heap->stat, MM_COUNT_REFERENCES_TAKEN, 1);
   }
   pthread_mutex_unlock(&heap->lock);
-  if (!mm_is_null(first))
-    *referent = take_referent(mutator, first);
+  if (mm_is_null(first))
+    return first;
+  if (!mm_breaks(heap, MM_FAULT_PENDING_CUT))
+    mm_barrier_keep(mutator, next);
+  *referent = take_referent(mutator, first);
   return first;
 }
