@@ -430,7 +430,7 @@ void mm_pause_finish(struct mm_heap *heap)
 void mm_pause_clean_up(struct mm_heap *heap)
 {
   begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
-  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_CLEAN_UP);
+  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_CLEANUP);
   struct mm_stat_heap counted = {0};
   mm_cycle_end_clearing(heap);
   finish_whole(heap, &counted);

@@ -184,7 +184,8 @@ static bool stays_ephemeron(struct mm_heap *heap, struct mm_ref ephemeron)
   if (stays_white(heap, ephemeron))
     return true;
   struct mm_ref value = load(mm_value_slot(ephemeron));
-  if (!mm_is_null(value) && mm_cycle_is_white(heap, value))
+  if (!mm_is_null(value) && mm_cycle_is_white(heap, value) &&
+      !mm_breaks(heap, MM_FAULT_EPHEMERON))
     mm_marker_push(heap, value);
   return false;
 }

@@ -187,7 +187,7 @@ START_TEST(to_the_program_all_are_cleared_at_once)
   fixture_end_cycle(&f);
   check_many(references, kept);
   ck_assert_uint_eq(take_all(), MANY / 2);
-  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_CLEAN_UP), 1);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_CLEANUP), 1);
   fixture_run_cycle(&f);
   check_many(references, kept);
   ck_assert_uint_eq(take_all(), 0);
@@ -245,7 +245,7 @@ START_TEST(few_are_processed_in_the_pause)
   make_many(FIXTURE_WEAK_REFERENCE, &references, &kept);
   f.heap->references.few = MANY / 2;
   fixture_run_cycle(&f);
-  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_CLEAN_UP), 0);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_CLEANUP), 0);
   check_many(references, kept);
   ck_assert_uint_eq(take_all(), MANY / 2);
   close_all();
