@@ -415,7 +415,7 @@ void mm_pause_finish(struct mm_heap *heap)
   if (is_whole && state == MM_CYCLE_SWEEPING)
     is_whole =
         mm_references_process(heap, &mm_reach_cycle, mm_sizing_workers(heap));
-  if (is_whole && state != MM_CYCLE_FINALS)
+  if (is_whole && !mm_cycle_logs(state))
     mm_mark_sweep_weak(heap);
   if (state == MM_CYCLE_SWEEPING) {
     if (is_whole)

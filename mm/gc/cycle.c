@@ -231,15 +231,20 @@ static bool beside(struct mm_heap *heap, uint64_t cycle,
   return is_done;
 }
 
-/* May go on beside the program, with what the finalizable lead to.  False: as
-   above. */
+static bool mark_more(struct mm_heap *heap, uint64_t cycle)
+{
+  if (mm_cycle_state(heap) == MM_CYCLE_FINALS)
+    return mm_noted_finalize(heap, cycle);
+  return mm_marker_run(heap, cycle) && mm_noted_sift(heap, cycle);
+}
+
+/* May go on beside the program, with what the finalizable lead to, or what was
+   not settled.  False: as above. */
 static bool finish(struct mm_heap *heap, uint64_t cycle)
 {
   bool is_mine = finish_once(heap, cycle);
-  while (is_mine && mm_cycle_state(heap) == MM_CYCLE_FINALS) {
-    is_mine =
-        beside(heap, cycle, mm_noted_finalize) && finish_once(heap, cycle);
-  }
+  while (is_mine && mm_cycle_logs(mm_cycle_state(heap)))
+    is_mine = beside(heap, cycle, mark_more) && finish_once(heap, cycle);
   return is_mine;
 }
 
@@ -300,7 +305,7 @@ bool mm_cycle_end_marking(struct mm_heap *heap)
     mm_references_take_noted(heap);
   if (next == MM_CYCLE_SWEEPING)
     mm_noted_drop(heap);
-  drop_logs(heap);
+  drop_logs(heap); /* empty, unless the snapshot is lost */
   set_state(heap, next);
   return is_whole(heap);
 }
@@ -451,9 +456,7 @@ static void prepare_logs(struct mm_heap *heap)
 
 static bool mark(struct mm_heap *heap, uint64_t cycle)
 {
-  mm_marker_begin(heap);
-  bool is_done = mm_marker_run(heap, cycle) && mm_noted_sift(heap, cycle);
-  mm_marker_end(heap);
+  bool is_done = beside(heap, cycle, mark_more);
   prepare_logs(heap);
   mm_stress_border(heap, MM_BORDER_MARKED);
   return is_done;

@@ -187,6 +187,7 @@ struct mm_references {
                                             be pending */
   uint64_t cleared[MM_STRENGTH_COUNT];   /* of them */
   uint64_t settled_at;   /* ephemerons looked at, when so much was marked */
+  unsigned retries;      /* pauses of the cycle that did not finish it */
   uint64_t soft_life_ms; /* of the cycle: soft ones live so long unused */
   uint64_t few;          /* so many are processed in a pause; tests lower it */
   struct mm_reference_job *job; /* of the running goal */

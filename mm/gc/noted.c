@@ -28,6 +28,7 @@ enum {
   MARK_AHEAD = 6,       /* and whose referents' marks are */
   ROUNDS = 8,           /* over ephemerons beside the program */
   PAUSE_ROUNDS = 2,     /* and in the pause */
+  RETRIES = 3,          /* pauses that are given up for ephemerons */
 };
 
 /* Noting ------------------------------------------------------------------- */
@@ -37,6 +38,7 @@ void mm_noted_begin(struct mm_heap *heap)
   mm_references_set_clock(heap);
   heap->references.soft_life_ms = mm_references_soft_life_ms(heap);
   heap->references.settled_at = UINT64_MAX;
+  heap->references.retries = 0;
 }
 
 bool mm_noted_put(struct mm_heap *heap, struct mm_ref reference,
@@ -243,39 +245,58 @@ static bool has_stronger(const struct mm_heap *heap)
          count_of(heap, MM_STRENGTH_FINAL) > 0;
 }
 
+static bool is_settled(const struct mm_heap *heap)
+{
+  return count_of(heap, MM_STRENGTH_EPHEMERON) == 0 ||
+         heap->references.settled_at == heap->cycle.marker->live_objects;
+}
+
 /* False: it would take too many rounds. */
 static bool settle_now(struct mm_heap *heap)
 {
   struct mm_references *references = &heap->references;
-  const struct mm_noted *noted = &references->noted[MM_STRENGTH_EPHEMERON];
-  for (int i = 0; i < PAUSE_ROUNDS; i++) {
-    uint64_t count = noted->count;
-    if (count == 0 ||
-        references->settled_at == heap->cycle.marker->live_objects)
-      return true;
+  for (int i = 0; i < PAUSE_ROUNDS && !is_settled(heap); i++) {
+    uint64_t count = count_of(heap, MM_STRENGTH_EPHEMERON);
     references->settled_at = heap->cycle.marker->live_objects;
     pass_now(heap, MM_STRENGTH_EPHEMERON, stays_ephemeron);
-    if (noted->count != count)
+    if (count_of(heap, MM_STRENGTH_EPHEMERON) != count)
       mm_marker_finish(heap);
   }
-  return references->settled_at == heap->cycle.marker->live_objects;
+  return is_settled(heap);
 }
 
-static enum mm_cycle_state next_after_marking(struct mm_heap *heap)
+/* Does something on the full logs stay? */
+static bool has_one(struct mm_heap *heap, unsigned row, stay *stays)
 {
-  if (count_all(heap) <= heap->references.few || !settle_now(heap))
-    return MM_CYCLE_SWEEPING;
-  pass_now(heap, MM_STRENGTH_FINAL, stays_white);
-  return count_of(heap, MM_STRENGTH_FINAL) == 0 ? MM_CYCLE_CLEARING
-                                                : MM_CYCLE_FINALS;
+  struct mm_noted *noted = &heap->references.noted[row];
+  mm_log_push(heap, &noted->full, &noted->log);
+  for (const struct mm_barrier_log *log = noted->full; log; log = log->next)
+    for (uint32_t i = 0; i < log->count; i++)
+      if (stays(heap, (struct mm_ref){log->entries[i]}))
+        return true;
+  return false;
 }
 
+/* What was marked in the pause may be keys.  Where there are many ephemerons,
+   it is looked for beside the program once more, so that no pause does; a
+   program that always has something left to mark is not waited for. */
 enum mm_cycle_state mm_noted_next(struct mm_heap *heap)
 {
-  if (mm_cycle_state(heap) == MM_CYCLE_MARKING)
-    return next_after_marking(heap);
-  return settle_now(heap) && !has_stronger(heap) ? MM_CYCLE_CLEARING
-                                                 : MM_CYCLE_SWEEPING;
+  struct mm_references *references = &heap->references;
+  enum mm_cycle_state state = mm_cycle_state(heap);
+  if (state == MM_CYCLE_MARKING && count_all(heap) <= references->few)
+    return MM_CYCLE_SWEEPING;
+  if (!is_settled(heap) && references->retries < RETRIES &&
+      count_of(heap, MM_STRENGTH_EPHEMERON) > references->few) {
+    references->retries++;
+    return state;
+  }
+  if (!settle_now(heap))
+    return MM_CYCLE_SWEEPING;
+  if (state == MM_CYCLE_FINALS)
+    return has_stronger(heap) ? MM_CYCLE_SWEEPING : MM_CYCLE_CLEARING;
+  return has_one(heap, MM_STRENGTH_FINAL, stays_white) ? MM_CYCLE_FINALS
+                                                       : MM_CYCLE_CLEARING;
 }
 
 void mm_noted_take(struct mm_heap *heap,

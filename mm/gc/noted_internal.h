@@ -21,9 +21,8 @@
  * In CLEARING nothing leads to the dead but references, and a reference answers
  * that it was cleared if its referent is dead (mm_reference_get), whether the
  * cycle has come to it or not: to the program, all are cleared in the pause. So
- * do the collectors of HotSpot that process references beside the program
- * (Shenandoah, and ZGC, where a barrier on loads of referents "blocks
- * resurrection").
+ * does ZGC, whose barrier on loads of referents "blocks resurrection" meanwhile
+ * (Yang and Wrigstad, "Deep dive into ZGC", 2022).
  *
  * In FINALS the same is true of soft and weak references.  Phantom ones,
  * ephemerons and weak tables still hand out what is not marked, as while a
@@ -66,8 +65,8 @@ bool mm_noted_keeps_soft(const struct mm_heap *heap, struct mm_ref reference);
 bool mm_noted_sift(struct mm_heap *heap, uint64_t cycle);
 
 /* World stopped, MARKING or FINALS, and all is marked: FINALS, CLEARING; or
-   SWEEPING, if what is noted is to be processed here and now.  May mark values
-   of ephemerons. */
+   SWEEPING, if what is noted is to be processed here and now; or the same
+   state, if it has to come again.  May mark values of ephemerons. */
 enum mm_cycle_state mm_noted_next(struct mm_heap *heap);
 
 /* World stopped: calls `take' with what is noted, which is forgotten.  What has
