@@ -73,7 +73,8 @@ struct mm_ref mm_reference_get(struct mm_mutator *mutator,
                                struct mm_ref reference);
 
 /* Is this (or null) the referent?  Does not make it reached, nor used. */
-bool mm_reference_refers_to(struct mm_ref reference, struct mm_ref object);
+bool mm_reference_refers_to(struct mm_mutator *mutator, struct mm_ref reference,
+                            struct mm_ref object);
 
 /* Forgets the referent, and an ephemeron's value; the reference will not become
    pending on its own. */

@@ -29,7 +29,8 @@ mm_mark_bit(uint64_t *word, uint64_t bit, bool parallel)
   }
   if (__atomic_load_n(word, __ATOMIC_RELAXED) & bit)
     return false;
-  return !(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit);
+  /* Who sees the bit sees what was cleared before: see mm_reference_get. */
+  return !(__atomic_fetch_or(word, bit, __ATOMIC_RELEASE) & bit);
 }
 
 static inline void mm_mark_prefetch(const struct mm_heap *heap,

@@ -381,7 +381,7 @@ static void count_cycle(struct mm_heap *heap, struct mm_stat_heap *counted)
 
 static void finish_whole(struct mm_heap *heap, struct mm_stat_heap *counted)
 {
-  mm_mark_sweep_finish(heap);
+  mm_mark_sweep_release(heap);
   count_cycle(heap, counted);
   if (heap->options.tenured == MM_TENURED_REGIONS) {
     mm_objects_forget_targets(heap); /* the walk looks at them */
@@ -397,6 +397,7 @@ static void finish_lost(struct mm_heap *heap, struct mm_stat_heap *counted)
 {
   enum mm_collection_kind kind = mm_sizing_kind(heap, true, false);
   mm_cycle_abandon(heap);
+  counted->live_bytes = 0;
   bool had_room = reclaim(heap, kind, false);
   count_results(heap, kind, counted);
   count_young(heap, kind, counted);
@@ -410,14 +411,30 @@ void mm_pause_finish(struct mm_heap *heap)
   mm_stat_phase_begin(&heap->stat, MM_PHASE_MARK);
   bool is_whole = mm_cycle_end_marking(heap);
   mm_stat_phase_end(&heap->stat, MM_PHASE_MARK);
-  if (is_whole)
+  enum mm_cycle_state state = mm_cycle_state(heap);
+  struct mm_stat_heap counted = {.live_bytes = most_live_bytes(heap)};
+  if (is_whole && state == MM_CYCLE_SWEEPING)
     is_whole =
         mm_references_process(heap, &mm_reach_cycle, mm_sizing_workers(heap));
+  if (is_whole && !mm_cycle_logs(state))
+    mm_mark_sweep_weak(heap);
+  if (state == MM_CYCLE_SWEEPING) {
+    if (is_whole)
+      finish_whole(heap, &counted);
+    else
+      finish_lost(heap, &counted);
+    give_memory_back(heap);
+  }
+  end(heap, &counted);
+}
+
+void mm_pause_clean_up(struct mm_heap *heap)
+{
+  begin(heap, MM_CAUSE_RATE, mm_is_stressed(heap));
+  mm_stat_collection_kind(&heap->stat, MM_COLLECTION_CLEANUP);
   struct mm_stat_heap counted = {0};
-  if (is_whole)
-    finish_whole(heap, &counted);
-  else
-    finish_lost(heap, &counted);
+  mm_cycle_end_clearing(heap);
+  finish_whole(heap, &counted);
   give_memory_back(heap);
   end(heap, &counted);
 }

@@ -18,9 +18,11 @@ bool mm_collect_once(struct mm_mutator *mutator, enum mm_cause cause,
 /* The same by a thread that is no mutator; forced. */
 bool mm_collect_from_outside(struct mm_heap *heap, enum mm_cause cause);
 
-/* World stopped, on the thread of the cycles: the two pauses of a cycle. */
+/* World stopped, on the thread of the cycles: the two pauses of a cycle, and the
+   third one of a cycle that is CLEARING after the second. */
 void mm_pause_start(struct mm_heap *heap);
 void mm_pause_finish(struct mm_heap *heap);
+void mm_pause_clean_up(struct mm_heap *heap);
 
 /* The same, without generations: has what was allocated during the walk
    watched; evacuates a portion of the candidates. */

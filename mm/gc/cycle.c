@@ -15,6 +15,7 @@
 #include "mm/gc/collect_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/generations_internal.h"
+#include "mm/gc/noted_internal.h"
 #include "mm/gc/pauses_internal.h"
 #include "mm/gc/references_internal.h"
 #include "mm/gc/safepoint_internal.h"
@@ -120,7 +121,7 @@ static void set_state(struct mm_heap *heap, enum mm_cycle_state state)
   pthread_mutex_lock(&heap->lock);
   set_state_locked(heap, state);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
-    m->marking = mm_stress_marking(heap, state == MM_CYCLE_MARKING);
+    m->marking = mm_stress_marking(heap, mm_cycle_logs(state));
   pthread_mutex_unlock(&heap->lock);
 }
 
@@ -165,7 +166,6 @@ static void drop_logs(struct mm_heap *heap)
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     mm_log_push(heap, &heap->cycle.full, &m->old_log);
   mm_logs_drop(heap, &heap->cycle.full);
-  mm_references_drop_logs(heap);
 }
 
 /* No region is to be walked any more. */
@@ -183,6 +183,7 @@ void mm_cycle_abandon(struct mm_heap *heap)
   if (!mm_cycle_is_active(heap))
     return;
   drop_logs(heap);
+  mm_noted_drop(heap);
   __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
   set_state(heap, MM_CYCLE_IDLE);
 }
@@ -209,13 +210,62 @@ static bool start(struct mm_heap *heap, uint64_t *cycle)
 }
 
 /* False: the cycle was abandoned, and there is nothing to finish. */
-static bool finish(struct mm_heap *heap, uint64_t cycle)
+static bool finish_once(struct mm_heap *heap, uint64_t cycle)
 {
   while (!mm_stop_world_from_outside(heap))
     ;
   bool is_mine = mm_cycle_is(heap, cycle) && mm_cycle_marks(heap);
   if (is_mine)
     mm_pause_finish(heap);
+  mm_resume_world_from_outside(heap);
+  return is_mine;
+}
+
+/* Beside the program, in whose pauses it stops. */
+static bool beside(struct mm_heap *heap, uint64_t cycle,
+                   bool (*part)(struct mm_heap *heap, uint64_t cycle))
+{
+  mm_marker_begin(heap);
+  bool is_done = mm_cycle_is(heap, cycle) && part(heap, cycle);
+  mm_marker_end(heap);
+  return is_done;
+}
+
+static bool mark_more(struct mm_heap *heap, uint64_t cycle)
+{
+  if (mm_cycle_state(heap) == MM_CYCLE_FINALS)
+    return mm_noted_finalize(heap, cycle);
+  return mm_marker_run(heap, cycle) && mm_noted_sift(heap, cycle);
+}
+
+/* May go on beside the program, with what the finalizable lead to, or what was
+   not settled.  False: as above. */
+static bool finish(struct mm_heap *heap, uint64_t cycle)
+{
+  bool is_mine = finish_once(heap, cycle);
+  while (is_mine && mm_cycle_logs(mm_cycle_state(heap)))
+    is_mine = beside(heap, cycle, mark_more) && finish_once(heap, cycle);
+  return is_mine;
+}
+
+static bool is_clearing(struct mm_heap *heap, uint64_t cycle)
+{
+  return mm_cycle_is(heap, cycle) && mm_cycle_state(heap) == MM_CYCLE_CLEARING;
+}
+
+/* References to the dead, if they were left for that.  False: as above. */
+static bool clear(struct mm_heap *heap, uint64_t cycle)
+{
+  if (!beside(heap, cycle, is_clearing))
+    return mm_cycle_is(heap, cycle);
+  mm_stress_border(heap, MM_BORDER_CLEARING);
+  if (!beside(heap, cycle, mm_noted_clear))
+    return false;
+  while (!mm_stop_world_from_outside(heap))
+    ;
+  bool is_mine = mm_cycle_is(heap, cycle);
+  if (is_mine)
+    mm_pause_clean_up(heap);
   mm_resume_world_from_outside(heap);
   return is_mine;
 }
@@ -234,20 +284,35 @@ uint64_t mm_cycle_expected_ns(const struct mm_heap *heap)
          (heap->options.tenured == MM_TENURED_REGIONS ? walk_ns : 0);
 }
 
+static bool is_whole(const struct mm_heap *heap)
+{
+  return !heap->cycle.marker->stack_overflowed && !heap->cycle.is_lost;
+}
+
 /* Of the pause that finishes: after the marking. */
 bool mm_cycle_end_marking(struct mm_heap *heap)
 {
-  struct mm_worker *marker = heap->cycle.marker;
   heap->cycle.marked_ns = mm_stat_now_ns();
   learn_time(&heap->cycle.mark_ns,
              heap->cycle.marked_ns - heap->cycle.began_ns);
   mm_marker_finish(heap);
-  bool is_whole = !marker->stack_overflowed && !heap->cycle.is_lost;
-  if (is_whole)
-    mm_references_take_logs(heap);
-  drop_logs(heap);
+  enum mm_cycle_state next = MM_CYCLE_SWEEPING;
+  if (is_whole(heap))
+    next = mm_noted_next(heap);
+  if (!is_whole(heap))
+    next = MM_CYCLE_SWEEPING;
+  else if (next == MM_CYCLE_SWEEPING)
+    mm_references_take_noted(heap);
+  if (next == MM_CYCLE_SWEEPING)
+    mm_noted_drop(heap);
+  drop_logs(heap); /* empty, unless the snapshot is lost */
+  set_state(heap, next);
+  return is_whole(heap);
+}
+
+void mm_cycle_end_clearing(struct mm_heap *heap)
+{
   set_state(heap, MM_CYCLE_SWEEPING);
-  return is_whole;
 }
 
 /* False: there are none left; else how long the program goes on until the next
@@ -297,16 +362,6 @@ static void rest_locked(struct mm_heap *heap, uint64_t ns)
     mm_warm(heap);
     pthread_mutex_lock(&heap->lock);
   }
-}
-
-/* Beside the program, in whose pauses it stops. */
-static bool beside(struct mm_heap *heap, uint64_t cycle,
-                   bool (*part)(struct mm_heap *heap, uint64_t cycle))
-{
-  mm_marker_begin(heap);
-  bool is_done = mm_cycle_is(heap, cycle) && part(heap, cycle);
-  mm_marker_end(heap);
-  return is_done;
 }
 
 static void evacuate_all(struct mm_heap *heap, uint64_t cycle)
@@ -401,9 +456,7 @@ static void prepare_logs(struct mm_heap *heap)
 
 static bool mark(struct mm_heap *heap, uint64_t cycle)
 {
-  mm_marker_begin(heap);
-  bool is_done = mm_marker_run(heap, cycle);
-  mm_marker_end(heap);
+  bool is_done = beside(heap, cycle, mark_more);
   prepare_logs(heap);
   mm_stress_border(heap, MM_BORDER_MARKED);
   return is_done;
@@ -439,7 +492,8 @@ static void run_cycle(struct mm_heap *heap)
   if (!start(heap, &cycle))
     return;
   mm_stress_border(heap, MM_BORDER_STARTED);
-  bool is_done = mark(heap, cycle) && finish(heap, cycle) && sweep(heap, cycle);
+  bool is_done = mark(heap, cycle) && finish(heap, cycle) &&
+                 clear(heap, cycle) && sweep(heap, cycle);
   mm_stat_concurrent(&heap->stat, mm_stat_now_ns() - heap->cycle.began_ns);
   if (is_done && !mm_is_generational(heap) &&
       move_on(heap, cycle, MM_CYCLE_EVACUATING))
@@ -570,7 +624,7 @@ void mm_cycle_destroy(struct mm_heap *heap)
   if (heap->candidates.count > 0)
     mm_candidates_drop(heap);
   mm_logs_drop(heap, &heap->cycle.full);
-  mm_references_drop_logs(heap);
+  mm_noted_drop(heap);
   if (!marker)
     return;
   mm_trace_stack_destroy(&marker->stack);

@@ -4,10 +4,12 @@
  *
  *         start             finish
  *   IDLE -------> MARKING ---------> SWEEPING ----> IDLE           generations,
- *    ^    pause     |       pause       |            or freelist
- *    |              |                   +---> EVACUATING ----> IDLE   neither
- *    |              |                   |     pauses  |
- *    +--------------+-------------------+-------------+
+ *    ^    pause     | |     pause     ^ |            or freelist
+ *    |              | +-> CLEARING ---+ +---> EVACUATING ----> IDLE   neither
+ *    |              | |     ^         | |     pauses  |
+ *    |              | +-> FINALS -----+ |             |
+ *    |              | pause |     pause |             |
+ *    +--------------+-------+-----------+-------------+
  *      a full collection takes a cycle's place at any time
  *
  * The heap has a thread for cycles.  A mutator that sees the start threshold
@@ -34,6 +36,10 @@
  * old, and only what is old then is marked.  Young collections run between the
  * pauses as ever: what they make old lives, and a young object that refers to
  * one of the snapshot got the reference out of the snapshot.
+ *
+ * Where many references may have to be cleared, that comes first and beside the
+ * program: FINALS, CLEARING (noted_internal.h).  Nothing is freed before the last
+ * pause of them, and objects are born marked as before.
  *
  * Without memory for a log or for the marker's stack the snapshot is lost: then
  * the second pause marks from the roots once more.
@@ -93,10 +99,18 @@ static inline enum mm_cycle_state mm_cycle_state(const struct mm_heap *heap)
                                               __ATOMIC_RELAXED);
 }
 
-/* Is a cycle marking?  That changes in pauses only. */
+/* Are marks being set, or not used up yet?  Then what is made is born marked.
+   That changes in pauses only. */
 static inline bool mm_cycle_marks(const struct mm_heap *heap)
 {
-  return mm_cycle_state(heap) == MM_CYCLE_MARKING;
+  enum mm_cycle_state state = mm_cycle_state(heap);
+  return state >= MM_CYCLE_MARKING && state <= MM_CYCLE_CLEARING;
+}
+
+/* Does the marker have to be told what is overwritten? */
+static inline bool mm_cycle_logs(enum mm_cycle_state state)
+{
+  return state == MM_CYCLE_MARKING || state == MM_CYCLE_FINALS;
 }
 
 /* Was the object there when the cycle began?  Others are not marked by it, but
@@ -106,6 +120,13 @@ static inline bool mm_cycle_covers(const struct mm_heap *heap,
 {
   uintptr_t at = (uintptr_t)mm_address(ref);
   return at < mm_region_of(&heap->regions, at)->mark_top;
+}
+
+/* Was it there, and is it not marked?  Once all is marked: it is dead. */
+static inline bool mm_cycle_is_white(const struct mm_heap *heap,
+                                     struct mm_ref ref)
+{
+  return mm_cycle_covers(heap, ref) && !mm_is_marked(heap, ref);
 }
 
 /* An object begins at `at' that is not in a slot, in memory used again: while a
@@ -131,11 +152,19 @@ bool mm_marker_check(struct mm_heap *heap, uint64_t cycle);
    Stops for pauses. */
 bool mm_marker_run(struct mm_heap *heap, uint64_t cycle);
 
+/* On the marker's thread, or world stopped: what is not marked will be. */
+void mm_marker_push(struct mm_heap *heap, struct mm_ref ref);
+
 /* World stopped: marks the rest. */
 void mm_marker_finish(struct mm_heap *heap);
 
 /* Of the second pause: marks the rest, and no cycle marks any more.  False: the
-   snapshot is not complete, so nothing may be freed by it. */
+   snapshot is not complete, so nothing may be freed by it.  If references are to
+   be processed beside the program, the cycle is in FINALS or CLEARING, else
+   SWEEPING. */
 bool mm_cycle_end_marking(struct mm_heap *heap);
+
+/* Of the third pause: they were cleared. */
+void mm_cycle_end_clearing(struct mm_heap *heap);
 
 #endif

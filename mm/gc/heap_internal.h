@@ -134,6 +134,8 @@ struct mm_candidates {
 enum mm_cycle_state {
   MM_CYCLE_IDLE,
   MM_CYCLE_MARKING,
+  MM_CYCLE_FINALS,   /* all but what the finalizable lead to is marked */
+  MM_CYCLE_CLEARING, /* all is marked; references to the dead are cleared */
   MM_CYCLE_SWEEPING, /* also: looks for references to the candidates */
   MM_CYCLE_EVACUATING,
 };
@@ -162,15 +164,43 @@ struct mm_cycle {
   uint64_t claimed_bytes; /* tenured=freelist: at the start */
 };
 
+/* Beside one for each strength: finals that fire, and those that have. */
+enum {
+  MM_NOTED_FIRING = MM_STRENGTH_COUNT,
+  MM_NOTED_FIRED,
+  MM_NOTED_ROWS,
+};
+
+/* What a cycle's marker discovered of one strength; see noted_internal.h. */
+struct mm_noted {
+  struct mm_barrier_log *log, *full; /* to be looked at */
+  struct mm_barrier_log *at;         /* is being looked at */
+  struct mm_barrier_log *kept;       /* was looked at */
+  uint64_t count;                    /* on all of them */
+};
+
+/* See pending.c. */
+struct mm_pending_list {
+  struct mm_ref first;   /* atomic; null, or linked */
+  struct mm_ref settled; /* one of them: all from here on is old; or null */
+};
+
 /* See references_internal.h. */
 struct mm_references {
-  struct mm_ref pending; /* atomic; the first one: null, or linked */
-  struct mm_ref queues[MM_LANGUAGES]; /* atomic; the same of each language */
-  uint64_t taken[MM_LANGUAGES];       /* by each, until now */
-  uint32_t clock_ms; /* atomic; at the last collection of all objects */
-  bool clears_soft;  /* all of them: memory is about to be refused */
-  struct mm_barrier_log *log, *full; /* what a cycle's marker discovered */
-  struct mm_reference_job *job;      /* of the running goal */
+  struct mm_pending_list pending;              /* what the collector found */
+  struct mm_pending_list queues[MM_LANGUAGES]; /* what was put aside for each */
+  uint64_t taken[MM_LANGUAGES];                /* by each, until now */
+  uint32_t clock_ms;     /* atomic; at the last collection of all objects */
+  bool clears_soft;      /* all of them: memory is about to be refused */
+  struct mm_noted noted[MM_NOTED_ROWS];
+  struct mm_ref ready_first, ready_last; /* cleared beside the program, about to
+                                            be pending */
+  uint64_t cleared[MM_STRENGTH_COUNT];   /* of them */
+  uint64_t settled_at;   /* ephemerons looked at, when so much was marked */
+  unsigned retries;      /* pauses of the cycle that did not finish it */
+  uint64_t soft_life_ms; /* of the cycle: soft ones live so long unused */
+  uint64_t few;          /* so many are processed in a pause; tests lower it */
+  struct mm_reference_job *job; /* of the running goal */
 };
 
 /* Counts of --gc-stress; see stress_internal.h. */
@@ -310,7 +340,7 @@ static inline bool mm_is_generational(const struct mm_heap *heap)
 static inline bool mm_is_marked(const struct mm_heap *heap, struct mm_ref ref)
 {
   uint64_t granule = ref.bits - (heap->regions.base >> MM_REF_SHIFT);
-  return __atomic_load_n(&heap->marks[granule >> 6], __ATOMIC_RELAXED) >>
+  return __atomic_load_n(&heap->marks[granule >> 6], __ATOMIC_ACQUIRE) >>
              (granule & 63) &
          1;
 }

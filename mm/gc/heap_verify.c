@@ -580,9 +580,9 @@ static void trace_pending_list(struct mm_verifier *verifier,
 static void trace_pending(struct mm_verifier *verifier)
 {
   struct mm_references *references = &verifier->heap->references;
-  trace_pending_list(verifier, &references->pending);
+  trace_pending_list(verifier, &references->pending.first);
   for (unsigned i = 0; i < MM_LANGUAGES; i++)
-    trace_pending_list(verifier, &references->queues[i]);
+    trace_pending_list(verifier, &references->queues[i].first);
 }
 
 /* What has a link and is not pending would never be discovered. */

@@ -29,8 +29,7 @@ static void find_white(void *context, struct mm_ref *slot)
 {
   struct mm_verifier *verifier = context;
   struct mm_ref ref = *slot;
-  if (mm_is_null(ref) || !mm_cycle_covers(verifier->heap, ref) ||
-      mm_is_marked(verifier->heap, ref))
+  if (mm_is_null(ref) || !mm_cycle_is_white(verifier->heap, ref))
     return;
   uint64_t granule = mm_verify_granule(verifier, (uintptr_t)mm_address(ref));
   if (mm_verify_has(verifier->found, granule))
@@ -39,14 +38,26 @@ static void find_white(void *context, struct mm_ref *slot)
   mm_verify_push(verifier, ref);
 }
 
+static void scan_pending(struct mm_verifier *verifier, struct mm_ref ref)
+{
+  struct mm_ref *link = mm_link_slot(ref);
+  if (mm_is_null(*link))
+    return;
+  find_white(verifier, mm_referent_slot(ref));
+  if (!mm_same(*link, MM_LINK_END))
+    find_white(verifier, link);
+}
+
 /* Whether the key of an ephemeron will be reached is not asked. */
 static void scan(struct mm_verifier *verifier, struct mm_ref ref)
 {
   const struct mm_layout *layout = mm_layout_of(ref);
   mm_scan_object(mm_address(ref), layout, find_white, verifier);
-  if (layout->kind == MM_KIND_REFERENCE &&
-      mm_reference_strength(layout) == MM_STRENGTH_EPHEMERON)
+  if (layout->kind != MM_KIND_REFERENCE)
+    return;
+  if (mm_reference_strength(layout) == MM_STRENGTH_EPHEMERON)
     find_white(verifier, mm_value_slot(ref));
+  scan_pending(verifier, ref);
 }
 
 static void follow(struct mm_verifier *verifier)
@@ -115,8 +126,11 @@ void mm_verify_cycle(struct mm_verifier *verifier)
   take_logs(verifier, heap->cycle.full);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
     take_logs(verifier, m->old_log);
-  take_noted(verifier, heap->references.full);
-  take_noted(verifier, heap->references.log);
+  const struct mm_noted *noted = &heap->references.noted[MM_STRENGTH_EPHEMERON];
+  take_noted(verifier, noted->full);
+  take_noted(verifier, noted->log);
+  take_noted(verifier, noted->at);
+  take_noted(verifier, noted->kept);
   if (!verifier->gave_up)
     mm_verify_each_word(verifier, compare_word);
 }

@@ -21,6 +21,7 @@
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/noted_internal.h"
 #include "mm/gc/references_internal.h"
 #include "mm/gc/roots_internal.h"
 #include "mm/gc/safepoint_internal.h"
@@ -92,12 +93,26 @@ static void count(struct mm_worker *marker, struct mm_ref ref, uint64_t bytes)
       (uint32_t)bytes;
 }
 
+/* What is young, or was made since, is reached: a mutator had it. */
 static bool is_reached(const struct mm_heap *heap, struct mm_ref ref)
 {
-  return !mm_cycle_covers(heap, ref) || mm_is_marked(heap, ref);
+  return !mm_cycle_is_white(heap, ref);
 }
 
-/* What is young, or was made since, is reached: a mutator had it. */
+/* What is pending is followed by the next one, and holds its referent. */
+static bool push_pending(struct mm_worker *marker, struct mm_ref ref,
+                         struct mm_ref referent)
+{
+  const struct mm_ref *slot = mm_link_slot(ref);
+  struct mm_ref link = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
+  if (mm_is_null(link))
+    return false;
+  if (!mm_same(link, MM_LINK_END))
+    push_value(marker, NULL, link);
+  push_value(marker, NULL, referent);
+  return true;
+}
+
 static void scan_reference(struct mm_worker *marker, struct mm_ref ref,
                            const struct mm_layout *layout)
 {
@@ -105,13 +120,16 @@ static void scan_reference(struct mm_worker *marker, struct mm_ref ref,
   const struct mm_ref *slot = mm_referent_slot(ref);
   struct mm_ref referent = {__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
   mm_scan_object(mm_address(ref), layout, push_slot, marker);
-  if (mm_is_null(referent))
+  if (push_pending(marker, ref, referent) || mm_is_null(referent))
     return;
-  if (!is_reached(heap, referent)) {
-    if (!mm_reference_note(heap, ref))
-      __atomic_store_n(&heap->cycle.is_lost, true, __ATOMIC_RELAXED);
-  } else if (mm_reference_strength(layout) == MM_STRENGTH_EPHEMERON)
-    push_slot(marker, mm_value_slot(ref));
+  enum mm_strength strength = mm_reference_strength(layout);
+  if (is_reached(heap, referent)) {
+    if (strength == MM_STRENGTH_EPHEMERON)
+      push_slot(marker, mm_value_slot(ref));
+  } else if (strength == MM_STRENGTH_SOFT && mm_noted_keeps_soft(heap, ref))
+    push_value(marker, NULL, referent);
+  else if (!mm_noted_put(heap, ref, strength))
+    __atomic_store_n(&heap->cycle.is_lost, true, __ATOMIC_RELAXED);
 }
 
 static void process(struct mm_worker *marker, uint64_t entry)
@@ -246,8 +264,12 @@ void mm_marker_take_roots(struct mm_heap *heap)
   marker->stack.oldest = marker->stack.next = 0; /* of a cycle given up */
   marker->stack_overflowed = false;
   marker->live_objects = marker->live_bytes = 0;
+  mm_noted_begin(heap);
   struct root_visitor visitor = {{.slot = visit_root}, marker};
-  mm_roots_visit(heap, &visitor.visitor);
+  mm_roots_update(heap, &visitor.visitor);
+  for (unsigned i = 0; i < MM_PENDING_LISTS; i++) /* links lead to the others */
+    if (!mm_breaks(heap, i == 0 ? MM_FAULT_PENDING : MM_FAULT_PENDING_QUEUE))
+      push_slot(marker, &mm_pending_list(heap, i)->first);
 }
 
 static bool is_held(const struct mm_heap *heap)
@@ -285,6 +307,11 @@ bool mm_marker_check(struct mm_heap *heap, uint64_t cycle)
   return mm_cycle_is(heap, cycle);
 }
 
+void mm_marker_push(struct mm_heap *heap, struct mm_ref ref)
+{
+  mm_trace_push(heap->cycle.marker, mm_trace_entry(ref, 0));
+}
+
 bool mm_marker_run(struct mm_heap *heap, uint64_t cycle)
 {
   struct mm_worker *marker = heap->cycle.marker;
@@ -319,7 +346,7 @@ static void trace(struct mm_worker *worker)
   struct mm_heap *heap = worker->heap;
   while (work_a_while(heap->cycle.marker))
     ;
-  mm_references_take_logs(heap);
+  mm_references_take_noted(heap);
 }
 
 static bool enter(struct mm_heap *heap, struct mm_worker *marker,

@@ -85,7 +85,7 @@ static bool keep_weak_uncovered(struct mm_weak_visitor *visitor,
                                 struct mm_ref *slot)
 {
   struct mm_heap *heap = ((struct weak_visitor *)visitor)->heap;
-  return !mm_cycle_covers(heap, *slot) || keep_weak(visitor, slot);
+  return !mm_cycle_is_white(heap, *slot) || keep_weak(visitor, slot);
 }
 
 static void visit_weak_after_cycle(struct mm_heap *heap)
@@ -95,10 +95,14 @@ static void visit_weak_after_cycle(struct mm_heap *heap)
   mm_owners_sweep(heap, true);
 }
 
-void mm_mark_sweep_finish(struct mm_heap *heap)
+void mm_mark_sweep_weak(struct mm_heap *heap)
 {
   mm_mark_verify(heap, false);
   mm_stat_phase_run(heap, MM_PHASE_WEAK, visit_weak_after_cycle);
+}
+
+void mm_mark_sweep_release(struct mm_heap *heap)
+{
   mm_stat_phase_run(heap, MM_PHASE_SWEEP, sweep);
   mm_metadata_collected(heap);
 }

@@ -11,7 +11,9 @@
    be swept by those who allocate. World stopped. */
 void mm_mark_sweep(struct mm_heap *heap, unsigned active);
 
-/* The rest of it after a cycle has marked what lives, or more. */
-void mm_mark_sweep_finish(struct mm_heap *heap);
+/* The rest of it after a cycle has marked what lives, or more: the host drops
+   what died; it goes free. */
+void mm_mark_sweep_weak(struct mm_heap *heap);
+void mm_mark_sweep_release(struct mm_heap *heap);
 
 #endif

@@ -18,6 +18,14 @@
  *
  * The referent of a final reference that is pending is held by the list too,
  * since tracing does not discover what has a link.
+ *
+ * Nobody has to take what is pending, so no pause looks at all of it again and
+ * again.  From `settled' on there are old objects only, and links and referents
+ * that lead to old ones: young collections end there, unless they move old
+ * objects as well.  What is new is put first, and is old after a few of them. A
+ * cycle begins with the first one, and its marker follows the links: who takes
+ * a reference, or puts it aside, cuts the list there, so the next one is logged
+ * as if its slot had been overwritten.
  */
 #include "config.h"
 
@@ -34,15 +42,30 @@
 bool mm_pending_has_any(struct mm_heap *heap)
 {
   for (unsigned i = 0; i < MM_PENDING_LISTS; i++)
-    if (!mm_is_null(*mm_pending_list(heap, i)))
+    if (!mm_is_null(mm_pending_list(heap, i)->first))
       return true;
   return false;
 }
 
-static void visit_list(struct mm_ref at, struct mm_root_visitor *visitor)
+/* Where the collection that runs need not look further. */
+static struct mm_ref end_of(const struct mm_heap *heap,
+                            const struct mm_pending_list *list)
 {
-  struct mm_ref next;
-  for (; mm_link_goes_on(at); at = next) {
+  return heap->handles.visits_young_only ? list->settled : MM_NULL;
+}
+
+static bool is_overlooked(struct mm_heap *heap, unsigned i)
+{
+  return mm_breaks(heap, i == 0 ? MM_FAULT_PENDING : MM_FAULT_PENDING_QUEUE) ||
+         (heap->handles.visits_young_only &&
+          mm_breaks(heap, MM_FAULT_PENDING_YOUNG));
+}
+
+static void visit_list(struct mm_heap *heap, const struct mm_pending_list *list,
+                       struct mm_root_visitor *visitor)
+{
+  struct mm_ref at = list->first, end = end_of(heap, list), next;
+  for (; mm_link_goes_on(at) && !mm_same(at, end); at = next) {
     struct mm_ref reference = at, referent = *mm_referent_slot(at);
     next = *mm_link_slot(at);
     visitor->slot(visitor, &reference, MM_ROOT_GLOBAL);
@@ -53,24 +76,36 @@ static void visit_list(struct mm_ref at, struct mm_root_visitor *visitor)
 void mm_pending_visit(struct mm_heap *heap, struct mm_root_visitor *visitor)
 {
   for (unsigned i = 0; i < MM_PENDING_LISTS; i++) {
-    struct mm_ref first = *mm_pending_list(heap, i);
-    if (!mm_is_null(first) &&
-        !mm_breaks(heap, i == 0 ? MM_FAULT_PENDING : MM_FAULT_PENDING_QUEUE))
-      visit_list(first, visitor);
+    const struct mm_pending_list *list = mm_pending_list(heap, i);
+    if (!mm_is_null(list->first) && !is_overlooked(heap, i))
+      visit_list(heap, list, visitor);
   }
 }
 
-static void follow_list(struct mm_heap *heap, struct mm_ref *slot,
+static bool is_old(const struct mm_heap *heap, struct mm_ref ref)
+{
+  return mm_is_null(ref) || !mm_handle_is_young(heap, ref);
+}
+
+static void follow_list(struct mm_heap *heap, struct mm_pending_list *list,
                         const struct mm_reach *reach)
 {
+  struct mm_ref *slot = &list->first;
+  struct mm_ref end = end_of(heap, list), settled = MM_NULL;
   struct mm_worker *worker = &heap->workers->each[0];
-  while (mm_link_goes_on(*slot)) {
+  while (mm_link_goes_on(*slot) && !mm_same(*slot, end)) {
     struct mm_ref reference = reach->place(heap, *slot);
+    struct mm_ref *referent = mm_referent_slot(reference);
     *slot = reference;
-    if (!mm_is_null(*mm_referent_slot(reference)))
-      reach->keep(worker, mm_referent_slot(reference));
+    if (!mm_is_null(*referent))
+      reach->keep(worker, referent);
+    if (!is_old(heap, reference) || !is_old(heap, *referent))
+      settled = MM_NULL;
+    else if (mm_is_null(settled))
+      settled = reference;
     slot = mm_link_slot(reference);
   }
+  list->settled = mm_is_null(settled) ? end : settled;
 }
 
 void mm_pending_follow(struct mm_heap *heap, const struct mm_reach *reach)
@@ -79,15 +114,17 @@ void mm_pending_follow(struct mm_heap *heap, const struct mm_reach *reach)
     follow_list(heap, mm_pending_list(heap, i), reach);
 }
 
-static void update_list(struct mm_ref *slot,
+static void update_list(struct mm_pending_list *list,
                         void (*update)(void *context, struct mm_ref *slot),
                         void *context)
 {
+  struct mm_ref *slot = &list->first;
   while (mm_link_goes_on(*slot)) {
     struct mm_ref reference = *slot;
     update(context, slot);
     slot = mm_link_slot(reference);
   }
+  list->settled = MM_NULL;
 }
 
 void mm_pending_update(struct mm_heap *heap,
@@ -145,19 +182,56 @@ void mm_reference_init(struct mm_mutator *mutator, struct mm_ref reference,
   note(mutator, slot, referent);
 }
 
+/* While a cycle clears, what is dead is as good as cleared: see
+   noted_internal.h. */
+static bool is_dead(struct mm_heap *heap, struct mm_ref ref)
+{
+  return mm_cycle_is_white(heap, ref) && !mm_breaks(heap, MM_FAULT_WINDOW_GET);
+}
+
+/* Of the finalizable, all soft and weak references are cleared before the first
+   is marked: so one that was marked by that is not in the slot any more. */
+static struct mm_ref load_stronger(struct mm_heap *heap,
+                                   const struct mm_ref *slot, struct mm_ref ref)
+{
+  if (is_dead(heap, ref))
+    return MM_NULL;
+  return load(slot);
+}
+
+static struct mm_ref load_live(struct mm_heap *heap, struct mm_ref reference,
+                               const struct mm_ref *slot)
+{
+  struct mm_ref ref = load(slot);
+  enum mm_cycle_state state = mm_cycle_state(heap);
+  if (mm_is_null(ref) || !mm_cycle_marks(heap))
+    return ref;
+  if (state == MM_CYCLE_CLEARING)
+    return is_dead(heap, ref) ? MM_NULL : ref;
+  if (state == MM_CYCLE_FINALS &&
+      mm_reference_strength(layout_of(reference)) < MM_STRENGTH_FINAL)
+    return load_stronger(heap, slot, ref);
+  return ref;
+}
+
 struct mm_ref mm_reference_get(struct mm_mutator *mutator,
                                struct mm_ref reference)
 {
-  struct mm_ref referent = load(mm_referent_slot(reference));
+  struct mm_ref referent =
+      load_live(mutator->heap, reference, mm_referent_slot(reference));
   if (mm_reference_strength(layout_of(reference)) == MM_STRENGTH_SOFT)
     use(mutator, reference);
   mm_barrier_keep(mutator, referent);
   return referent;
 }
 
-bool mm_reference_refers_to(struct mm_ref reference, struct mm_ref object)
+bool mm_reference_refers_to(struct mm_mutator *mutator, struct mm_ref reference,
+                            struct mm_ref object)
 {
-  return mm_same(load(mm_referent_slot(reference)), object);
+  const struct mm_ref *slot = mm_referent_slot(reference);
+  if (mm_is_null(object))
+    return mm_is_null(load_live(mutator->heap, reference, slot));
+  return mm_same(load(slot), object);
 }
 
 /* A cycle need not mark the referent for it, but a value that was read. */
@@ -171,7 +245,8 @@ void mm_reference_clear(struct mm_mutator *mutator, struct mm_ref reference)
 struct mm_ref mm_ephemeron_value(struct mm_mutator *mutator,
                                  struct mm_ref ephemeron)
 {
-  struct mm_ref value = load(mm_value_slot(ephemeron));
+  struct mm_ref value =
+      load_live(mutator->heap, ephemeron, mm_value_slot(ephemeron));
   MM_ASSERT(mm_reference_strength(layout_of(ephemeron)) ==
             MM_STRENGTH_EPHEMERON);
   mm_barrier_keep(mutator, value);
@@ -194,8 +269,8 @@ void mm_ephemeron_set_value(struct mm_mutator *mutator, struct mm_ref ephemeron,
 
 bool mm_language_has_pending(const struct mm_heap *heap, unsigned language)
 {
-  return !mm_is_null(load(&heap->references.pending)) ||
-         !mm_is_null(load(&heap->references.queues[language]));
+  return !mm_is_null(load(&heap->references.pending.first)) ||
+         !mm_is_null(load(&heap->references.queues[language].first));
 }
 
 bool mm_references_are_pending(const struct mm_heap *heap)
@@ -213,49 +288,76 @@ static struct mm_ref take_referent(struct mm_mutator *mutator,
   return referent;
 }
 
-/* The first one leaves the list. */
-static struct mm_ref pop_locked(struct mm_ref *list)
+/* The first one leaves the list.  `next': the one behind it, or null. */
+static struct mm_ref pop_locked(struct mm_pending_list *list,
+                                struct mm_ref *next)
 {
-  struct mm_ref first = load(list);
+  struct mm_ref first = load(&list->first);
+  *next = MM_NULL;
   if (mm_is_null(first))
     return MM_NULL;
-  struct mm_ref next = *mm_link_slot(first);
-  store(list, mm_link_goes_on(next) ? next : MM_NULL);
-  *mm_link_slot(first) = MM_NULL;
+  struct mm_ref link = load(mm_link_slot(first));
+  if (mm_link_goes_on(link))
+    *next = link;
+  store(&list->first, *next);
+  if (mm_same(first, list->settled))
+    list->settled = *next;
+  store(mm_link_slot(first), MM_NULL);
   return first;
 }
 
-static void push_locked(struct mm_ref *list, struct mm_ref reference)
+static void push_locked(struct mm_pending_list *list, struct mm_ref reference)
 {
-  struct mm_ref next = load(list);
-  *mm_link_slot(reference) = mm_is_null(next) ? MM_LINK_END : next;
-  store(list, reference);
+  struct mm_ref next = load(&list->first);
+  store(mm_link_slot(reference), mm_is_null(next) ? MM_LINK_END : next);
+  store(&list->first, reference);
 }
+
+/* Those that stood behind one that was taken: a cycle has to hear of them. */
+enum { SORT_MOST = 256 };
+struct cuts {
+  unsigned count;
+  struct mm_ref behind[SORT_MOST + 1];
+};
 
 /* From what the collector found to queues, until there is one for the language,
    or the lock was held for long enough. */
-static void sort_locked(struct mm_references *references, unsigned language)
+static void sort_locked(struct mm_references *references, unsigned language,
+                        struct cuts *cuts)
 {
-  enum { MOST = 256 };
-  for (int i = 0; i < MOST && mm_is_null(references->queues[language]); i++) {
-    struct mm_ref reference = pop_locked(&references->pending);
+  for (int i = 0;
+       i < SORT_MOST && mm_is_null(references->queues[language].first); i++) {
+    struct mm_ref reference =
+        pop_locked(&references->pending, &cuts->behind[cuts->count]);
     if (mm_is_null(reference))
       return;
+    cuts->count++;
     push_locked(&references->queues[mm_layout_of(reference)->language],
                 reference);
   }
 }
 
-static struct mm_ref take_locked(struct mm_heap *heap, unsigned language)
+static struct mm_ref take_locked(struct mm_heap *heap, unsigned language,
+                                 struct cuts *cuts)
 {
   struct mm_references *references = &heap->references;
-  sort_locked(references, language);
-  struct mm_ref first = pop_locked(&references->queues[language]);
+  sort_locked(references, language, cuts);
+  struct mm_ref first =
+      pop_locked(&references->queues[language], &cuts->behind[cuts->count++]);
   if (!mm_is_null(first)) {
     references->taken[language]++;
     mm_stat_count(&heap->stat, MM_COUNT_REFERENCES_TAKEN, 1);
   }
   return first;
+}
+
+/* No safepoint lies between the cut and this. */
+static void keep_cuts(struct mm_mutator *mutator, const struct cuts *cuts)
+{
+  if (mm_breaks(mutator->heap, MM_FAULT_PENDING_CUT))
+    return;
+  for (unsigned i = 0; i < cuts->count; i++)
+    mm_barrier_keep(mutator, cuts->behind[i]);
 }
 
 struct mm_ref mm_language_take_pending(struct mm_mutator *mutator,
@@ -265,9 +367,12 @@ struct mm_ref mm_language_take_pending(struct mm_mutator *mutator,
   struct mm_heap *heap = mutator->heap;
   struct mm_ref first = MM_NULL;
   while (mm_is_null(first) && mm_language_has_pending(heap, language)) {
+    struct cuts cuts;
+    cuts.count = 0;
     pthread_mutex_lock(&heap->lock);
-    first = take_locked(heap, language);
+    first = take_locked(heap, language, &cuts);
     pthread_mutex_unlock(&heap->lock);
+    keep_cuts(mutator, &cuts);
   }
   *referent = mm_is_null(first) ? MM_NULL : take_referent(mutator, first);
   return first;

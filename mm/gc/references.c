@@ -10,16 +10,16 @@
  * other; and an ephemeron's entry survives the resurrection of its key.
  *
  * Runs in the phase References, on the workers; the lists are handed out by
- * number.  Next: ephemerons.c, pending.c.
+ * number.  Next: ephemerons.c, pending.c, noted.c (beside the program).
  */
 #include "config.h"
 
 #include "mm/gc/reference_job_internal.h"
 
 #include "mm/assert_internal.h"
-#include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/noted_internal.h"
 #include "mm/gc/scan_internal.h"
 
 #define NS_PER_MS 1000000
@@ -45,7 +45,7 @@ void mm_reference_put(struct mm_worker *worker, unsigned row,
 }
 
 /* Of workers that meet the same one, one puts it on a list. */
-static void discover(struct mm_worker *worker, struct mm_ref reference,
+static bool discover(struct mm_worker *worker, struct mm_ref reference,
                      enum mm_strength strength)
 {
   struct mm_worker_references *references = &worker->references;
@@ -55,10 +55,11 @@ static void discover(struct mm_worker *worker, struct mm_ref reference,
   if (!__atomic_compare_exchange_n(&mm_link_slot(reference)->bits, &none,
                                    link_to(*list).bits, false, __ATOMIC_RELAXED,
                                    __ATOMIC_RELAXED))
-    return;
+    return false;
   *list = reference;
   references->turn++;
-  references->found[strength]++;
+  references->listed++;
+  return true;
 }
 
 static void meet_reached(struct mm_worker *worker, struct mm_ref reference,
@@ -85,8 +86,8 @@ void mm_reference_meet(struct mm_worker *worker, struct mm_ref reference,
     return;
   if (reach->is_reached(worker->heap, referent))
     meet_reached(worker, reference, reach, strength);
-  else
-    discover(worker, reference, strength);
+  else if (discover(worker, reference, strength))
+    worker->references.found[strength]++;
 }
 
 bool mm_reference_has(const struct mm_heap *heap, unsigned row)
@@ -108,36 +109,17 @@ static bool has_any(const struct mm_heap *heap)
 
 /* What the marker noted --------------------------------------------------- */
 
-bool mm_reference_note(struct mm_heap *heap, struct mm_ref reference)
+static void take_noted(struct mm_heap *heap, struct mm_ref reference,
+                       enum mm_strength strength)
 {
-  struct mm_references *references = &heap->references;
-  return mm_breaks(heap, MM_FAULT_REFERENCE_LOG) ||
-         mm_log_put(heap, &references->full, &references->log, reference.bits);
+  struct mm_worker *worker = &heap->workers->each[0];
+  if (!mm_is_null(*mm_referent_slot(reference))) /* not cleared meanwhile */
+    discover(worker, reference, strength);
 }
 
-static void take_noted(struct mm_worker *worker, struct mm_ref reference)
+void mm_references_take_noted(struct mm_heap *heap)
 {
-  if (mm_is_null(*mm_referent_slot(reference))) /* cleared meanwhile */
-    return;
-  discover(worker, reference, mm_reference_strength(mm_layout_of(reference)));
-}
-
-void mm_references_take_logs(struct mm_heap *heap)
-{
-  struct mm_references *references = &heap->references;
-  struct mm_barrier_log *log;
-  mm_log_push(heap, &references->full, &references->log);
-  while ((log = mm_log_pop(heap, &references->full))) {
-    for (uint32_t i = 0; i < log->count; i++)
-      take_noted(&heap->workers->each[0], (struct mm_ref){log->entries[i]});
-    mm_log_release(heap, log);
-  }
-}
-
-void mm_references_drop_logs(struct mm_heap *heap)
-{
-  mm_log_push(heap, &heap->references.full, &heap->references.log);
-  mm_logs_drop(heap, &heap->references.full);
+  mm_noted_take(heap, take_noted);
 }
 
 /* Goals --------------------------------------------------------------------
@@ -223,12 +205,12 @@ static void pend(struct mm_worker *worker, struct mm_ref reference)
   references->first_pending = reference;
 }
 
-static bool is_told(struct mm_ref reference)
+bool mm_reference_is_told(struct mm_ref reference)
 {
   const char *whom =
       (const char *)mm_address(reference) + MM_REFERENCE_FIELDS_OFFSET;
   return !(mm_layout_of(reference)->flags & MM_LAYOUT_ASKS_WHOM) ||
-         *(const uint32_t *)whom != 0;
+         __atomic_load_n((const uint32_t *)whom, __ATOMIC_RELAXED) != 0;
 }
 
 static void clear(struct mm_worker *worker, struct mm_ref reference,
@@ -240,7 +222,7 @@ static void clear(struct mm_worker *worker, struct mm_ref reference,
   if (strength == MM_STRENGTH_EPHEMERON)
     *mm_value_slot(reference) = MM_NULL;
   worker->references.cleared[strength]++;
-  if (is_told(reference))
+  if (mm_reference_is_told(reference))
     pend(worker, reference);
 }
 
@@ -269,18 +251,19 @@ static uint32_t now_ms(void)
   return (uint32_t)(mm_stat_now_ns() / NS_PER_MS);
 }
 
-static void set_clock(struct mm_heap *heap)
+void mm_references_set_clock(struct mm_heap *heap)
 {
   __atomic_store_n(&heap->references.clock_ms, now_ms(), __ATOMIC_RELAXED);
 }
 
 void mm_references_init(struct mm_heap *heap)
 {
-  set_clock(heap);
+  mm_references_set_clock(heap);
+  heap->references.few = mm_is_stressed(heap) ? 0 : MM_REFERENCES_FEW;
 }
 
 /* As in HotSpot (LRUMaxHeapPolicy): the more room there is, the longer. */
-static uint64_t soft_life_ms(const struct mm_heap *heap)
+uint64_t mm_references_soft_life_ms(const struct mm_heap *heap)
 {
   uint64_t most = (uint64_t)heap->sizing.max_regions << MM_REGION_LOG2;
   uint64_t live = heap->stat.live_then_bytes;
@@ -291,21 +274,21 @@ static uint64_t soft_life_ms(const struct mm_heap *heap)
              : ms;
 }
 
-static bool is_wanted(const struct mm_reference_job *job,
-                      struct mm_ref reference)
+bool mm_reference_is_wanted(const struct mm_heap *heap, struct mm_ref reference,
+                            uint64_t life_ms)
 {
-  const struct mm_heap *heap = job->heap;
-  uint32_t used_ms = mm_value_slot(reference)->bits;
-  return !heap->references.clears_soft && job->soft_life_ms > 0 &&
+  uint32_t used_ms =
+      __atomic_load_n(&mm_value_slot(reference)->bits, __ATOMIC_RELAXED);
+  return !heap->references.clears_soft && life_ms > 0 &&
          !mm_is_broken(heap, MM_FAULT_SOFT_EARLY) &&
-         heap->references.clock_ms - used_ms <= job->soft_life_ms;
+         heap->references.clock_ms - used_ms <= life_ms;
 }
 
 /* Those that go are as good as weak from now on. */
 static void keep_soft(struct mm_worker *worker, struct mm_ref reference)
 {
   const struct mm_reference_job *job = worker->heap->references.job;
-  if (is_wanted(job, reference) ||
+  if (mm_reference_is_wanted(job->heap, reference, job->soft_life_ms) ||
       job->reach->is_reached(worker->heap, *mm_referent_slot(reference)))
     job->reach->keep(worker, mm_referent_slot(reference));
   else
@@ -409,6 +392,7 @@ static void count_worker(struct mm_heap *heap, struct mm_worker *worker)
                   references->cleared[i]);
     references->found[i] = references->cleared[i] = 0;
   }
+  references->listed = 0;
 }
 
 _Static_assert((int)MM_COUNT_SOFT_FOUND + (int)MM_STRENGTH_PHANTOM ==
@@ -419,7 +403,7 @@ _Static_assert((int)MM_COUNT_SOFT_FOUND + (int)MM_STRENGTH_PHANTOM ==
 
 static void settle(struct mm_heap *heap)
 {
-  struct mm_ref first = heap->references.pending;
+  struct mm_ref first = heap->references.pending.first;
   for (unsigned i = 0; i < heap->workers->count; i++) {
     struct mm_worker *worker = &heap->workers->each[i];
     struct mm_worker_references *references = &worker->references;
@@ -430,8 +414,8 @@ static void settle(struct mm_heap *heap)
     }
     count_worker(heap, worker);
   }
-  bool has_more = !mm_same(first, heap->references.pending);
-  __atomic_store_n(&heap->references.pending.bits, first.bits,
+  bool has_more = !mm_same(first, heap->references.pending.first);
+  __atomic_store_n(&heap->references.pending.first.bits, first.bits,
                    __ATOMIC_RELAXED);
   if (has_more && heap->binding.references_pending)
     heap->binding.references_pending(heap->host);
@@ -454,18 +438,18 @@ job_for(struct mm_heap *heap, const struct mm_reach *reach, unsigned active)
   return (struct mm_reference_job){.heap = heap,
                                    .reach = reach,
                                    .active = active,
-                                   .soft_life_ms = soft_life_ms(heap)};
+                                   .soft_life_ms =
+                                       mm_references_soft_life_ms(heap)};
 }
 
 /* So few lists are not worth waking others for. */
 static unsigned workers_for(const struct mm_heap *heap, unsigned active)
 {
   enum { FEW = 256 };
-  uint64_t found = 0;
+  uint64_t listed = 0;
   for (unsigned i = 0; i < heap->workers->count; i++)
-    for (unsigned row = 0; row < MM_STRENGTH_COUNT; row++)
-      found += heap->workers->each[i].references.found[row];
-  return found < FEW && !mm_is_stressed(heap) ? 1 : active;
+    listed += heap->workers->each[i].references.listed;
+  return listed < FEW && !mm_is_stressed(heap) ? 1 : active;
 }
 
 static bool run_all(struct mm_heap *heap, const struct mm_reach *reach,
@@ -486,7 +470,7 @@ bool mm_references_process(struct mm_heap *heap, const struct mm_reach *reach,
 {
   bool is_done = true;
   if (reach->is_full)
-    set_clock(heap);
+    mm_references_set_clock(heap);
   if (!mm_pending_has_any(heap) && !has_any(heap))
     return true;
   mm_stat_phase_begin(&heap->stat, MM_PHASE_REFERENCES);

@@ -25,8 +25,8 @@
  * not discovered.
  *
  * The marker of a cycle runs beside young collections, which need the links.
- * It notes what it discovers on logs instead; without memory for one the cycle
- * is lost (cycle_internal.h).
+ * It notes what it discovers on logs instead, and most of what follows is done
+ * beside the program as well: see noted_internal.h.
  *
  * How objects are reached is the affair of each plan: struct mm_reach.
  *
@@ -91,7 +91,8 @@ static inline struct mm_ref *mm_value_slot(struct mm_ref reference)
    was put aside for each language, while another took its own. */
 enum { MM_PENDING_LISTS = 1 + MM_LANGUAGES };
 
-static inline struct mm_ref *mm_pending_list(struct mm_heap *heap, unsigned i)
+static inline struct mm_pending_list *mm_pending_list(struct mm_heap *heap,
+                                                      unsigned i)
 {
   return i == 0 ? &heap->references.pending : &heap->references.queues[i - 1];
 }
@@ -123,15 +124,19 @@ bool mm_references_process(struct mm_heap *heap, const struct mm_reach *reach,
 bool mm_ephemerons_settle(struct mm_heap *heap, const struct mm_reach *reach,
                           unsigned active);
 
-/* The marker of a cycle, beside the program, has discovered a reference. False:
-   no memory for a log. */
-bool mm_reference_note(struct mm_heap *heap, struct mm_ref reference);
+/* World stopped: what a cycle noted (noted_internal.h) is discovered now. */
+void mm_references_take_noted(struct mm_heap *heap);
 
-/* World stopped: what is on the logs is discovered now. */
-void mm_references_take_logs(struct mm_heap *heap);
+/* Does the host want to know that the referent died? */
+bool mm_reference_is_told(struct mm_ref reference);
 
-/* A cycle is given up. */
-void mm_references_drop_logs(struct mm_heap *heap);
+/* Is a soft reference to be kept, if they live so long unused? */
+bool mm_reference_is_wanted(const struct mm_heap *heap, struct mm_ref reference,
+                            uint64_t life_ms);
+uint64_t mm_references_soft_life_ms(const struct mm_heap *heap);
+
+/* The clock of soft references goes on. */
+void mm_references_set_clock(struct mm_heap *heap);
 
 /* What is pending, and the referents of finals among it.  Slots that are handed
    to the visitor are copies. */

@@ -8,6 +8,7 @@
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/faults_internal.h"
@@ -128,7 +129,7 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->traces = mm_traces_bias(heap);
     mutator->card_log = mutator->old_log = NULL;
     mutator->marking =
-        mm_stress_marking(heap, heap->cycle.state == MM_CYCLE_MARKING);
+        mm_stress_marking(heap, mm_cycle_logs(heap->cycle.state));
     mutator->stress_due = false;
     mutator->must_fence = !heap->has_fences;
     mutator->starved_bytes = 0;

@@ -14,7 +14,7 @@
 
 enum {
   MIDDLE = 3,  /* pieces of marking before the border amid it */
-  CHOICES = 6, /* that a cycle has: three borders, and three times none */
+  CHOICES = 6, /* that a cycle has: four borders, and twice none */
 };
 
 /* No lock is held. */

@@ -14,7 +14,7 @@
  *             and none does; the marker gives way after each entry; and one
  *             collection is forced at a border that each cycle in its turn
  *             chooses: none, after its start, amid its marking, before its
- *             finish.
+ *             finish, after it.
  *             Without cycles nothing runs beside a collection, so the border is
  *             its end: each that was not forced is followed by one that is.
  *
@@ -27,9 +27,10 @@
 
 /* Borders of a cycle. */
 enum mm_border {
-  MM_BORDER_STARTED, /* the first pause is over */
-  MM_BORDER_MARKING, /* some of it is marked */
-  MM_BORDER_MARKED,  /* the marker has found nothing more to do */
+  MM_BORDER_STARTED,  /* the first pause is over */
+  MM_BORDER_MARKING,  /* some of it is marked */
+  MM_BORDER_MARKED,   /* the marker has found nothing more to do */
+  MM_BORDER_CLEARING, /* the second pause is over */
 };
 
 /* When a heap is made: installs what is called at borders of phases. */

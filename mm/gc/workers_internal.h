@@ -32,6 +32,7 @@ struct mm_worker_references {
   unsigned turn;                             /* of the lists of a row */
   struct mm_ref first_pending, last_pending; /* by this collection */
   uint64_t found[MM_STRENGTH_COUNT], cleared[MM_STRENGTH_COUNT];
+  uint64_t listed; /* in this collection */
   uint64_t kept; /* values in this round */
 };
 

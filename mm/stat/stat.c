@@ -41,6 +41,7 @@ const char *mm_collection_kind_name(enum mm_collection_kind kind)
       [MM_COLLECTION_MIXED] = "mixed",
       [MM_COLLECTION_START] = "start",
       [MM_COLLECTION_FINISH] = "finish",
+      [MM_COLLECTION_CLEANUP] = "cleanup",
   };
   return names[kind];
 }
@@ -232,6 +233,8 @@ static const char *pause_name(enum mm_collection_kind kind)
     return "Mark Start";
   case MM_COLLECTION_FINISH:
     return "Remark";
+  case MM_COLLECTION_CLEANUP:
+    return "Cleanup";
   default:
     return "Full";
   }

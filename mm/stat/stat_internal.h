@@ -50,6 +50,7 @@ enum mm_collection_kind {
   MM_COLLECTION_MIXED,    /* and of some old regions, which a cycle chose */
   MM_COLLECTION_START,    /* of a cycle: takes the roots down, frees nothing */
   MM_COLLECTION_FINISH,   /* of a cycle: marks the rest, sweeps */
+  MM_COLLECTION_CLEANUP, /* of a cycle that cleared references: sweeps */
   MM_COLLECTION_KIND_COUNT
 };
 

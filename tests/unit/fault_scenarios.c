@@ -514,6 +514,38 @@ static void hold(enum mm_cycle_state state)
     mm_poll(&f.main.mutator);
 }
 
+static void references_while_a_cycle_clears(void)
+{
+  f.heap->references.few = 0;
+  size_t pair = fixture_push(&f.main, numbered(1));
+  size_t weak = push_reference(FIXTURE_WEAK_REFERENCE, pair);
+  fixture_put(&f.main, pair, MM_NULL);
+  start_cycle();
+  hold(MM_CYCLE_CLEARING);
+  require(!mm_references_are_pending(f.heap));
+  require(mm_is_null(referent_of(weak)));
+  finish_cycle();
+  require(mm_references_are_pending(f.heap));
+}
+
+static void pending_references_that_are_taken_while_a_cycle_marks(void)
+{
+  struct mm_ref referent;
+  for (int i = 0; i < 2; i++) {
+    size_t pair = fixture_push(&f.main, numbered(i));
+    push_reference(FIXTURE_WEAK_REFERENCE, pair);
+    fixture_put(&f.main, pair, MM_NULL);
+  }
+  collect();
+  fixture_pop(&f.main, f.main.top);
+  start_cycle();
+  mm_references_take_pending(&f.main.mutator, &referent);
+  finish_cycle();
+  make_garbage(1000);
+  struct mm_ref second = mm_references_take_pending(&f.main.mutator, &referent);
+  require(mm_layout_of(second) == &f.classes[FIXTURE_WEAK_REFERENCE]->layout);
+}
+
 /* Pairs are made while a cycle walks, and get to refer to candidates when it
    has seen them. */
 static void new_objects_that_refer_to_candidates(void)
@@ -724,6 +756,12 @@ const struct fault_scenario fault_scenarios[MM_FAULT_COUNT] = {
     [MM_FAULT_EPHEMERON] = {ephemerons, WAYS, NULL},
     [MM_FAULT_PENDING] = {pending_references, WAYS, NULL},
     [MM_FAULT_PENDING_QUEUE] = {pending_references_of_a_language, WAYS, NULL},
+    [MM_FAULT_PENDING_YOUNG] = {pending_references, YOUNG, NULL},
+    [MM_FAULT_PENDING_CUT] =
+        {pending_references_that_are_taken_while_a_cycle_marks, CYCLE,
+         "reachable and not marked"},
+    [MM_FAULT_NOTED] = {references_to_the_dead, CYCLE, NULL},
+    [MM_FAULT_WINDOW_GET] = {references_while_a_cycle_clears, CYCLE, NULL},
     [MM_FAULT_REFERENCE_LOG] = {references_to_the_dead, CYCLE, NULL},
     [MM_FAULT_BARRIER_AFTER] = {old_arrays_with_young_elements, YOUNG,
                                 "card is not dirty"},

@@ -99,8 +99,9 @@ static struct mm_ref find(struct vm_thread *thread, struct mm_ref table,
     return MM_NULL;
   uint32_t place = place_of(chains, hash);
   struct mm_ref at = vm_array_ref(chains, place);
-  while (!mm_is_null(at) && !mm_reference_refers_to(at, key)) {
-    if (mm_reference_refers_to(at, MM_NULL))
+  while (!mm_is_null(at) &&
+         !mm_reference_refers_to(&thread->mutator, at, key)) {
+    if (mm_reference_refers_to(&thread->mutator, at, MM_NULL))
       unlink_entry(thread, table, place, *before, at);
     else
       *before = at;
@@ -116,7 +117,7 @@ static void drop_dead(struct vm_thread *thread, struct mm_ref table)
   for (uint32_t place = 0; place < length; place++) {
     struct mm_ref before = MM_NULL, at = vm_array_ref(chains, place);
     for (; !mm_is_null(at); at = next_of(at))
-      if (mm_reference_refers_to(at, MM_NULL))
+      if (mm_reference_refers_to(&thread->mutator, at, MM_NULL))
         unlink_entry(thread, table, place, before, at);
       else
         before = at;

@@ -54,7 +54,8 @@ static bool refers_to(struct vm_thread *thread, union vm_slot *args,
 {
   return !vm_lib_no_self(thread, args) &&
          vm_lib_return_i32(result,
-                           mm_reference_refers_to(args[0].ref, args[1].ref));
+                           mm_reference_refers_to(&thread->mutator, args[0].ref,
+                                                  args[1].ref));
 }
 
 static bool clear(struct vm_thread *thread, union vm_slot *args,
