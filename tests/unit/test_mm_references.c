@@ -35,7 +35,10 @@ enum way {
 };
 
 /* A test's number: the way, and how many workers. */
-enum { VARIANTS = WAYS * FIXTURE_WORKERS };
+enum {
+  BESIDE_FIRST = BESIDE_REGIONS * FIXTURE_WORKERS, /* one each from here on */
+  VARIANTS = BESIDE_FIRST + WAYS - BESIDE_REGIONS,
+};
 
 static struct fixture f;
 static enum way way;
@@ -69,7 +72,9 @@ static struct mm_options options_for(int variant)
       [BESIDE_YOUNG] = FIXTURE_PLAN_YOUNG + 1,
   };
   struct mm_options options = fixture_options();
-  way = (enum way)(variant / FIXTURE_WORKERS);
+  way = variant < BESIDE_FIRST
+            ? (enum way)(variant / FIXTURE_WORKERS)
+            : (enum way)(BESIDE_REGIONS + variant - BESIDE_FIRST);
   fixture_choose_plan(&options, plans[way]);
   options.gc = is_cycle() ? MM_GC_CONCURRENT : MM_GC_STW;
   options.workers = fixture_workers(variant);
@@ -865,7 +870,7 @@ static void add_by_strength(TCase *tests, const TTest *test)
    refused with half of the heap in use. */
 static void add_by_way_but_last(TCase *tests, const TTest *test)
 {
-  tcase_add_loop_test(tests, test, 0, BESIDE_YOUNG * FIXTURE_WORKERS);
+  tcase_add_loop_test(tests, test, 0, VARIANTS - 1);
 }
 
 static void add_by_way(TCase *tests, const TTest *test)
@@ -905,10 +910,10 @@ int main(void)
                       0, 3 * VARIANTS);
   tcase_add_loop_test(ephemerons,
                       long_chains_of_ephemerons_take_no_square_of_time, 0,
-                      3 * WAYS);
+                      3 * BESIDE_REGIONS);
   add_by_way(ephemerons, without_memory_for_a_table_there_are_more_rounds);
   TCase *cycles = tcase_create("cycles");
-  int beyond = (WAYS - CYCLE_REGIONS) * FIXTURE_WORKERS;
+  int beyond = VARIANTS - CYCLE_REGIONS * FIXTURE_WORKERS;
   tcase_add_loop_test(cycles, what_is_handed_out_while_a_cycle_marks_lives, 0,
                       beyond);
   tcase_add_loop_test(
