@@ -735,25 +735,6 @@ START_TEST(what_is_handed_out_while_a_cycle_marks_lives)
 }
 END_TEST
 
-START_TEST(references_made_while_a_cycle_marks_are_not_cleared)
-{
-  open_cycle(_i);
-  size_t pair = push_pair(1);
-  fixture_start_cycle(&f);
-  size_t old = push_reference(FIXTURE_WEAK_REFERENCE, pair);
-  size_t new = push_reference(FIXTURE_WEAK_REFERENCE, push_pair(2));
-  fixture_end_cycle(&f);
-  ck_assert(mm_same(get(old), fixture_at(&f.main, pair)));
-  ck_assert_int_eq(fixture_value(get(new)), 2);
-  drop(pair), drop(new - 1);
-  fixture_run_cycle(&f);
-  ck_assert(mm_is_null(get(old)));
-  ck_assert(mm_is_null(get(new)));
-  ck_assert_uint_eq(take_all(), 2);
-  close_all();
-}
-END_TEST
-
 START_TEST(young_collections_run_while_a_cycle_knows_of_references)
 {
   open_variant(CYCLE_YOUNG * FIXTURE_WORKERS + _i);
@@ -771,21 +752,6 @@ START_TEST(young_collections_run_while_a_cycle_knows_of_references)
   fixture_end_cycle(&f);
   check_many(references, kept);
   ck_assert_uint_eq(take_all(), MANY / 2 + 1);
-  close_all();
-}
-END_TEST
-
-START_TEST(what_a_given_up_cycle_noted_is_forgotten)
-{
-  open_cycle(_i);
-  size_t references, kept;
-  make_many(FIXTURE_WEAK_REFERENCE, &references, &kept);
-  fixture_start_cycle(&f);
-  mm_collect(mutator(), MM_CAUSE_EXPLICIT);
-  fixture_hold(&f, MM_CYCLE_IDLE);
-  mm_cycle_wait(mutator());
-  check_many(references, kept);
-  ck_assert_uint_eq(take_all(), MANY / 2);
   close_all();
 }
 END_TEST
@@ -916,13 +882,9 @@ int main(void)
   int beyond = VARIANTS - CYCLE_REGIONS * FIXTURE_WORKERS;
   tcase_add_loop_test(cycles, what_is_handed_out_while_a_cycle_marks_lives, 0,
                       beyond);
-  tcase_add_loop_test(
-      cycles, references_made_while_a_cycle_marks_are_not_cleared, 0, beyond);
   tcase_add_loop_test(cycles,
                       young_collections_run_while_a_cycle_knows_of_references,
                       0, FIXTURE_WORKERS);
-  tcase_add_loop_test(cycles, what_a_given_up_cycle_noted_is_forgotten, 0,
-                      beyond);
   return fixture_main("mm_references",
                       (TCase *[]){each, order, ephemerons, cycles, NULL});
 }
