@@ -35,7 +35,10 @@ enum way {
 };
 
 /* A test's number: the way, and how many workers. */
-enum { VARIANTS = WAYS * FIXTURE_WORKERS };
+enum {
+  BESIDE_FIRST = BESIDE_REGIONS * FIXTURE_WORKERS, /* one each from here on */
+  VARIANTS = BESIDE_FIRST + WAYS - BESIDE_REGIONS,
+};
 
 static struct fixture f;
 static enum way way;
@@ -69,7 +72,9 @@ static struct mm_options options_for(int variant)
       [BESIDE_YOUNG] = FIXTURE_PLAN_YOUNG + 1,
   };
   struct mm_options options = fixture_options();
-  way = (enum way)(variant / FIXTURE_WORKERS);
+  way = variant < BESIDE_FIRST
+            ? (enum way)(variant / FIXTURE_WORKERS)
+            : (enum way)(BESIDE_REGIONS + variant - BESIDE_FIRST);
   fixture_choose_plan(&options, plans[way]);
   options.gc = is_cycle() ? MM_GC_CONCURRENT : MM_GC_STW;
   options.workers = fixture_workers(variant);
@@ -730,25 +735,6 @@ START_TEST(what_is_handed_out_while_a_cycle_marks_lives)
 }
 END_TEST
 
-START_TEST(references_made_while_a_cycle_marks_are_not_cleared)
-{
-  open_cycle(_i);
-  size_t pair = push_pair(1);
-  fixture_start_cycle(&f);
-  size_t old = push_reference(FIXTURE_WEAK_REFERENCE, pair);
-  size_t new = push_reference(FIXTURE_WEAK_REFERENCE, push_pair(2));
-  fixture_end_cycle(&f);
-  ck_assert(mm_same(get(old), fixture_at(&f.main, pair)));
-  ck_assert_int_eq(fixture_value(get(new)), 2);
-  drop(pair), drop(new - 1);
-  fixture_run_cycle(&f);
-  ck_assert(mm_is_null(get(old)));
-  ck_assert(mm_is_null(get(new)));
-  ck_assert_uint_eq(take_all(), 2);
-  close_all();
-}
-END_TEST
-
 START_TEST(young_collections_run_while_a_cycle_knows_of_references)
 {
   open_variant(CYCLE_YOUNG * FIXTURE_WORKERS + _i);
@@ -766,21 +752,6 @@ START_TEST(young_collections_run_while_a_cycle_knows_of_references)
   fixture_end_cycle(&f);
   check_many(references, kept);
   ck_assert_uint_eq(take_all(), MANY / 2 + 1);
-  close_all();
-}
-END_TEST
-
-START_TEST(what_a_given_up_cycle_noted_is_forgotten)
-{
-  open_cycle(_i);
-  size_t references, kept;
-  make_many(FIXTURE_WEAK_REFERENCE, &references, &kept);
-  fixture_start_cycle(&f);
-  mm_collect(mutator(), MM_CAUSE_EXPLICIT);
-  fixture_hold(&f, MM_CYCLE_IDLE);
-  mm_cycle_wait(mutator());
-  check_many(references, kept);
-  ck_assert_uint_eq(take_all(), MANY / 2);
   close_all();
 }
 END_TEST
@@ -865,7 +836,7 @@ static void add_by_strength(TCase *tests, const TTest *test)
    refused with half of the heap in use. */
 static void add_by_way_but_last(TCase *tests, const TTest *test)
 {
-  tcase_add_loop_test(tests, test, 0, BESIDE_YOUNG * FIXTURE_WORKERS);
+  tcase_add_loop_test(tests, test, 0, VARIANTS - 1);
 }
 
 static void add_by_way(TCase *tests, const TTest *test)
@@ -905,19 +876,15 @@ int main(void)
                       0, 3 * VARIANTS);
   tcase_add_loop_test(ephemerons,
                       long_chains_of_ephemerons_take_no_square_of_time, 0,
-                      3 * WAYS);
+                      3 * BESIDE_REGIONS);
   add_by_way(ephemerons, without_memory_for_a_table_there_are_more_rounds);
   TCase *cycles = tcase_create("cycles");
-  int beyond = (WAYS - CYCLE_REGIONS) * FIXTURE_WORKERS;
+  int beyond = VARIANTS - CYCLE_REGIONS * FIXTURE_WORKERS;
   tcase_add_loop_test(cycles, what_is_handed_out_while_a_cycle_marks_lives, 0,
                       beyond);
-  tcase_add_loop_test(
-      cycles, references_made_while_a_cycle_marks_are_not_cleared, 0, beyond);
   tcase_add_loop_test(cycles,
                       young_collections_run_while_a_cycle_knows_of_references,
                       0, FIXTURE_WORKERS);
-  tcase_add_loop_test(cycles, what_a_given_up_cycle_noted_is_forgotten, 0,
-                      beyond);
   return fixture_main("mm_references",
                       (TCase *[]){each, order, ephemerons, cycles, NULL});
 }

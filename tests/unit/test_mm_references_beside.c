@@ -96,6 +96,11 @@ static void collect_young(void)
   mm_collect(mutator(), MM_CAUSE_ALLOCATION);
 }
 
+static void verify(void *faults)
+{
+  *(uint64_t *)faults = mm_verify(f.heap);
+}
+
 /* What programs do: allocate; and young collections come in between. */
 static void go_on(int plan)
 {
@@ -105,7 +110,9 @@ static void go_on(int plan)
     collect_young();
   ck_assert_int_eq(mm_cycle_state(f.heap), state);
   fixture_check_list(fixture_at(&f.main, list), 1000);
-  ck_assert_uint_eq(mm_verify(f.heap), 0);
+  uint64_t faults;
+  mm_with_world_stopped(mutator(), verify, &faults);
+  ck_assert_uint_eq(faults, 0);
 }
 
 /* A cycle processes what is old when it starts. */
@@ -216,10 +223,10 @@ END_TEST
 
 START_TEST(a_full_collection_takes_the_place_of_a_cycle_that_clears)
 {
-  static const enum mm_cycle_state states[] = {MM_CYCLE_CLEARING,
-                                               MM_CYCLE_FINALS};
-  enum mm_cycle_state state = states[_i / KINDS % 2];
-  open_plan(_i / KINDS / 2);
+  static const enum mm_cycle_state states[] = {
+      MM_CYCLE_MARKING, MM_CYCLE_CLEARING, MM_CYCLE_FINALS};
+  enum mm_cycle_state state = states[_i / KINDS % 3];
+  open_plan(_i / KINDS / 3);
   size_t references, kept;
   make_many(kinds[_i % KINDS], &references, &kept);
   if (state == MM_CYCLE_FINALS) {
@@ -234,6 +241,25 @@ START_TEST(a_full_collection_takes_the_place_of_a_cycle_that_clears)
   mm_cycle_wait(mutator());
   check_many(references, kept);
   ck_assert_uint_eq(take_all(), MANY / 2 + (state == MM_CYCLE_FINALS));
+  close_all();
+}
+END_TEST
+
+START_TEST(references_made_while_a_cycle_marks_are_not_cleared)
+{
+  open_plan(_i);
+  size_t pair = push_pair(1);
+  fixture_start_cycle(&f);
+  size_t old = push_reference(FIXTURE_WEAK_REFERENCE, pair);
+  size_t new = push_reference(FIXTURE_WEAK_REFERENCE, push_pair(2));
+  fixture_end_cycle(&f);
+  ck_assert(mm_same(get(old), fixture_at(&f.main, pair)));
+  ck_assert_int_eq(fixture_value(get(new)), 2);
+  drop(pair), drop(new - 1);
+  fixture_run_cycle(&f);
+  ck_assert(mm_is_null(get(old)));
+  ck_assert(mm_is_null(get(new)));
+  ck_assert_uint_eq(take_all(), 2);
   close_all();
 }
 END_TEST
@@ -520,7 +546,9 @@ int main(void)
       PLANS * KINDS);
   tcase_add_loop_test(clearing,
                       a_full_collection_takes_the_place_of_a_cycle_that_clears,
-                      0, 2 * PLANS * KINDS);
+                      0, 3 * PLANS * KINDS);
+  tcase_add_loop_test(
+      clearing, references_made_while_a_cycle_marks_are_not_cleared, 0, PLANS);
   tcase_add_loop_test(clearing, few_are_processed_in_the_pause, 0, PLANS);
   TCase *finals = tcase_create("finals");
   tcase_add_loop_test(
