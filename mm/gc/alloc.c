@@ -429,13 +429,18 @@ static struct mm_ref alloc_after_mixed(struct mm_mutator *mutator,
   return ref;
 }
 
+/* What a cycle frees, it frees bit by bit: a candidate or two in each pause. */
 static struct mm_ref wait_for_cycle(struct mm_mutator *mutator,
                                     struct mm_request *request)
 {
-  mm_cycle_wait(mutator);
-  struct mm_ref ref = attempt(mutator, request);
-  if (mm_is_null(ref))
-    ref = alloc_after_young(mutator, request);
+  struct mm_ref ref;
+  bool goes_on;
+  do {
+    goes_on = mm_cycle_wait_for_room(mutator);
+    ref = attempt(mutator, request);
+    if (mm_is_null(ref))
+      ref = alloc_after_young(mutator, request);
+  } while (mm_is_null(ref) && goes_on);
   if (mm_is_null(ref))
     ref = alloc_after_mixed(mutator, request);
   return ref;

@@ -20,6 +20,7 @@ enum {
   MARGIN_FRACTION = 8,  /* a reserve is 1/8 above the prediction ... */
   MARGIN_REGIONS = 2,   /* ... and this much for buffers partly filled */
   MIXED_REGIONS = 4,    /* for survivors of ages, and one candidate */
+  SPARE_FRACTION = 4,   /* of the reserve is left to candidates in any case */
   RESERVE_FRACTION = 8, /* of the heap at most for that */
   FIRST_FRACTION = 4,   /* of the limit reserved before anything is known */
   FUTILE_FRACTION = 64, /* a collection that leaves less is futile */
@@ -463,6 +464,8 @@ uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
       mm_sizing_claimed_bytes(heap) < sizing->budget_bytes)
     return sizing->max_regions;
   uint32_t limit = soft_limit(heap), reserve = sizing->reserve_regions;
+  if (may_exceed(heap))
+    reserve = at_most(reserve, MIXED_REGIONS + reserve / SPARE_FRACTION);
   return limit > reserve ? limit - reserve : 1;
 }
 
