@@ -387,7 +387,9 @@ static bool walk_all(struct mm_heap *heap, uint64_t cycle)
     return false;
   if (!beside(heap, cycle, mm_candidates_complete))
     return false;
+  pthread_mutex_lock(&heap->lock);
   learn_time(&heap->cycle.walk_ns, mm_stat_now_ns() - heap->cycle.marked_ns);
+  pthread_mutex_unlock(&heap->lock);
   return true;
 }
 

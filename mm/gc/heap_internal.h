@@ -271,6 +271,7 @@ struct mm_heap {
   struct mm_candidates candidates;
   struct mm_references references;
   struct mm_generations generations;
+  uint64_t pacing_due_ns; /* atomic; see pacing_internal.h */
   struct mm_schedule schedule;
   struct mm_stress stress;
   uint64_t stress_allocations; /* atomic */

@@ -339,6 +339,9 @@ static uint32_t start_regions_for(struct mm_heap *heap, uint32_t live)
            left = old - mm_sizing_garbage_regions(heap);
   uint32_t grown = old > sizing->old_regions ? old - sizing->old_regions : 0;
   double rate = (double)grown / (double)(now_ns - sizing->updated_ns + 1);
+  double filling = mm_growth_filling_rate(&sizing->growth) / MM_REGION_BYTES;
+  if (rate < filling) /* while it ran, and was not held up */
+    rate = filling;
   double need = CYCLE_MARGIN * rate * (double)mm_cycle_expected_ns(heap) +
                 sizing->reserve_regions;
   if (mm_is_generational(heap))
@@ -467,6 +470,26 @@ uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
   if (may_exceed(heap))
     reserve = at_most(reserve, MIXED_REGIONS + reserve / SPARE_FRACTION);
   return limit > reserve ? limit - reserve : 1;
+}
+
+/* tenured=freelist: holes are room as well, so this goes by bytes. */
+static uint64_t cycle_room_fixed(const struct mm_heap *heap)
+{
+  const struct mm_sizing *sizing = &heap->sizing;
+  uint32_t beyond = sizing->max_regions - sizing->limit_regions;
+  uint64_t most = sizing->budget_bytes + ((uint64_t)beyond << MM_REGION_LOG2);
+  uint64_t claimed = mm_sizing_claimed_bytes(heap);
+  return claimed < most ? most - claimed : 0;
+}
+
+uint64_t mm_sizing_cycle_room_bytes(const struct mm_heap *heap)
+{
+  if (never_copies(heap))
+    return cycle_room_fixed(heap);
+  if (mm_is_generational(heap))
+    return (uint64_t)young_room(heap) << MM_REGION_LOG2;
+  uint32_t limit = mm_sizing_allocation_limit(heap), used = heap->regions.used;
+  return (uint64_t)(used < limit ? limit - used : 0) << MM_REGION_LOG2;
 }
 
 uint64_t mm_sizing_eden_left(const struct mm_heap *heap)
