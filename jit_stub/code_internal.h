@@ -147,7 +147,8 @@ struct jit_queue {
   uint32_t first, count, capacity;
   struct vm_method *compiling; /* off the ring; or null */
   bool is_ending;
-  bool is_running; /* of who starts and stops it, without the lock */
+  bool is_running; /* the thread has started, and is not joined */
+  bool is_refused; /* the system had none */
   pthread_t thread;
 };
 
@@ -263,11 +264,14 @@ struct vm_thread *jit_fault_watch(struct vm_thread *thread);
 void jit_destroy(struct vm *vm);
 
 /* --- queue.c --- */
-bool jit_queue_start(struct jit_compiler *compiler);
-void jit_queue_stop(struct jit_compiler *compiler);
+void jit_queue_init(struct jit_compiler *compiler);
+/* Nothing is queued any more.  True: jit_queue_join has to follow. */
+bool jit_queue_end(struct jit_compiler *compiler);
+void jit_queue_join(struct jit_compiler *compiler);
 void jit_queue_destroy(struct jit_compiler *compiler);
-/* Unless it is there already; if there is no memory, not this time. */
-void jit_queue_add(struct jit_compiler *compiler, struct vm_method *method);
+/* Unless it is there already; if there is no memory, not this time.  False: the
+   system refuses the thread that would compile it. */
+bool jit_queue_add(struct jit_compiler *compiler, struct vm_method *method);
 bool jit_queue_let_go(struct vm *vm, const struct vm_loader *loader);
 
 /* --- collect.c --- */

@@ -28,11 +28,8 @@ static enum mm_status fill(struct jit_compiler *compiler,
   compiler->is_sync = options->jit.sync || options->jit.mode != VM_JIT_ON ||
                       options->mm.deterministic;
   enum mm_status status = jit_stubs_make(compiler, error);
-  if (status == MM_OK && !compiler->is_sync && !jit_queue_start(compiler)) {
-    snprintf(error->text, sizeof error->text,
-             "the system refuses a thread for the compiler; choose --jit-sync");
-    status = MM_OS_FAILED;
-  }
+  if (status == MM_OK && !compiler->is_sync)
+    jit_queue_init(compiler);
   return status;
 }
 
@@ -69,11 +66,11 @@ enum mm_status jit_start(struct vm *vm, struct mm_error *error)
 void jit_stop(struct vm *vm)
 {
   struct jit_compiler *compiler = vm->compiler;
-  if (!compiler || !compiler->queue.is_running)
+  if (!compiler || compiler->is_sync || !jit_queue_end(compiler))
     return;
   if (vm->main_thread)
     mm_enter_native(&vm->main_thread->mutator);
-  jit_queue_stop(compiler);
+  jit_queue_join(compiler);
   if (vm->main_thread)
     mm_leave_native(&vm->main_thread->mutator);
 }

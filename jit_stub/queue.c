@@ -2,7 +2,8 @@
 /*
  * The thread that compiles, and the queue of methods it is to compile: first
  * come, first served.  It is no thread of the machine: it touches no object,
- * and nobody waits for it but jit_stop.
+ * and nobody waits for it but jit_stop.  It
+ * starts with the first method: a short program is over before.
  */
 #include "config.h"
 
@@ -27,19 +28,6 @@ static bool grow_locked(struct jit_queue *queue)
   queue->capacity = capacity;
   queue->first = 0;
   return true;
-}
-
-void jit_queue_add(struct jit_compiler *compiler, struct vm_method *method)
-{
-  struct jit_queue *queue = &compiler->queue;
-  pthread_mutex_lock(&queue->lock);
-  if (!queue->is_ending && !method->is_queued &&
-      (queue->count < queue->capacity || grow_locked(queue))) {
-    method->is_queued = true;
-    queue->methods[(queue->first + queue->count++) % queue->capacity] = method;
-    pthread_cond_signal(&queue->more);
-  }
-  pthread_mutex_unlock(&queue->lock);
 }
 
 /* Null: the thread is to end. */
@@ -108,36 +96,61 @@ static void *thread_main(void *context)
   return NULL;
 }
 
-static void destroy(struct jit_queue *queue)
+/* Tried once: those who compile instead take turns with each other, and would
+   not with a thread that starts after all. */
+static bool start_locked(struct jit_compiler *compiler)
 {
-  pthread_cond_destroy(&queue->more);
-  pthread_mutex_destroy(&queue->lock);
+  struct jit_queue *queue = &compiler->queue;
+  queue->is_running =
+      !queue->is_refused && !mm_native_fails_now() &&
+      pthread_create(&queue->thread, NULL, thread_main, compiler) == 0;
+  queue->is_refused = !queue->is_running;
+  return queue->is_running;
 }
 
-bool jit_queue_start(struct jit_compiler *compiler)
+bool jit_queue_add(struct jit_compiler *compiler, struct vm_method *method)
+{
+  struct jit_queue *queue = &compiler->queue;
+  bool has_thread = true;
+  pthread_mutex_lock(&queue->lock);
+  if (!queue->is_ending && !queue->is_running)
+    has_thread = start_locked(compiler);
+  if (has_thread && !queue->is_ending && !method->is_queued &&
+      (queue->count < queue->capacity || grow_locked(queue))) {
+    method->is_queued = true;
+    queue->methods[(queue->first + queue->count++) % queue->capacity] = method;
+    pthread_cond_signal(&queue->more);
+  }
+  pthread_mutex_unlock(&queue->lock);
+  return has_thread;
+}
+
+void jit_queue_init(struct jit_compiler *compiler)
 {
   struct jit_queue *queue = &compiler->queue;
   pthread_mutex_init(&queue->lock, NULL);
   pthread_cond_init(&queue->more, NULL);
-  queue->is_running =
-      pthread_create(&queue->thread, NULL, thread_main, compiler) == 0;
-  if (!queue->is_running)
-    destroy(queue);
-  return queue->is_running;
 }
 
 /* Other threads may still ask for something, in vain. */
-void jit_queue_stop(struct jit_compiler *compiler)
+bool jit_queue_end(struct jit_compiler *compiler)
 {
   struct jit_queue *queue = &compiler->queue;
-  if (!queue->is_running)
-    return;
   pthread_mutex_lock(&queue->lock);
+  bool has_thread = queue->is_running;
   queue->is_ending = true;
   pthread_cond_signal(&queue->more);
   pthread_mutex_unlock(&queue->lock);
+  return has_thread;
+}
+
+void jit_queue_join(struct jit_compiler *compiler)
+{
+  struct jit_queue *queue = &compiler->queue;
   pthread_join(queue->thread, NULL);
+  pthread_mutex_lock(&queue->lock);
   queue->is_running = false;
+  pthread_mutex_unlock(&queue->lock);
 }
 
 void jit_queue_destroy(struct jit_compiler *compiler)
@@ -145,7 +158,8 @@ void jit_queue_destroy(struct jit_compiler *compiler)
   struct jit_queue *queue = &compiler->queue;
   if (compiler->is_sync)
     return;
-  destroy(queue);
+  pthread_cond_destroy(&queue->more);
+  pthread_mutex_destroy(&queue->lock);
   mm_native_free(VM_PURPOSE_COMPILED, queue->methods,
                  queue->capacity * sizeof(struct vm_method *));
 }

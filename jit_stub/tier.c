@@ -223,10 +223,8 @@ static void hot(struct vm_thread *thread, struct vm_method *method)
     return;
   }
   cool(compiler, method);
-  if (compiler->is_sync)
+  if (compiler->is_sync || !jit_queue_add(compiler, method))
     compile_here(thread, method);
-  else
-    jit_queue_add(compiler, method);
 }
 
 /* --- Entering --- */

@@ -74,6 +74,8 @@ struct mm_options {
   unsigned growth_percent; /* MM_GROWTH_PERCENT: to so much of what lives */
   unsigned growth_price;   /* MM_GROWTH_BALANCE: what a MiB is worth, in
                               millionths of the time */
+  bool pacing; /* slow allocation down rather than run out of memory before a
+                  cycle ends; on by default */
   enum mm_fit object_fit;  /* with MM_TENURED_FREELIST */
   enum mm_fit nonmoving_fit;
   uint64_t soft_ms_per_mib; /* soft references live so long unused, for each MiB

@@ -26,6 +26,7 @@
 #include "mm/gc/collect_internal.h"
 #include "mm/gc/cards_internal.h"
 #include "mm/gc/cycle_internal.h"
+#include "mm/gc/pacing_internal.h"
 #include "mm/gc/safepoint_internal.h"
 #include "mm/gc/scan_internal.h"
 #include "mm/gc/sizing_internal.h"
@@ -198,6 +199,17 @@ static void look_ahead_locked(struct mm_heap *heap)
   mm_cycle_wake_if_cold_locked(heap);
 }
 
+/* What a mutator was given: a buffer, room in gaps and slots, or an object. */
+static uint64_t given_bytes(const struct mm_mutator *mutator,
+                            const struct mm_request *request, uint64_t refills,
+                            uint64_t claimed_bytes)
+{
+  if (mutator->refills != refills)
+    return mutator->tlab_end - mutator->tlab_start;
+  uint64_t claimed = mm_sizing_claimed_bytes(mutator->heap);
+  return claimed > claimed_bytes ? claimed - claimed_bytes : request->bytes;
+}
+
 /* Allocates without a collection; null when that needs one. */
 static struct mm_ref attempt(struct mm_mutator *mutator,
                              const struct mm_request *request)
@@ -206,7 +218,11 @@ static struct mm_ref attempt(struct mm_mutator *mutator,
   uintptr_t at;
   pthread_mutex_lock(&heap->lock);
   uint32_t limit = mm_sizing_allocation_limit(heap);
+  uint64_t refills = mutator->refills, claimed = mm_sizing_claimed_bytes(heap);
   enum mm_status status = find_room_locked(mutator, request, limit, &at);
+  if (status == MM_OK)
+    mm_pacing_charge_locked(heap,
+                            given_bytes(mutator, request, refills, claimed));
   look_ahead_locked(heap);
   pthread_mutex_unlock(&heap->lock);
   return status == MM_OK ? write_object(request, at) : MM_NULL;
@@ -429,13 +445,18 @@ static struct mm_ref alloc_after_mixed(struct mm_mutator *mutator,
   return ref;
 }
 
+/* What a cycle frees, it frees bit by bit: a candidate or two in each pause. */
 static struct mm_ref wait_for_cycle(struct mm_mutator *mutator,
                                     struct mm_request *request)
 {
-  mm_cycle_wait(mutator);
-  struct mm_ref ref = attempt(mutator, request);
-  if (mm_is_null(ref))
-    ref = alloc_after_young(mutator, request);
+  struct mm_ref ref;
+  bool goes_on;
+  do {
+    goes_on = mm_cycle_wait_for_room(mutator);
+    ref = attempt(mutator, request);
+    if (mm_is_null(ref))
+      ref = alloc_after_young(mutator, request);
+  } while (mm_is_null(ref) && goes_on);
   if (mm_is_null(ref))
     ref = alloc_after_mixed(mutator, request);
   return ref;
@@ -514,6 +535,7 @@ static struct mm_ref alloc_slow(struct mm_mutator *mutator,
   mm_stat_count(&heap->stat, MM_COUNT_SLOW_ALLOCATIONS, 1);
   if (!is_possible || request->bytes > heap->options.heap_max_bytes)
     return refuse(mutator, request);
+  mm_pacing_pay(mutator);
   struct mm_ref ref = attempt(mutator, request);
   if (!mm_is_null(ref))
     return ref;

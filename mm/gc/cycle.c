@@ -125,6 +125,15 @@ static void set_state(struct mm_heap *heap, enum mm_cycle_state state)
   pthread_mutex_unlock(&heap->lock);
 }
 
+/* There may be more room than before. */
+static void give_back(struct mm_heap *heap)
+{
+  pthread_mutex_lock(&heap->lock);
+  heap->cycle.given++;
+  mm_condition_notify(heap, &heap->cycle.changed);
+  pthread_mutex_unlock(&heap->lock);
+}
+
 /* From one state in which nothing is marked to another, beside the program.
    False: the cycle was abandoned. */
 static bool move_on(struct mm_heap *heap, uint64_t cycle,
@@ -215,8 +224,10 @@ static bool finish_once(struct mm_heap *heap, uint64_t cycle)
   while (!mm_stop_world_from_outside(heap))
     ;
   bool is_mine = mm_cycle_is(heap, cycle) && mm_cycle_marks(heap);
-  if (is_mine)
+  if (is_mine) {
     mm_pause_finish(heap);
+    give_back(heap);
+  }
   mm_resume_world_from_outside(heap);
   return is_mine;
 }
@@ -324,8 +335,10 @@ static bool evacuate_some(struct mm_heap *heap, uint64_t cycle,
     ;
   uint64_t began_ns = mm_stat_now_ns();
   bool is_mine = mm_cycle_is(heap, cycle);
-  if (is_mine && mm_candidates_wait(heap))
+  if (is_mine && mm_candidates_wait(heap)) {
     mm_pause_evacuate(heap);
+    give_back(heap);
+  }
   bool goes_on = is_mine && mm_candidates_wait(heap);
   if (goes_on)
     *rest_ns = mm_pauses_rest_ns(heap, mm_stat_now_ns() - began_ns);
@@ -429,7 +442,9 @@ static bool walk_all(struct mm_heap *heap, uint64_t cycle)
     return false;
   if (!beside(heap, cycle, mm_candidates_complete))
     return false;
+  pthread_mutex_lock(&heap->lock);
   learn_time(&heap->cycle.walk_ns, mm_stat_now_ns() - heap->cycle.marked_ns);
+  pthread_mutex_unlock(&heap->lock);
   return true;
 }
 
@@ -540,6 +555,21 @@ bool mm_cycle_wait(struct mm_mutator *mutator)
   pthread_mutex_unlock(&heap->lock);
   mm_leave_native(mutator);
   return was_active;
+}
+
+bool mm_cycle_wait_for_room(struct mm_mutator *mutator)
+{
+  struct mm_heap *heap = mutator->heap;
+  mm_enter_native(mutator);
+  pthread_mutex_lock(&heap->lock);
+  uint64_t ended = heap->cycle.ended, given = heap->cycle.given;
+  while (mm_cycle_is_active(heap) && heap->cycle.ended == ended &&
+         heap->cycle.given == given)
+    mm_condition_wait(heap, &heap->cycle.changed, &heap->lock);
+  bool goes_on = mm_cycle_is_active(heap) && heap->cycle.ended == ended;
+  pthread_mutex_unlock(&heap->lock);
+  mm_leave_native(mutator);
+  return goes_on;
 }
 
 static void start_and_wait(struct mm_mutator *mutator)

@@ -75,8 +75,13 @@ bool mm_cycle_is_active(const struct mm_heap *heap);
  */
 bool mm_cycle_wait(struct mm_mutator *mutator);
 
+/* The same, but waits only until there may be more room; false: it has ended,
+   or there was none.  Safepoint. */
+bool mm_cycle_wait_for_room(struct mm_mutator *mutator);
+
 /* How long a cycle will take from its start until something is given back, as
-   far as is known: with regions, to the end of the walk.  World stopped. */
+   far as is known: with regions, to the end of the walk.  World stopped, or under
+   the heap lock. */
 uint64_t mm_cycle_expected_ns(const struct mm_heap *heap);
 
 /* Stress: starts a cycle and waits for its start, or waits for the end of the

@@ -89,6 +89,17 @@ uint64_t mm_growth_extra(const struct mm_growth *growth, uint64_t live_bytes,
   return extra < MOST_BYTES ? (uint64_t)extra : (uint64_t)MOST_BYTES;
 }
 
+double mm_growth_filling(const struct mm_growth *growth)
+{
+  double allocated = growth->allocation.amount, filled = growth->filling.amount;
+  return filled < allocated ? filled / allocated : 1;
+}
+
+double mm_growth_filling_rate(const struct mm_growth *growth)
+{
+  return rate_of(&growth->filling);
+}
+
 /* Samples -------------------------------------------------------------------
  */
 

@@ -108,6 +108,13 @@ void mm_growth_learn(struct mm_growth *growth,
 uint64_t mm_growth_extra(const struct mm_growth *growth, uint64_t live_bytes,
                          unsigned price, bool shared);
 
+/* Of the bytes that are allocated, the part that fills E; 1 until something was
+   learnt. */
+double mm_growth_filling(const struct mm_growth *growth);
+
+/* What fills E, in bytes per nanosecond of the program's own time. */
+double mm_growth_filling_rate(const struct mm_growth *growth);
+
 /* What a collection of all objects left. */
 struct mm_growth_need {
   uint64_t live_bytes; /* of objects */

@@ -148,6 +148,7 @@ struct mm_cycle {
   enum mm_cycle_state state;
   uint64_t number;        /* atomic; of the cycle, or beyond a given-up one */
   uint64_t ended;         /* cycles that are over, one way or the other */
+  uint64_t given;         /* pauses that gave something back */
   uint32_t marker_runs;   /* atomic; a stop waits for it */
   pthread_cond_t wake;    /* the thread: there is something to do */
   pthread_cond_t changed; /* mutators: the state has changed */
@@ -305,6 +306,7 @@ struct mm_heap {
   struct mm_candidates candidates;
   struct mm_references references;
   struct mm_generations generations;
+  uint64_t pacing_due_ns; /* atomic; see pacing_internal.h */
   struct mm_schedule schedule;
   struct mm_stress stress;
   uint64_t stress_allocations; /* atomic */

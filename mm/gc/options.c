@@ -72,6 +72,7 @@ void mm_options_init(struct mm_options *options)
       .gc = MM_GC_STW,
       .tenured = MM_TENURED_REGIONS,
       .soft_ms_per_mib = MM_SOFT_MS_PER_MIB,
+      .pacing = true,
   };
 #ifdef BAMBOO_DEBUG
   options->verify = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK;

@@ -20,6 +20,7 @@ enum {
   MARGIN_FRACTION = 8,  /* a reserve is 1/8 above the prediction ... */
   MARGIN_REGIONS = 2,   /* ... and this much for buffers partly filled */
   MIXED_REGIONS = 4,    /* for survivors of ages, and one candidate */
+  SPARE_FRACTION = 4,   /* of the reserve is left to candidates in any case */
   RESERVE_FRACTION = 8, /* of the heap at most for that */
   FIRST_FRACTION = 4,   /* of the limit reserved before anything is known */
   FUTILE_FRACTION = 64, /* a collection that leaves less is futile */
@@ -338,6 +339,9 @@ static uint32_t start_regions_for(struct mm_heap *heap, uint32_t live)
            left = old - mm_sizing_garbage_regions(heap);
   uint32_t grown = old > sizing->old_regions ? old - sizing->old_regions : 0;
   double rate = (double)grown / (double)(now_ns - sizing->updated_ns + 1);
+  double filling = mm_growth_filling_rate(&sizing->growth) / MM_REGION_BYTES;
+  if (rate < filling) /* while it ran, and was not held up */
+    rate = filling;
   double need = CYCLE_MARGIN * rate * (double)mm_cycle_expected_ns(heap) +
                 sizing->reserve_regions;
   if (mm_is_generational(heap))
@@ -463,7 +467,29 @@ uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)
       mm_sizing_claimed_bytes(heap) < sizing->budget_bytes)
     return sizing->max_regions;
   uint32_t limit = soft_limit(heap), reserve = sizing->reserve_regions;
+  if (may_exceed(heap))
+    reserve = at_most(reserve, MIXED_REGIONS + reserve / SPARE_FRACTION);
   return limit > reserve ? limit - reserve : 1;
+}
+
+/* tenured=freelist: holes are room as well, so this goes by bytes. */
+static uint64_t cycle_room_fixed(const struct mm_heap *heap)
+{
+  const struct mm_sizing *sizing = &heap->sizing;
+  uint32_t beyond = sizing->max_regions - sizing->limit_regions;
+  uint64_t most = sizing->budget_bytes + ((uint64_t)beyond << MM_REGION_LOG2);
+  uint64_t claimed = mm_sizing_claimed_bytes(heap);
+  return claimed < most ? most - claimed : 0;
+}
+
+uint64_t mm_sizing_cycle_room_bytes(const struct mm_heap *heap)
+{
+  if (never_copies(heap))
+    return cycle_room_fixed(heap);
+  if (mm_is_generational(heap))
+    return (uint64_t)young_room(heap) << MM_REGION_LOG2;
+  uint32_t limit = mm_sizing_allocation_limit(heap), used = heap->regions.used;
+  return (uint64_t)(used < limit ? limit - used : 0) << MM_REGION_LOG2;
 }
 
 uint64_t mm_sizing_eden_left(const struct mm_heap *heap)

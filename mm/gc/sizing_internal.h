@@ -82,6 +82,10 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
 /* Regions that mutators may use before a collection has to run. */
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap);
 
+/* While a cycle marks or sweeps: what mutators can be given, with what becomes
+   old of it, before memory is gone.  Under the heap lock. */
+uint64_t mm_sizing_cycle_room_bytes(const struct mm_heap *heap);
+
 /* With generations: may a mutator have so many bytes for new objects?  How many
    at most.  Under the heap lock. */
 uint64_t mm_sizing_eden_left(const struct mm_heap *heap);

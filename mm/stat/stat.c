@@ -86,6 +86,7 @@ void mm_stat_init(struct mm_stat *stat, FILE *out, int log_level)
   mm_histogram_init(&stat->processor);
   mm_histogram_init(&stat->stops);
   mm_histogram_init(&stat->stalls);
+  mm_histogram_init(&stat->paces);
   mm_utilisation_init(&stat->utilisation);
 }
 

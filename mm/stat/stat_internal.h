@@ -127,6 +127,7 @@ struct mm_stat {
   struct mm_histogram stops;     /* times to safepoint */
   struct mm_histogram stalls;    /* under the heap lock: allocations that waited
                                  for room */
+  struct mm_histogram paces;     /* the same: those that were slowed down */
   struct mm_stat_stop last_stop, longest_stop;
   struct mm_utilisation utilisation; /* pauses, and the times to stop */
   struct mm_stat_phase concurrent;   /* relaxed atomics: work of the collector
@@ -177,6 +178,12 @@ void mm_stat_stop_place(struct mm_stat *stat, const char *place);
 static inline void mm_stat_stall(struct mm_stat *stat, uint64_t ns)
 {
   mm_histogram_add(&stat->stalls, ns);
+}
+
+/* One was slowed down, so that none has to.  Under the heap lock. */
+static inline void mm_stat_pace(struct mm_stat *stat, uint64_t ns)
+{
+  mm_histogram_add(&stat->paces, ns);
 }
 
 /* The collector did something beside the mutators.  Any thread. */

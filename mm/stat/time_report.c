@@ -101,6 +101,7 @@ static void report_pauses(struct mm_report *report, const struct mm_stat *stat)
   pause_row(report, "processor", "all, processor time", &stat->processor);
   pause_row(report, "stop", "time to stop", &stat->stops);
   pause_row(report, "stall", "allocation stalls", &stat->stalls);
+  pause_row(report, "pace", "allocation slowed", &stat->paces);
   mm_report_group_end(report);
 }
 

@@ -42,6 +42,11 @@ static bool never_collects(const struct vm_options *vm)
   return vm->mm.gc == MM_GC_EPSILON;
 }
 
+static bool has_no_cycles(const struct vm_options *vm)
+{
+  return vm->mm.gc != MM_GC_CONCURRENT;
+}
+
 static bool compiles_nothing(const struct vm_options *vm)
 {
   return vm->jit.mode == VM_JIT_OFF;
@@ -77,6 +82,7 @@ static const struct {
     {"gc-workers", never_collects, "gc", "--gc=stw"},
     {"young", has_no_young, "generational", CLI_NEEDS_YOUNG},
     {"pause-goal", has_no_goal, "generational", CLI_NEEDS_YOUNG},
+    {"gc-pacing", has_no_cycles, "gc", "--gc=concurrent"},
     {"class-unloading", never_collects, "gc", "--gc=stw"},
     {"jit-threshold", compiles_at_once, "jit", CLI_NEEDS_JIT},
     {"jit-sync", compiles_at_once, "jit", CLI_NEEDS_JIT},
