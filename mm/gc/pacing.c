@@ -56,6 +56,8 @@ static uint64_t cycle_left_ns(const struct mm_heap *heap, uint64_t now_ns)
            rest_ns = mm_cycle_expected_ns(heap) - mark_ns;
   switch (mm_cycle_state(heap)) {
   case MM_CYCLE_MARKING:
+  case MM_CYCLE_FINALS:
+  case MM_CYCLE_CLEARING:
     return rest_ns + mm_pacing_left_ns(mark_ns, since(cycle->began_ns, now_ns));
   case MM_CYCLE_SWEEPING:
     return mm_pacing_left_ns(rest_ns, since(cycle->marked_ns, now_ns));

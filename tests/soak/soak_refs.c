@@ -193,7 +193,7 @@ static void check_held(struct soaker *soaker, const struct watched *watched)
   struct mm_ref reference = watched->reference, target = target_of(watched);
   if (number(target) != watched->number)
     wrong(soaker, "an object that is referred to has another number");
-  if (!mm_reference_refers_to(reference, target))
+  if (!mm_reference_refers_to(&soaker->mutator, reference, target))
     wrong(soaker, "a reference was cleared, though its object is held");
   if (below(soaker, 2) == 0 &&
       !mm_same(mm_reference_get(&soaker->mutator, reference), target))
