@@ -260,7 +260,8 @@ const char *mm_last_cause(const struct mm_heap *heap);
    heap is destroyed. */
 const struct mm_log *mm_log_of(const struct mm_heap *heap);
 
-/* Prints the summary of --stats.  World stopped, single mutator or none. */
+/* Prints the summary of --stats, for which it walks the heap.  World stopped, or
+   a single mutator or none and no cycle beside it. */
 void mm_stats_print_text(struct mm_heap *heap, FILE *out);
 void mm_stats_print_json(struct mm_heap *heap, FILE *out);
 

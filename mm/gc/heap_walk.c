@@ -5,8 +5,9 @@
  * from its start to its top, once the TLABs have been retired; a run of a
  * large object is walked at its head only.
  *
- * World stopped or single mutator.  Objects are those that have not been
- * reclaimed yet: the dead are among them until the next collection.
+ * World stopped, or a single mutator and no cycle beside it.  Objects are those
+ * that have not been reclaimed yet: the dead are among them until the next
+ * collection.
  *
  * The verifier has a walk of its own, which believes nothing.  Next:
  * heap_verify.c.
@@ -15,7 +16,9 @@
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/heap_internal.h"
+#include "mm/gc/safepoint_internal.h"
 #include "mm/space/fixed_internal.h"
 
 void mm_retire_buffers(struct mm_heap *heap)
@@ -59,6 +62,7 @@ void mm_heap_walk(struct mm_heap *heap,
                   void (*visit)(void *context, struct mm_ref ref),
                   void *context)
 {
+  MM_ASSERT(mm_is_stopping(heap) || mm_cycle_state(heap) == MM_CYCLE_IDLE);
   mm_make_walkable(heap);
   for (uint32_t i = 0; i < heap->regions.fresh_from; i++) {
     uint8_t kind = heap->regions.table[i].kind;

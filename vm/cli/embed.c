@@ -127,14 +127,21 @@ static bool open_outputs(struct embedded *e, struct bamboo_error *error)
          (settings->vm.jit.dump_methods_bytes == 0 || e->dump);
 }
 
-static void print_stats(const struct embedded *e)
+static void print_stats_stopped(void *context)
 {
-  if (!e->stats)
-    return;
+  struct embedded *e = context;
   if (e->settings.stats == CLI_STATS_JSON)
     mm_stats_print_json(e->vm->heap, e->stats);
   else
     mm_stats_print_text(e->vm->heap, e->stats);
+}
+
+/* A cycle may still run. */
+static void print_stats(struct embedded *e)
+{
+  if (!e->stats)
+    return;
+  mm_with_world_stopped(&e->vm->main_thread->mutator, print_stats_stopped, e);
   fflush(e->stats);
 }
 
@@ -167,8 +174,8 @@ static bool open_libraries(struct embedded *e, struct bamboo_error *error)
   struct mm_error why = {{0}};
   for (size_t i = 0; i < e->settings.native_lib_count; i++) {
     const struct cli_span *lib = &e->settings.native_libs[i];
-    if (vm_natives_open(e->vm->main_thread, NULL, lib->text, lib->length, &why) !=
-        MM_OK)
+    if (vm_natives_open(e->vm->main_thread, NULL, lib->text, lib->length,
+                        &why) != MM_OK)
       return fail(error, why.text);
   }
   return true;

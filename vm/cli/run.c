@@ -90,14 +90,22 @@ static void prepare_output(void)
     setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER_BYTES);
 }
 
-static void print_stats(struct session *session)
+static void print_stats_stopped(void *context)
 {
-  if (!session->stats)
-    return;
+  struct session *session = context;
   if (session->settings.stats == CLI_STATS_JSON)
     mm_stats_print_json(session->vm->heap, session->stats);
   else
     mm_stats_print_text(session->vm->heap, session->stats);
+}
+
+/* Daemons may still run, and a cycle. */
+static void print_stats(struct session *session)
+{
+  if (!session->stats)
+    return;
+  mm_with_world_stopped(&session->vm->main_thread->mutator, print_stats_stopped,
+                        session);
   fflush(session->stats);
 }
 
@@ -159,8 +167,8 @@ static int open_libraries(struct session *session)
   struct mm_error error = {{0}};
   for (size_t i = 0; i < settings->native_lib_count; i++) {
     const struct cli_span *lib = &settings->native_libs[i];
-    enum mm_status status = vm_natives_open(session->vm->main_thread, NULL, lib->text,
-                                            lib->length, &error);
+    enum mm_status status = vm_natives_open(session->vm->main_thread, NULL,
+                                            lib->text, lib->length, &error);
     if (status == MM_OK)
       continue;
     fprintf(stderr, "bamboo run: --native-lib: %s\n", error.text);
