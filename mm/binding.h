@@ -77,7 +77,8 @@ struct mm_binding {
      handles are visited by the memory manager itself. */
   void (*visit_mutator_roots)(void *host, struct mm_mutator *mutator,
                               struct mm_root_visitor *visitor);
-  /* Weak tables (interned strings). */
+  /* Weak tables (interned strings); languages may have more of them
+     (mm/language.h).  May be null. */
   void (*visit_weak)(void *host, struct mm_weak_visitor *visitor);
   /* It is known what of the whole heap lives, and weak tables were visited: the
      host takes down owners of classes that died; see Note [Owners of classes]

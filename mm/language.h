@@ -119,6 +119,11 @@ struct mm_language {
   /* Visits all slots of a custom object.  Null: it has none. */
   void (*scan)(void *object, const struct mm_layout *layout,
                struct mm_slot_visitor *visitor);
+  /* Visits the weak tables of the language, its string table among them: what
+     mm_binding.visit_weak is to the host, whose `host' it gets as well, and by
+     the same rules: world stopped, each entry once, without what died
+     afterwards.  Null: it has none. */
+  void (*visit_weak)(void *host, struct mm_weak_visitor *visitor);
   /* Which of the references of mm/reference.h it has: 1 << enum mm_strength.
      Those that become pending are for mm_language_take_pending.  A host without
      a language has all kinds. */

@@ -664,6 +664,7 @@ static void check_weak_tables(struct mm_verifier *verifier)
   struct weak_check check = {{check_weak}, verifier};
   if (heap->binding.visit_weak)
     heap->binding.visit_weak(heap->host, &check.visitor);
+  mm_languages_visit_weak(heap, &check.visitor);
   each_handle(verifier, MM_HANDLES_WEAK, NULL, check_weak_handle, NULL);
   check_young_handles(verifier, MM_HANDLE_GLOBAL, "global handle");
   check_young_handles(verifier, MM_HANDLE_WEAK, "weak handle");

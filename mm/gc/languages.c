@@ -74,7 +74,8 @@ enum mm_status mm_language_register(struct mm_heap *heap,
   enum mm_status status = language->died ? mm_deaths_start(heap) : MM_OK;
   unsigned place = status == MM_OK ? find_place(language) : 0;
   if (place != 0)
-    heap->languages[place / 64] |= (uint64_t)1 << place % 64;
+    __atomic_fetch_or(&heap->languages[place / 64], (uint64_t)1 << place % 64,
+                      __ATOMIC_RELEASE);
   pthread_mutex_unlock(&lock);
   if (status != MM_OK) {
     mm_error_set(error,
@@ -99,7 +100,20 @@ const char *mm_language_name(const struct mm_layout *layout)
 
 bool mm_heap_has_language(const struct mm_heap *heap, unsigned index)
 {
-  return index == 0 || heap->languages[index / 64] >> index % 64 & 1;
+  uint64_t word =
+      __atomic_load_n(&heap->languages[index / 64], __ATOMIC_ACQUIRE);
+  return index == 0 || word >> index % 64 & 1;
+}
+
+void mm_languages_visit_weak(struct mm_heap *heap,
+                             struct mm_weak_visitor *visitor)
+{
+  for (unsigned i = 1; i < MM_LANGUAGES; i++) {
+    const struct mm_language *language =
+        mm_heap_has_language(heap, i) ? load(i) : NULL;
+    if (language && language->visit_weak)
+      language->visit_weak(heap->host, visitor);
+  }
 }
 
 void mm_layout_name(struct mm_heap *heap, const struct mm_layout *layout,

@@ -27,6 +27,10 @@ bool mm_language_is_known(const struct mm_layout *layout);
 void mm_language_require_kind(struct mm_heap *heap,
                               const struct mm_layout *layout);
 
+/* World stopped: the weak tables of the languages of a heap. */
+void mm_languages_visit_weak(struct mm_heap *heap,
+                             struct mm_weak_visitor *visitor);
+
 /* The tagging of a layout's language, which has to be known. */
 struct mm_tagging mm_language_tagging(const struct mm_layout *layout);
 

@@ -9,6 +9,7 @@
 
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/languages_internal.h"
 #include "mm/gc/references_internal.h"
 #include "mm/refs/scope_internal.h"
 
@@ -113,7 +114,9 @@ void mm_weak_visit(struct mm_heap *heap, struct mm_weak_visitor *visitor)
   struct weak_filter filter = {{keep_broken}, heap, visitor};
   struct mm_weak_visitor *filtered =
       mm_fault_any(&heap->options.faults) ? &filter.visitor : visitor;
-  heap->binding.visit_weak(heap->host, filtered);
+  if (heap->binding.visit_weak)
+    heap->binding.visit_weak(heap->host, filtered);
+  mm_languages_visit_weak(heap, filtered);
   mm_weaks_visit(heap, filtered);
   mm_deaths_visit(heap, filtered);
   mm_ids_follow(&heap->ids, visitor);

@@ -383,10 +383,35 @@ void language_hold_died(bool holds)
 /* References of two languages ------------------------------------------------
  */
 
+struct mm_ref language_strings[2][LANGUAGE_STRINGS];
+
+static void visit_strings(unsigned number, struct mm_weak_visitor *visitor)
+{
+  for (size_t i = 0; i < LANGUAGE_STRINGS; i++) {
+    struct mm_ref *slot = &language_strings[number][i];
+    if (!mm_is_null(*slot) && !visitor->keep(visitor, slot))
+      *slot = MM_NULL;
+  }
+}
+
+static void visit_strings_of_one(void *host, struct mm_weak_visitor *visitor)
+{
+  (void)host;
+  visit_strings(0, visitor);
+}
+
+static void visit_strings_of_two(void *host, struct mm_weak_visitor *visitor)
+{
+  (void)host;
+  visit_strings(1, visitor);
+}
+
 static const struct mm_language languages_with_references[] = {
     {.name = "one",
+     .visit_weak = visit_strings_of_one,
      .reference_kinds = 1 << MM_STRENGTH_WEAK | 1 << MM_STRENGTH_FINAL},
     {.name = "two",
+     .visit_weak = visit_strings_of_two,
      .reference_kinds = 1 << MM_STRENGTH_WEAK | 1 << MM_STRENGTH_FINAL},
 };
 

@@ -78,6 +78,11 @@ struct mm_ref language_pair_of(struct language *l, unsigned loader);
 struct mm_ref language_bytes_of(struct language *l, unsigned loader,
                                 uint32_t length);
 
+/* Weak tables of the two languages below, to be emptied before their heap is
+   closed. */
+enum { LANGUAGE_STRINGS = 100 };
+extern struct mm_ref language_strings[2][LANGUAGE_STRINGS];
+
 /* Classes of weak and final references of the host (0) or of the language of
    this number, of which there are two; returns its index. */
 unsigned language_references(struct fixture *f, unsigned number,

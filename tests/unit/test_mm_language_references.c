@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * References of several languages in one heap: each takes what is its own.  _i
+ * References of several languages in one heap: each takes what is its own; and
+ * their weak tables.  _i
  * chooses the plan (see fixture_choose_plan) and, above, whether cycles run.
  */
 #include "config.h"
@@ -212,6 +213,43 @@ START_TEST(languages_take_theirs_at_the_same_time)
 }
 END_TEST
 
+/* Half of each table is held by roots as well. */
+static void fill_tables(int turn)
+{
+  for (int64_t i = 0; i < LANGUAGE_STRINGS; i++)
+    for (int64_t number = 0; number < 2; number++) {
+      size_t pair = fixture_push(&f.main, fixture_pair(&f.main));
+      fixture_set_value(fixture_at(&f.main, pair), 2 * i + number);
+      language_strings[number][i] = fixture_at(&f.main, pair);
+      if ((i + number + turn) % 2)
+        fixture_pop(&f.main, 1);
+    }
+}
+
+static void check_tables(int turn)
+{
+  for (int64_t i = 0; i < LANGUAGE_STRINGS; i++)
+    for (int64_t number = 0; number < 2; number++) {
+      struct mm_ref ref = language_strings[number][i];
+      ck_assert_int_eq(mm_is_null(ref), (i + number + turn) % 2);
+      ck_assert(mm_is_null(ref) || fixture_value(ref) == 2 * i + number);
+    }
+}
+
+START_TEST(each_language_has_a_weak_table_of_its_own)
+{
+  open_heap(_i);
+  for (int turn = 0; turn < 2; turn++) {
+    fill_tables(turn);
+    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    check_tables(turn);
+    collect_all_ways();
+    check_tables(turn);
+  }
+  memset(language_strings, 0, sizeof language_strings);
+}
+END_TEST
+
 START_TEST(kinds_that_there_are_not_are_refused)
 {
   static const struct mm_language wrong = {.name = "wrong",
@@ -245,6 +283,8 @@ int main(void)
                       WAYS);
   tcase_add_test(queues, the_summary_counts_what_each_took);
   tcase_add_loop_test(queues, languages_take_theirs_at_the_same_time, 0, WAYS);
+  tcase_add_loop_test(queues, each_language_has_a_weak_table_of_its_own, 0,
+                      WAYS);
   tcase_add_test(kinds, kinds_that_there_are_not_are_refused);
   fixture_add_death(
       deaths, a_reference_of_a_kind_that_its_language_lacks_ends_the_process, 0,

@@ -23,9 +23,28 @@ static void died(void *host, const uint64_t *words, size_t count)
   }
 }
 
+/* Removes the symbols that died; those behind them move up (Knuth, "The Art of
+   Computer Programming" 3, 6.4, algorithm R) when the table is next searched:
+   here a hole is marked by null and bridged by a new table. */
+static void visit_symbols(struct world *world, struct mm_weak_visitor *visitor)
+{
+  for (size_t i = 0; i < world->symbols_size; i++) {
+    struct mm_ref *slot = &world->symbols[i];
+    if (slot->bits > 1 && !visitor->keep(visitor, slot))
+      slot->bits = 1; /* was used: a search goes on behind it */
+  }
+}
+
+static void visit_weak(void *host, struct mm_weak_visitor *visitor)
+{
+  visit_symbols(host, visitor);
+  weak_visit(host, visitor);
+}
+
 static const struct mm_language language = {
     .name = "lisp",
     .tagging = {TAG_MASK, TAG_REF},
+    .visit_weak = visit_weak,
     .reference_kinds = 1 << MM_STRENGTH_EPHEMERON,
     .died = died,
 };
@@ -61,24 +80,6 @@ static void visit_stack(void *host, struct mm_mutator *mutator,
     visit_value(visitor, &lisp->stack[i], MM_ROOT_VREG);
 }
 
-/* Removes the symbols that died; those behind them move up (Knuth, "The Art of
-   Computer Programming" 3, 6.4, algorithm R) when the table is next searched:
-   here a hole is marked by null and bridged by a new table. */
-static void visit_symbols(struct world *world, struct mm_weak_visitor *visitor)
-{
-  for (size_t i = 0; i < world->symbols_size; i++) {
-    struct mm_ref *slot = &world->symbols[i];
-    if (slot->bits > 1 && !visitor->keep(visitor, slot))
-      slot->bits = 1; /* was used: a search goes on behind it */
-  }
-}
-
-static void visit_weak(void *host, struct mm_weak_visitor *visitor)
-{
-  visit_symbols(host, visitor);
-  weak_visit(host, visitor);
-}
-
 static void layout_name(void *host, const struct mm_layout *layout, char *name,
                         size_t name_bytes)
 {
@@ -93,7 +94,6 @@ static void layout_name(void *host, const struct mm_layout *layout, char *name,
 static const struct mm_binding binding = {
     .visit_global_roots = visit_globals,
     .visit_mutator_roots = visit_stack,
-    .visit_weak = visit_weak,
     .layout_name = layout_name,
 };
 
