@@ -785,6 +785,7 @@ static struct mm_fault_set faults;
 START_TEST(one_scenario)
 {
   struct mm_options options = fixture_options();
+  options.verify = FIXTURE_VERIFY_ALL;
   options.faults = faults;
   if (way & (CYCLE | MIXED | WALK))
     options.gc = MM_GC_CONCURRENT;

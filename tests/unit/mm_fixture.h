@@ -92,13 +92,14 @@ struct fixture {
 
 /* ThreadSanitizer, which slows this down most, is to see whether what workers
    wrote may be read after them; what it says is proved by other builds. */
-#ifdef BAMBOO_TSAN
-enum { FIXTURE_VERIFY = MM_VERIFY_AFTER };
-#else
 enum {
-  FIXTURE_VERIFY = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK,
-};
+  FIXTURE_VERIFY_ALL = MM_VERIFY_BEFORE | MM_VERIFY_AFTER | MM_VERIFY_MARK,
+#ifdef BAMBOO_TSAN
+  FIXTURE_VERIFY = MM_VERIFY_AFTER,
+#else
+  FIXTURE_VERIFY = FIXTURE_VERIFY_ALL,
 #endif
+};
 
 /* 32 MiB of stop-the-world heap, one worker, no log, verified around each
    collection. */
