@@ -2,8 +2,8 @@
 /*
  * The thread that compiles, and the queue of methods it is to compile: first
  * come, first served.  It is no thread of the machine: it touches no object,
- * and nobody waits for it but jit_stop.  It
- * starts with the first method: a short program is over before.
+ * and nobody waits for it but jit_stop.  It starts with the first method: a
+ * short program is over before.
  */
 #include "config.h"
 

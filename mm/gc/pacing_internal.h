@@ -5,7 +5,8 @@
  *   room     what mutators can still be given
  *   left     the time until the cycle gives something back, as predicted
  *   filling  of each byte that is allocated, what stays: all of it where
- * objects are born old, with generations what is expected to become old
+ *            objects are born old, with generations what is expected to become
+ *            old
  *
  * A program that allocates faster than room / (left * filling) will run out of
  * memory before the cycle ends, and then waits for all that is left of the

@@ -8,9 +8,9 @@
 
 #include "mm/alloc/tlab_internal.h"
 #include "mm/assert_internal.h"
-#include "mm/gc/cycle_internal.h"
 #include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/cards_internal.h"
+#include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
 #include "mm/gc/spin_internal.h"
 #include "mm/gc/stress_internal.h"
