@@ -300,10 +300,10 @@ static bool may_collect_young(struct mm_heap *heap)
  *
  * There is one more way to be refused.  Near the limit, an error is better than
  * a collection for every few objects: when collections left hardly any room
- * twice in a row (sizing.c), and this very mutator needed two while hardly
- * anything was allocated, it is told so.  The second half matters: others may
- * ask in vain for what is too large, and collect each time, in a heap that has
- * room for this one.
+ * twice in a row (sizing.c), one of which cleared all soft references, and this
+ * very mutator needed two while hardly anything was allocated, it is told so.
+ * The last half matters: others may ask in vain for what is too large, and
+ * collect each time, in a heap that has room for this one.
  */
 
 static void put_request(struct mm_heap *heap, struct mm_request *request)

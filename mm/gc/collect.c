@@ -292,13 +292,13 @@ static void collect_stw(struct mm_heap *heap, enum mm_cause cause,
   mm_stat_collection_kind(&heap->stat, kind);
   mm_references_clear_soft(heap, utmost);
   bool had_room = reclaim(heap, kind, utmost);
-  mm_references_clear_soft(heap, false);
   if (utmost)
     mm_compiler_space_trim(&heap->compiler);
   struct mm_stat_heap counted = {0};
   count_results(heap, kind, &counted);
   count_young(heap, kind, &counted);
   mm_sizing_update(heap, kind, !had_room, counted.live_bytes);
+  mm_references_clear_soft(heap, false);
   give_memory_back(heap);
   end(heap, &counted);
 }

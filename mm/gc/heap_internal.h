@@ -242,8 +242,9 @@ struct mm_sizing {
                              tell; in 1/256 */
   struct mm_growth growth;
   enum mm_collection_kind next_kind;
-  bool was_short;  /* the last evacuation ran out of room */
-  unsigned futile; /* collections in a row that left hardly room */
+  bool was_short;    /* the last evacuation ran out of room */
+  unsigned futile;   /* collections in a row that left hardly room */
+  bool cleared_soft; /* one of those cleared all soft references */
 };
 
 /* Whether new objects are young (generations_internal.h). */

@@ -258,7 +258,8 @@ static bool evacuation_pays(uint32_t limit, uint32_t live, uint32_t small,
 /* Did this collection leave hardly any room?  Where objects do not move, room
    may be there and of no use; but when hardly anything was handed out between
    the last collection and this one (`claimed_bytes`), and this one freed hardly
-   anything, then hardly anything will be handed out after it. */
+   anything, then hardly anything will be handed out after it.  It tells nothing
+   before one of them in a row has cleared all soft references. */
 static void note_futile(struct mm_heap *heap, enum mm_collection_kind kind,
                         uint64_t live_bytes, uint64_t claimed_bytes)
 {
@@ -272,6 +273,8 @@ static void note_futile(struct mm_heap *heap, enum mm_collection_kind kind,
     is_futile |= claimed_bytes < hardly_bytes &&
                  heap->stat.live_then_bytes < live_bytes + hardly_bytes;
   heap->sizing.futile = is_futile ? heap->sizing.futile + 1 : 0;
+  heap->sizing.cleared_soft =
+      is_futile && (heap->sizing.cleared_soft || heap->references.clears_soft);
 }
 
 static uint32_t large_regions(const struct mm_heap *heap)
@@ -390,6 +393,7 @@ static void update_after_young(struct mm_heap *heap, bool was_short)
     sizing->keep_regions = keep_for(sizing, heap->regions.committed);
   sizing->was_short |= was_short;
   sizing->futile = 0;
+  sizing->cleared_soft = false;
   mm_generations_after_young(heap);
   plan_young(heap);
 }
@@ -563,7 +567,7 @@ unsigned mm_sizing_workers(const struct mm_heap *heap)
 
 bool mm_sizing_is_futile(struct mm_heap *heap)
 {
-  if (heap->sizing.futile < FUTILE_MAX)
+  if (heap->sizing.futile < FUTILE_MAX || !heap->sizing.cleared_soft)
     return false;
   heap->sizing.futile = FUTILE_MAX - 1;
   return true;
