@@ -149,13 +149,55 @@ static uint64_t barrier_after(uint64_t thread, uint64_t slot, uint64_t value)
 static const uint8_t scratch[] = {JIT_RAX, JIT_RCX, JIT_RDX, JIT_RSI, JIT_RDI};
 enum { SCRATCH_COUNT = sizeof scratch };
 
-/* The slot is at the memory operand in slow->mem; everything is kept.  What was
-   null needs no call. */
+/* A register that the operand does not use, nor `taken`. */
+static unsigned scratch_beside(struct jit_mem mem, unsigned taken)
+{
+  unsigned i = 0;
+  while (scratch[i] == mem.base || scratch[i] == mem.index ||
+         scratch[i] == taken)
+    i++;
+  return scratch[i];
+}
+
+/* Notes what is in the slot, null as well: to branch on it would be to wait for
+   memory, mostly, and to guess wrong.  Goes on below if the log is full, or
+   where there is more to do. */
+static void emit_note(struct jit_compile *c, const struct jit_slow *slow)
+{
+  struct jit_emitter *e = &c->e;
+  const struct mm_barrier_set *barriers = &c->compiler->barriers;
+  size_t mutator = offsetof(struct vm_thread, mutator);
+  struct jit_mem at = jit_thread_at(mutator + barriers->before.at_offset);
+  unsigned place = scratch_beside(slow->mem, JIT_NO_REG);
+  unsigned old = scratch_beside(slow->mem, place);
+  jit_label calls = jit_label_new(e), is_full = jit_label_new(e);
+  jit_emit_alu_store_imm(
+      e, JIT_CMP, 2, jit_thread_at(mutator + barriers->before.marking_offset),
+      (int32_t)barriers->before.notes);
+  jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, calls);
+  jit_emit_push(e, place);
+  jit_emit_push(e, old);
+  jit_emit_load(e, JIT_LOAD_64, place, at);
+  jit_emit_alu_load(e, JIT_CMP, true, place,
+                    jit_thread_at(mutator + barriers->before.end_offset));
+  jit_emit_jump_if(e, JIT_IF_EQUAL, is_full);
+  jit_emit_load(e, JIT_LOAD_U32, old, slow->mem);
+  jit_emit_store(e, 2, jit_mem_base(place, 0), old);
+  jit_emit_alu_store_imm(e, JIT_ADD, 3, at, sizeof(uint32_t));
+  jit_emit_pop(e, old);
+  jit_emit_pop(e, place);
+  jit_emit_jump(e, slow->back);
+  jit_label_bind(e, is_full);
+  jit_emit_pop(e, old);
+  jit_emit_pop(e, place);
+  jit_label_bind(e, calls);
+}
+
+/* The slot is at the memory operand in slow->mem; everything is kept. */
 static void emit_before(struct jit_compile *c, struct jit_slow *slow)
 {
   struct jit_emitter *e = &c->e;
-  jit_emit_alu_store_imm(e, JIT_CMP, 2, slow->mem, 0);
-  jit_emit_jump_if(e, JIT_IF_EQUAL, slow->back);
+  emit_note(c, slow);
   for (int i = 0; i < SCRATCH_COUNT; i++)
     jit_emit_push(e, scratch[i]);
   jit_emit_lea(e, true, JIT_RSI, slow->mem);

@@ -4,7 +4,7 @@
  * goes through one of these; compiled code emits the same sequences.  Stores to
  * static fields, registers and other roots do not.
  *
- *   if a cycle marks: log the reference that is in the slot  (out of line)
+ *   if a cycle marks: note the reference that is in the slot on a log
  *   store the reference
  *   card = the byte of the card that the slot lies in
  *   if card is CLEAN and the value young or in a candidate: note the slot in
@@ -44,14 +44,19 @@ static inline void mm_barrier_old(struct mm_mutator *mutator, struct mm_ref ref)
     mm_barrier_old_slow(mutator, ref);
 }
 
-/* Before a reference is stored in `slot`. */
+/* Before a reference is stored in `slot`.  Null is noted like any other: to
+   look would be to wait for the memory, and the processor guesses badly. */
 static inline void mm_barrier_before(struct mm_mutator *mutator,
                                      const void *slot)
 {
-  if (__builtin_expect(mutator->marking, 0))
-    mm_barrier_old_slow(mutator,
-                        (struct mm_ref){__atomic_load_n((const uint32_t *)slot,
-                                                        __ATOMIC_RELAXED)});
+  if (__builtin_expect(mutator->marking == 0, 1))
+    return;
+  uint32_t old = __atomic_load_n((const uint32_t *)slot, __ATOMIC_RELAXED);
+  if (mutator->marking == MM_MARKING_CYCLE &&
+      mutator->old_at != mutator->old_end)
+    *mutator->old_at++ = old;
+  else
+    mm_barrier_old_slow(mutator, (struct mm_ref){old});
 }
 
 /* A reference comes out of a table of weak ones and will be used. */

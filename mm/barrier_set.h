@@ -13,11 +13,15 @@
 struct mm_heap;
 
 struct mm_barrier_set {
-  /* Before a store: if the word at this offset in the mutator is not 0, call
-     mm_barrier_before. */
+  /* Before a store: if the word at marking_offset in the mutator is not 0, call
+     mm_barrier_before; or, if it is `notes' and the pointers at at_offset and
+     end_offset differ, store the reference that is in the slot, null as well,
+     where the first one points, and let that point to the next word. */
   struct {
     bool is_on;
     uint32_t marking_offset;
+    uint32_t notes;
+    uint32_t at_offset, end_offset;
   } before;
   /* After a store in `slot`: if the word at heeding_offset in the mutator is
      not 0 (or always; it need not be looked at unless `rests', for then it is 0

@@ -113,7 +113,9 @@ struct mm_mutator {
                        cards; changes with the world stopped */
   uintptr_t traces; /* of a reference: the byte at traces + (its bits >>
                        MM_TRACE_LOG2) is 0 if no card need note it */
-  struct mm_barrier_log *old_log; /* of them; null: none yet */
+  struct mm_barrier_log *old_log; /* what was overwritten; null: none yet */
+  uint32_t *old_at, *old_end; /* where the next of them is noted, and where its
+                                 log ends; both null: there is no log */
   uintptr_t tlab_start;
   uintptr_t tlab_end;      /* the real end of the TLAB */
   struct mm_scope *scopes; /* innermost first */

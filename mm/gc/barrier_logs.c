@@ -133,3 +133,24 @@ bool mm_log_put(struct mm_heap *heap, struct mm_barrier_log **list,
   (*log)->entries[(*log)->count++] = entry;
   return true;
 }
+
+void mm_old_log_settle(struct mm_mutator *mutator)
+{
+  struct mm_barrier_log *log = mutator->old_log;
+  if (log)
+    log->count = (uint32_t)(mutator->old_at - log->entries);
+}
+
+void mm_old_log_open(struct mm_mutator *mutator, struct mm_barrier_log *log)
+{
+  mutator->old_log = log;
+  mutator->old_at = log ? log->entries + log->count : NULL;
+  mutator->old_end = log ? log->entries + MM_BARRIER_LOG_ENTRIES : NULL;
+}
+
+void mm_old_log_push(struct mm_heap *heap, struct mm_mutator *mutator)
+{
+  mm_old_log_settle(mutator);
+  mm_log_push(heap, &heap->cycle.full, &mutator->old_log);
+  mm_old_log_open(mutator, NULL);
+}

@@ -45,4 +45,14 @@ void mm_logs_drop(struct mm_heap *heap, struct mm_barrier_log **list);
 bool mm_log_put(struct mm_heap *heap, struct mm_barrier_log **list,
                 struct mm_barrier_log **log, uint32_t entry);
 
+/* What a mutator has overwritten is on a log of its own, and the barrier itself
+   writes there (mm_barrier_before): how much is known by mm_mutator.old_at. */
+void mm_old_log_settle(struct mm_mutator *mutator); /* counts it */
+
+/* The log is read by others now.  By its mutator, or with the world stopped. */
+void mm_old_log_push(struct mm_heap *heap, struct mm_mutator *mutator);
+
+/* Its entries from the count on are free. */
+void mm_old_log_open(struct mm_mutator *mutator, struct mm_barrier_log *log);
+
 #endif

@@ -13,7 +13,10 @@ struct mm_barrier_set mm_barrier_set_of(const struct mm_heap *heap)
   return (struct mm_barrier_set){
       .before = {.is_on = heap->options.gc == MM_GC_CONCURRENT ||
                           mm_stress_marking(heap, false) != 0,
-                 .marking_offset = offsetof(struct mm_mutator, marking)},
+                 .marking_offset = offsetof(struct mm_mutator, marking),
+                 .notes = MM_MARKING_CYCLE,
+                 .at_offset = offsetof(struct mm_mutator, old_at),
+                 .end_offset = offsetof(struct mm_mutator, old_end)},
       .after = {.is_on = heap->has_cards,
                 .rests = heap->options.generational != MM_GENERATIONAL_ON,
                 .heeding_offset = offsetof(struct mm_mutator, heeding),

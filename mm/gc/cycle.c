@@ -33,6 +33,7 @@ enum {
   NS_PER_S = 1000000000,
   RETURN_PAUSES = 32,
   SIFT_AHEAD = 8,
+  SIFTED_MAX = MM_BARRIER_LOG_ENTRIES / 2, /* stay in their log */
   LITTLE_BYTES = 256 * 1024, /* allocated since the walk: seen in a pause */
 };
 
@@ -47,10 +48,23 @@ static void sift(const struct mm_heap *heap, struct mm_barrier_log *log)
     struct mm_ref ref = {log->entries[i]};
     if (i + SIFT_AHEAD < log->count)
       mm_mark_prefetch(heap, (struct mm_ref){log->entries[i + SIFT_AHEAD]});
-    if (mm_cycle_covers(heap, ref) && !mm_is_marked(heap, ref))
+    if (!mm_is_null(ref) && mm_cycle_is_white(heap, ref))
       log->entries[kept++] = ref.bits;
   }
   log->count = kept;
+}
+
+/* A log that is full is sifted, and goes on the list unless that made room. */
+static bool make_room(struct mm_heap *heap, struct mm_mutator *mutator)
+{
+  mm_old_log_settle(mutator);
+  if (mutator->old_log)
+    sift(heap, mutator->old_log);
+  if (mutator->old_log && mutator->old_log->count > SIFTED_MAX)
+    mm_log_push(heap, &heap->cycle.full, &mutator->old_log);
+  mm_old_log_open(mutator,
+                  mutator->old_log ? mutator->old_log : mm_log_take(heap));
+  return mutator->old_log;
 }
 
 /* Most are marked, but to look at each bit alone would be to wait for it: that
@@ -58,12 +72,11 @@ static void sift(const struct mm_heap *heap, struct mm_barrier_log *log)
 static void log_old(struct mm_mutator *mutator, struct mm_ref ref)
 {
   struct mm_heap *heap = mutator->heap;
-  struct mm_barrier_log *log = mutator->old_log;
   if (mm_is_null(ref))
     return;
-  if (log && log->count == MM_BARRIER_LOG_ENTRIES)
-    sift(heap, log);
-  if (!mm_log_put(heap, &heap->cycle.full, &mutator->old_log, ref.bits))
+  if (mutator->old_at != mutator->old_end || make_room(heap, mutator))
+    *mutator->old_at++ = ref.bits;
+  else
     __atomic_store_n(&heap->cycle.is_lost, true, __ATOMIC_RELAXED);
 }
 
@@ -173,7 +186,7 @@ void mm_cycle_request_locked(struct mm_heap *heap)
 static void drop_logs(struct mm_heap *heap)
 {
   for (struct mm_mutator *m = heap->mutators; m; m = m->next)
-    mm_log_push(heap, &heap->cycle.full, &m->old_log);
+    mm_old_log_push(heap, m);
   mm_logs_drop(heap, &heap->cycle.full);
 }
 

@@ -19,6 +19,7 @@
 #include "mm/gc/verifier_internal.h"
 
 #include "mm/barrier_log.h"
+#include "mm/gc/barrier_logs_internal.h"
 #include "mm/gc/bitmap_internal.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/references_internal.h"
@@ -124,8 +125,10 @@ void mm_verify_cycle(struct mm_verifier *verifier)
     return;
   take_stack(verifier, &marker->stack);
   take_logs(verifier, heap->cycle.full);
-  for (struct mm_mutator *m = heap->mutators; m; m = m->next)
+  for (struct mm_mutator *m = heap->mutators; m; m = m->next) {
+    mm_old_log_settle(m);
     take_logs(verifier, m->old_log);
+  }
   const struct mm_noted *noted = &heap->references.noted[MM_STRENGTH_EPHEMERON];
   take_noted(verifier, noted->full);
   take_noted(verifier, noted->log);

@@ -218,7 +218,7 @@ static bool take_log(struct mm_worker *marker)
     struct mm_ref ref = {log->entries[i]};
     if (i + LOG_AHEAD < count)
       mm_mark_prefetch(heap, (struct mm_ref){log->entries[i + LOG_AHEAD]});
-    if (mm_cycle_covers(heap, ref) && !mm_is_marked(heap, ref))
+    if (!mm_is_null(ref) && mm_cycle_is_white(heap, ref))
       mm_trace_push(marker, mm_trace_entry(ref, 0));
   }
   mm_log_release(heap, log);
@@ -327,7 +327,7 @@ void mm_marker_finish(struct mm_heap *heap)
   struct mm_worker *marker = heap->cycle.marker;
   struct mm_mutator *mutator = heap->mutators;
   for (; mutator; mutator = mutator->next)
-    mm_log_push(heap, &heap->cycle.full, &mutator->old_log);
+    mm_old_log_push(heap, mutator);
   while (work_a_while(marker) || take_log(marker))
     ;
 }

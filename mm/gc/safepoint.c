@@ -127,7 +127,8 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->cards = mm_cards_bias(heap);
     mutator->heeding = !heap->cards.is_calm;
     mutator->traces = mm_traces_bias(heap);
-    mutator->card_log = mutator->old_log = NULL;
+    mutator->card_log = NULL;
+    mm_old_log_open(mutator, NULL);
     mutator->marking =
         mm_stress_marking(heap, mm_cycle_logs(heap->cycle.state));
     mutator->stress_due = false;
@@ -155,7 +156,7 @@ void mm_mutator_detach(struct mm_mutator *mutator)
   mm_fixed_detach(mutator);
   mm_handles_detach(heap, mutator);
   mm_log_push(heap, &heap->cards.full, &mutator->card_log);
-  mm_log_push(heap, &heap->cycle.full, &mutator->old_log);
+  mm_old_log_push(heap, mutator);
   unlink_locked(heap, mutator);
   give_id_locked(heap, mutator->id);
   mutator->heap = NULL;
