@@ -24,6 +24,7 @@
 #include "mm/gc/warm_internal.h"
 #include "mm/gc/workers_internal.h"
 #include "mm/native.h"
+#include "mm/os/os_internal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -536,6 +537,7 @@ static void run_cycle(struct mm_heap *heap)
 static void *thread_main(void *argument)
 {
   struct mm_heap *heap = argument;
+  mm_os_work_beside();
   mm_schedule_begin(heap, &heap->schedule.cycle);
   pthread_mutex_lock(&heap->lock);
   while (!heap->cycle.quit) {

@@ -14,6 +14,7 @@
 
 enum {
   GOAL_SHARE = 4,  /* of the pause goal, for what is usual */
+  MIXED_SHARE = 8, /* of it, for candidates: their pauses come in dozens */
   CARDS_SHARE = 2, /* of it, for cards */
   EDEN_LEAST = 32 * 1024,
   EDEN_STEP = 2,          /* times as much as before, at most */
@@ -191,7 +192,7 @@ uint64_t mm_pauses_candidates_ns(const struct mm_heap *heap)
   uint64_t goal = heap->options.pause_goal_ns;
   if (goal == 0)
     return UINT64_MAX;
-  uint64_t share_ns = goal / GOAL_SHARE;
+  uint64_t share_ns = goal / MIXED_SHARE;
   uint64_t spent_ns = heap->candidates.caught_ns;
   return share_ns > spent_ns ? share_ns - spent_ns : 0;
 }

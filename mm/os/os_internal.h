@@ -31,6 +31,10 @@ uint64_t mm_os_peak_resident_bytes(void);
 /* Processors that this process may use; at least 1. */
 unsigned mm_os_processors(void);
 
+/* This thread works beside the program: when it wakes up, it takes no processor
+   away from a thread that runs, but gets its share as ever. */
+void mm_os_work_beside(void);
+
 /*
  * Reserves `bytes` at a multiple of `align` (a power of two) that starts at
  * or above `low` and ends at or below `high`.  Tries places from below to

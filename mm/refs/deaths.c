@@ -11,6 +11,7 @@
 #include "mm/gc/heap_internal.h"
 #include "mm/gc/languages_internal.h"
 #include "mm/native.h"
+#include "mm/os/os_internal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -213,6 +214,7 @@ static void *thread_main(void *argument)
 {
   struct mm_heap *heap = argument;
   struct mm_deaths *deaths = &heap->deaths;
+  mm_os_work_beside();
   mm_schedule_begin(heap, &deaths->task);
   pthread_mutex_lock(&deaths->lock);
   while (!deaths->quit)
