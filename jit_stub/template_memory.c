@@ -208,10 +208,39 @@ static void emit_before(struct jit_compile *c, struct jit_slow *slow)
   jit_emit_jump(e, slow->back);
 }
 
-/* rsi: the slot; slow->a: the value. */
+/* Compares the card of the slot at rsi with 0: above, it is watched.  Uses
+   rdx. */
+static void compare_card(struct jit_compile *c)
+{
+  struct jit_emitter *e = &c->e;
+  const struct mm_barrier_set *barriers = &c->compiler->barriers;
+  size_t mutator = offsetof(struct vm_thread, mutator);
+  jit_emit_move(e, true, JIT_RDX, JIT_RSI);
+  jit_emit_shift_imm(e, JIT_SHR, true, JIT_RDX, barriers->after.card_log2);
+  jit_emit_alu_load(e, JIT_ADD, true, JIT_RDX,
+                    jit_thread_at(mutator + barriers->after.cards_offset));
+  jit_emit_alu_store_imm(e, JIT_CMP, 0, jit_mem_base(JIT_RDX, 0), 0);
+}
+
+/* rsi: the slot; slow->a: the value.  Null needs no call, and most values need
+   none.  Uses rdx. */
 static void emit_after(struct jit_compile *c, struct jit_slow *slow)
 {
   struct jit_emitter *e = &c->e;
+  const struct mm_barrier_set *barriers = &c->compiler->barriers;
+  size_t mutator = offsetof(struct vm_thread, mutator);
+  jit_emit_test(e, false, slow->a, slow->a);
+  jit_emit_jump_if(e, JIT_IF_EQUAL, slow->back);
+  jit_emit_move(e, false, JIT_RDX, slow->a);
+  jit_emit_shift_imm(e, JIT_SHR, false, JIT_RDX, barriers->after.trace_log2);
+  jit_emit_alu_load(e, JIT_ADD, true, JIT_RDX,
+                    jit_thread_at(mutator + barriers->after.traces_offset));
+  jit_emit_alu_store_imm(e, JIT_CMP, 0, jit_mem_base(JIT_RDX, 0), 0);
+  jit_emit_jump_if(e, JIT_IF_EQUAL, slow->back);
+  if (barriers->after.rests) {
+    compare_card(c);
+    jit_emit_jump_if(e, JIT_IF_LESS_EQUAL, slow->back);
+  }
   bool saves_acc = c->state.acc != JIT_ACC_VECTOR;
   if (saves_acc)
     jit_emit_push(e, JIT_RAX);
@@ -242,9 +271,7 @@ static void log_old(struct jit_compile *c, struct jit_mem to)
   jit_slow_bind_back(c, slow);
 }
 
-/* After `value` was stored where rsi points.  Its region comes before the card
-   of the slot: there are a few bytes of regions, which stay in the cache.  Uses
-   rdx. */
+/* After `value` was stored where rsi points.  Uses rdx. */
 static void note_stored(struct jit_compile *c, unsigned value)
 {
   struct jit_emitter *e = &c->e;
@@ -255,22 +282,11 @@ static void note_stored(struct jit_compile *c, unsigned value)
   if (barriers->after.rests) {
     jit_emit_alu_store_imm(
         e, JIT_CMP, 2, jit_thread_at(mutator + barriers->after.heeding_offset),
-        0);
-    jit_emit_jump_if(e, JIT_IF_EQUAL, slow->back);
+        (int32_t)barriers->after.heeds_cards);
+    jit_emit_jump_if(e, JIT_IF_BELOW, slow->back);
+    jit_emit_jump_if(e, JIT_IF_ABOVE, slow->label);
   }
-  jit_emit_test(e, false, value, value);
-  jit_emit_jump_if(e, JIT_IF_EQUAL, slow->back);
-  jit_emit_move(e, false, JIT_RDX, value);
-  jit_emit_shift_imm(e, JIT_SHR, false, JIT_RDX, barriers->after.trace_log2);
-  jit_emit_alu_load(e, JIT_ADD, true, JIT_RDX,
-                    jit_thread_at(mutator + barriers->after.traces_offset));
-  jit_emit_alu_store_imm(e, JIT_CMP, 0, jit_mem_base(JIT_RDX, 0), 0);
-  jit_emit_jump_if(e, JIT_IF_EQUAL, slow->back);
-  jit_emit_move(e, true, JIT_RDX, JIT_RSI);
-  jit_emit_shift_imm(e, JIT_SHR, true, JIT_RDX, barriers->after.card_log2);
-  jit_emit_alu_load(e, JIT_ADD, true, JIT_RDX,
-                    jit_thread_at(mutator + barriers->after.cards_offset));
-  jit_emit_alu_store_imm(e, JIT_CMP, 0, jit_mem_base(JIT_RDX, 0), 0);
+  compare_card(c);
   jit_emit_jump_if(e, JIT_IF_GREATER, slow->label);
   jit_slow_bind_back(c, slow);
 }

@@ -23,16 +23,19 @@ struct mm_barrier_set {
     uint32_t notes;
     uint32_t at_offset, end_offset;
   } before;
-  /* After a store in `slot`: if the word at heeding_offset in the mutator is
-     not 0 (or always; it need not be looked at unless `rests', for then it is 0
-     for long), and the signed byte at
-     [mutator + cards_offset] + (slot >> card_log2) is above 0, and the value is
-     not null, and the byte at
-     [mutator + traces_offset] + (value >> trace_log2) is not 0, call
-     mm_barrier_after. */
+  /* After a store in `slot`: call mm_barrier_after, if
+       the word at heeding_offset in the mutator is not 0 (always, unless
+         `rests': then it is 0 for long), and
+       the signed byte at [mutator + cards_offset] + (slot >> card_log2) is
+         above 0, and
+       the value is not null, and
+       the byte at [mutator + traces_offset] + (value >> trace_log2) is not 0.
+     The card had better come first where the word is heeds_cards, and last
+     where it is anything else. */
   struct {
     bool is_on, rests;
     uint32_t heeding_offset;
+    uint32_t heeds_cards;
     uint32_t cards_offset;
     uint32_t card_log2;
     uint32_t traces_offset;

@@ -94,6 +94,15 @@ enum {
                                  them for points */
 };
 
+/* Which stores of references may have to be noted in cards. */
+enum {
+  MM_HEEDING_NONE,
+  MM_HEEDING_YOUNG, /* those in old objects, of what is young: few cards are
+                       watched that are stored to */
+  MM_HEEDING_OLD    /* those of candidates, anywhere: few values are of interest
+                       for which a card is watched */
+};
+
 struct mm_mutator {
   uintptr_t tlab_cursor;
   uintptr_t tlab_limit;  /* lowered to the start when each allocation has to
@@ -109,8 +118,7 @@ struct mm_mutator {
   struct mm_barrier_log *card_log; /* null: none yet */
   uint32_t marking; /* MM_MARKING_*; not 0: who overwrites a reference tells of
                        it out of line; changes with the world stopped */
-  uint32_t heeding; /* not 0: stores of references may have to be noted in
-                       cards; changes with the world stopped */
+  uint32_t heeding; /* MM_HEEDING_*; changes with the world stopped */
   uintptr_t traces; /* of a reference: the byte at traces + (its bits >>
                        MM_TRACE_LOG2) is 0 if no card need note it */
   struct mm_barrier_log *old_log; /* what was overwritten; null: none yet */

@@ -20,6 +20,7 @@ struct mm_barrier_set mm_barrier_set_of(const struct mm_heap *heap)
       .after = {.is_on = heap->has_cards,
                 .rests = heap->options.generational != MM_GENERATIONAL_ON,
                 .heeding_offset = offsetof(struct mm_mutator, heeding),
+                .heeds_cards = MM_HEEDING_YOUNG,
                 .cards_offset = offsetof(struct mm_mutator, cards),
                 .card_log2 = MM_CARD_LOG2,
                 .traces_offset = offsetof(struct mm_mutator, traces),

@@ -179,7 +179,7 @@ void mm_cards_watch(struct mm_heap *heap, bool watches)
   heap->cards.is_calm = !watches && !mm_is_generational(heap);
   for (struct mm_mutator *m = heap->mutators; m; m = m->next) {
     m->cards = mm_cards_bias(heap);
-    m->heeding = !heap->cards.is_calm;
+    m->heeding = mm_cards_heeding(heap);
   }
   if (heap->cards.is_calm)
     drop_logs(heap);

@@ -91,6 +91,14 @@ static inline uintptr_t mm_traces_bias(const struct mm_heap *heap)
   return (uintptr_t)heap->traces - (heap->regions.base >> MM_REGION_LOG2);
 }
 
+/* What mutators heed; see mm/mutator.h. */
+static inline uint32_t mm_cards_heeding(const struct mm_heap *heap)
+{
+  if (heap->cards.is_calm)
+    return MM_HEEDING_NONE;
+  return mm_is_generational(heap) ? MM_HEEDING_YOUNG : MM_HEEDING_OLD;
+}
+
 /* From now on stores of old references are watched, or no longer; without
    generations those of all.  World stopped. */
 void mm_cards_watch(struct mm_heap *heap, bool watches);

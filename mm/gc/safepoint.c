@@ -125,7 +125,7 @@ enum mm_status mm_mutator_attach(struct mm_heap *heap,
     mutator->scopes = NULL;
     mm_handles_attach(heap, mutator);
     mutator->cards = mm_cards_bias(heap);
-    mutator->heeding = !heap->cards.is_calm;
+    mutator->heeding = mm_cards_heeding(heap);
     mutator->traces = mm_traces_bias(heap);
     mutator->card_log = NULL;
     mm_old_log_open(mutator, NULL);
