@@ -199,6 +199,32 @@ START_TEST(more_references_than_fit_a_log_are_all_marked)
 END_TEST
 
 /* The pause that ends marking leaves young objects where they are. */
+START_TEST(barriers_note_what_is_overwritten_in_line_and_null_as_well)
+{
+  open_heap(_i);
+  struct mm_mutator *mutator = &f.main.mutator;
+  size_t list = fixture_push_list(&f.main, 100);
+  size_t other = fixture_push(&f.main, fixture_pair(&f.main));
+  fixture_start_cycle(&f);
+  ck_assert_ptr_null(mutator->old_at);
+  struct mm_ref head = fixture_at(&f.main, list);
+  fixture_push(&f.main, fixture_get(head, FIXTURE_LEFT));
+  fixture_set(head, FIXTURE_LEFT, MM_NULL);
+  struct mm_barrier_log *log = mutator->old_log;
+  ck_assert_ptr_nonnull(log);
+  ck_assert_ptr_eq(mutator->old_at, log->entries + 1);
+  for (int i = 1; i < MM_BARRIER_LOG_ENTRIES; i++)
+    fixture_set(fixture_at(&f.main, other), FIXTURE_RIGHT, MM_NULL);
+  ck_assert_ptr_eq(mutator->old_at, mutator->old_end);
+  fixture_set(fixture_at(&f.main, other), FIXTURE_LEFT, head);
+  fixture_set(fixture_at(&f.main, other), FIXTURE_LEFT, MM_NULL);
+  ck_assert_ptr_eq(mutator->old_log, log); /* nulls went, and made room */
+  ck_assert_ptr_eq(mutator->old_at, log->entries + 2);
+  fixture_end_cycle(&f);
+  ck_assert_uint_eq(fixture_census(&f).objects, 101);
+}
+END_TEST
+
 START_TEST(the_end_of_marking_gives_no_more_room_for_new_objects)
 {
   open_heap(_i);
@@ -707,6 +733,7 @@ int main(void)
   ADD(a_cycle_that_is_interrupted_leaves_nothing_behind);
   ADD(a_heap_can_be_destroyed_during_a_cycle);
   ADD(more_references_than_fit_a_log_are_all_marked);
+  ADD(barriers_note_what_is_overwritten_in_line_and_null_as_well);
   ADD(the_end_of_marking_gives_no_more_room_for_new_objects);
   ADD(without_memory_for_a_log_the_pause_marks_again);
   ADD(without_memory_for_the_stack_the_pause_marks_again);

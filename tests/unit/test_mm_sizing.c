@@ -167,7 +167,7 @@ START_TEST(candidates_get_a_part_of_the_goal)
 {
   open_heap(_i * FIXTURE_PLAN_YOUNG, FIXTURE_MIB);
   f.heap->options.pause_goal_ns = 1000;
-  uint64_t share_ns = 250;
+  uint64_t share_ns = 125;
   ck_assert_uint_eq(mm_pauses_candidates_ns(f.heap), share_ns);
   f.heap->candidates.caught_ns = 100;
   ck_assert_uint_eq(mm_pauses_candidates_ns(f.heap), share_ns - 100);
