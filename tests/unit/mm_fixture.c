@@ -394,6 +394,20 @@ void fixture_run_cycle(struct fixture *f)
   fixture_end_cycle(f);
 }
 
+void fixture_collect_all_ways(struct fixture *f)
+{
+  mm_collect(&f->main.mutator, MM_CAUSE_ALLOCATION);
+  if (f->heap->cycle.has_thread) {
+    mm_cycle_wait(&f->main.mutator);
+    fixture_run_cycle(f);
+  }
+  mm_collect(&f->main.mutator, MM_CAUSE_EXPLICIT);
+  if (f->heap->options.tenured == MM_TENURED_REGIONS) {
+    fixture_collect(f, MM_COLLECTION_EVACUATE);
+    fixture_collect(f, MM_COLLECTION_COMPACT);
+  }
+}
+
 uint64_t fixture_pauses(const struct fixture *f, enum mm_collection_kind kind)
 {
   return f->heap->stat.pauses[kind].count;

@@ -184,6 +184,9 @@ void fixture_start_cycle(struct fixture *f);
 void fixture_end_cycle(struct fixture *f);
 void fixture_run_cycle(struct fixture *f);
 
+/* Collections of each kind that the plan has, one after the other. */
+void fixture_collect_all_ways(struct fixture *f);
+
 uint64_t fixture_pauses(const struct fixture *f, enum mm_collection_kind kind);
 
 /* mm_verify, once a cycle that is under way has ended. */

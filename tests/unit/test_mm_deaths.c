@@ -6,7 +6,6 @@
  */
 #include "config.h"
 
-#include "mm/gc/cycle_internal.h"
 #include "mm/native.h"
 #include "mm/reference.h"
 #include "tests/unit/language_fixture.h"
@@ -50,20 +49,6 @@ static void tell(void)
   mm_language_tell_deaths(&f.main.mutator);
 }
 
-static void collect_all_ways(void)
-{
-  mm_collect(&f.main.mutator, MM_CAUSE_ALLOCATION);
-  if (f.heap->cycle.has_thread) {
-    mm_cycle_wait(&f.main.mutator);
-    fixture_run_cycle(&f);
-  }
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
-  if (f.heap->options.tenured == MM_TENURED_REGIONS) {
-    fixture_collect(&f, MM_COLLECTION_EVACUATE);
-    fixture_collect(&f, MM_COLLECTION_COMPACT);
-  }
-}
-
 /* Mortals from..beyond; those whose number this divides are roots. */
 static void make(uint32_t from, uint32_t beyond, uint32_t kept)
 {
@@ -85,10 +70,10 @@ START_TEST(each_death_is_told_once_and_no_other)
   enum { COUNT = 3000 };
   open_heap(_i);
   make(0, COUNT, 3);
-  collect_all_ways();
+  fixture_collect_all_ways(&f);
   tell();
   require_told(COUNT, 3);
-  collect_all_ways(); /* they are old now */
+  fixture_collect_all_ways(&f); /* they are old now */
   fixture_pop(&f.main, f.main.top);
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
   tell();
@@ -187,9 +172,9 @@ START_TEST(no_pause_waits_for_what_is_told)
   make(0, 200, 2);
   language_hold_died(true);
   for (int i = 0; i < 3; i++)
-    collect_all_ways();
+    fixture_collect_all_ways(&f);
   make(200, 400, 2);
-  collect_all_ways();
+  fixture_collect_all_ways(&f);
   ck_assert_uint_eq(fixture_verify(&f), 0);
   language_hold_died(false);
   tell();

@@ -6,7 +6,6 @@
  */
 #include "config.h"
 
-#include "mm/gc/cycle_internal.h"
 #include "tests/unit/language_fixture.h"
 
 #include <pthread.h>
@@ -45,20 +44,6 @@ static void teardown(void)
 {
   ck_assert_uint_eq(fixture_verify(&f), 0);
   fixture_close(&f);
-}
-
-static void collect_all_ways(void)
-{
-  mm_collect(&f.main.mutator, MM_CAUSE_ALLOCATION);
-  if (f.heap->cycle.has_thread) {
-    mm_cycle_wait(&f.main.mutator);
-    fixture_run_cycle(&f);
-  }
-  mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
-  if (f.heap->options.tenured == MM_TENURED_REGIONS) {
-    fixture_collect(&f, MM_COLLECTION_EVACUATE);
-    fixture_collect(&f, MM_COLLECTION_COMPACT);
-  }
 }
 
 /* A reference to a number that nothing else refers to, held by a root. */
@@ -120,7 +105,7 @@ START_TEST(each_language_takes_its_own)
 {
   open_heap(_i);
   make_references();
-  collect_all_ways();
+  fixture_collect_all_ways(&f);
   for (unsigned owner = 0; owner < OWNERS; owner++) {
     ck_assert(mm_language_has_pending(f.heap, index_of[owner]));
     ck_assert_int_eq(take_some(&f.main.mutator, owner, 2 * COUNT), COUNT);
@@ -138,14 +123,14 @@ START_TEST(queues_of_others_live_through_collections)
   int finals[OWNERS] = {0};
   open_heap(_i);
   make_references();
-  collect_all_ways();
+  fixture_collect_all_ways(&f);
   fixture_pop(&f.main, f.main.top);
   for (int turn = 0; turn < 4; turn++) {
     for (unsigned owner = OWNERS; owner-- > 0;)
       finals[owner] += take_some(&f.main.mutator, owner, COUNT / 2);
     for (int i = 0; i < 2000; i++)
       fixture_pair(&f.main);
-    collect_all_ways();
+    fixture_collect_all_ways(&f);
     if (turn == 1) /* more come while there are some */
       make_reference(weak[ONE], 0);
   }
@@ -162,7 +147,7 @@ START_TEST(the_summary_counts_what_each_took)
   struct fixture_text json;
   open_heap(_i);
   make_references();
-  collect_all_ways();
+  fixture_collect_all_ways(&f);
   take_some(&f.main.mutator, ONE, 5);
   take_some(&f.main.mutator, TWO, 6);
   take_some(&f.main.mutator, HOST, 7);
@@ -243,7 +228,7 @@ START_TEST(each_language_has_a_weak_table_of_its_own)
     fill_tables(turn);
     mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
     check_tables(turn);
-    collect_all_ways();
+    fixture_collect_all_ways(&f);
     check_tables(turn);
   }
   memset(language_strings, 0, sizeof language_strings);
