@@ -33,7 +33,8 @@
 #include "mm/card.h"
 #include "mm/mutator.h"
 
-/* The slow paths: a cycle marks. */
+/* The slow paths: a cycle marks, and the log has no room; or it is not only a
+   cycle that wants to know. */
 void mm_barrier_old_slow(struct mm_mutator *mutator, struct mm_ref ref);
 void mm_barrier_keep_slow(struct mm_mutator *mutator, struct mm_ref ref);
 

@@ -116,8 +116,8 @@ struct mm_mutator {
   uintptr_t cards;       /* the card table: the card of a slot is at cards +
                             (slot >> MM_CARD_LOG2); see mm/barrier_inline.h */
   struct mm_barrier_log *card_log; /* null: none yet */
-  uint32_t marking; /* MM_MARKING_*; not 0: who overwrites a reference tells of
-                       it out of line; changes with the world stopped */
+  uint32_t marking; /* MM_MARKING_*; not 0: who overwrites a reference notes it
+                       (mm_barrier_before); changes with the world stopped */
   uint32_t heeding; /* MM_HEEDING_*; changes with the world stopped */
   uintptr_t traces; /* of a reference: the byte at traces + (its bits >>
                        MM_TRACE_LOG2) is 0 if no card need note it */
