@@ -182,7 +182,8 @@ AC_SUBST([INTERP_CFLAGS])])
 
 # BAMBOO_TEST_SIZE: builds that check everything as they run are many times
 # slower, so their tests take the programs' small input; ThreadSanitizer makes
-# verified collections slower still, so not each step forces one.
+# verified collections slower still, so not each step forces one. Limits of time
+# are there for tests that hang, and checked builds get more of it.
 AC_DEFUN([BAMBOO_TEST_SIZE],
 [TEST_SIZE=full
 AS_IF([test "x$SANITIZE_CFLAGS$COVERAGE_CFLAGS" != x ||
@@ -190,4 +191,7 @@ AS_IF([test "x$SANITIZE_CFLAGS$COVERAGE_CFLAGS" != x ||
 AC_SUBST([TEST_SIZE])
 TEST_STEP=1
 AS_IF([test "x$enable_tsan" != xno], [TEST_STEP=64])
-AC_SUBST([TEST_STEP])])
+AC_SUBST([TEST_STEP])
+TEST_PATIENCE=1
+AS_IF([test "x$TEST_SIZE" = xsmall], [TEST_PATIENCE=4])
+AC_SUBST([TEST_PATIENCE])])
