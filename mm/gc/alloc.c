@@ -217,7 +217,10 @@ static struct mm_ref attempt(struct mm_mutator *mutator,
   struct mm_heap *heap = mutator->heap;
   uintptr_t at;
   pthread_mutex_lock(&heap->lock);
-  uint32_t limit = mm_sizing_allocation_limit(heap);
+  uint32_t limit = mm_sizing_allocation_limit(heap),
+           ceiling = mm_sizing_ceiling(heap);
+  if (ceiling < limit && request->bytes <= MM_REGION_BYTES)
+    limit = ceiling;
   uint64_t refills = mutator->refills, claimed = mm_sizing_claimed_bytes(heap);
   enum mm_status status = find_room_locked(mutator, request, limit, &at);
   if (status == MM_OK)

@@ -19,6 +19,7 @@
 #include "mm/gc/pauses_internal.h"
 #include "mm/gc/references_internal.h"
 #include "mm/gc/safepoint_internal.h"
+#include "mm/gc/sizing_internal.h"
 #include "mm/gc/stress_internal.h"
 #include "mm/gc/trace_internal.h"
 #include "mm/gc/warm_internal.h"
@@ -350,7 +351,9 @@ static bool evacuate_some(struct mm_heap *heap, uint64_t cycle,
   uint64_t began_ns = mm_stat_now_ns();
   bool is_mine = mm_cycle_is(heap, cycle);
   if (is_mine && mm_candidates_wait(heap)) {
+    uint32_t used = heap->regions.used;
     mm_pause_evacuate(heap);
+    mm_sizing_after_portion(heap, used);
     give_back(heap);
   }
   bool goes_on = is_mine && mm_candidates_wait(heap);
@@ -375,12 +378,19 @@ static void sleep_locked(struct mm_heap *heap, uint64_t ns)
   pthread_cond_timedwait(&heap->cycle.wake, &heap->lock, &until);
 }
 
+/* Can a mutator do nothing until the next pause gives it something? */
+static bool is_awaited(const struct mm_heap *heap)
+{
+  return heap->cycle.awaited > heap->cycle.given;
+}
+
 /* The thread is woken for other reasons as well: memory that is to be touched,
    for one.  Under the lock, which is released meanwhile. */
 static void rest_locked(struct mm_heap *heap, uint64_t ns)
 {
   uint64_t now_ns = mm_stat_now_ns(), until_ns = now_ns + ns;
-  for (; !heap->cycle.quit && now_ns < until_ns; now_ns = mm_stat_now_ns()) {
+  for (; !heap->cycle.quit && now_ns < until_ns && !is_awaited(heap);
+       now_ns = mm_stat_now_ns()) {
     if (!mm_is_cold(heap)) {
       sleep_locked(heap, until_ns - now_ns);
       continue;
@@ -578,6 +588,9 @@ bool mm_cycle_wait_for_room(struct mm_mutator *mutator)
   mm_enter_native(mutator);
   pthread_mutex_lock(&heap->lock);
   uint64_t ended = heap->cycle.ended, given = heap->cycle.given;
+  heap->cycle.awaited = given + 1;
+  if (mm_cycle_state(heap) == MM_CYCLE_EVACUATING)
+    mm_condition_notify(heap, &heap->cycle.wake);
   while (mm_cycle_is_active(heap) && heap->cycle.ended == ended &&
          heap->cycle.given == given)
     mm_condition_wait(heap, &heap->cycle.changed, &heap->lock);

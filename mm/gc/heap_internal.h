@@ -149,6 +149,7 @@ struct mm_cycle {
   uint64_t number;        /* atomic; of the cycle, or beyond a given-up one */
   uint64_t ended;         /* cycles that are over, one way or the other */
   uint64_t given;         /* pauses that gave something back */
+  uint64_t awaited;       /* the last of them that a mutator waits for */
   uint32_t marker_runs;   /* atomic; a stop waits for it */
   pthread_cond_t wake;    /* the thread: there is something to do */
   pthread_cond_t changed; /* mutators: the state has changed */
@@ -227,6 +228,7 @@ struct mm_sizing {
   uint64_t start_bytes;      /* concurrent: handed out when a cycle starts */
   uint32_t start_regions;    /* the same with regions: old ones in use */
   uint32_t old_regions;      /* in use when the last cycle ended */
+  uint64_t ceiling_bytes;    /* what may be in use while candidates wait */
   uint64_t updated_ns;       /* the last time that this was computed */
   uint64_t allocated_bytes;  /* until then; with regions */
   uint32_t young_regions;    /* generational: so many may be in use when a

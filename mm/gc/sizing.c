@@ -20,6 +20,7 @@ enum {
   MARGIN_FRACTION = 8,  /* a reserve is 1/8 above the prediction ... */
   MARGIN_REGIONS = 2,   /* ... and this much for buffers partly filled */
   MIXED_REGIONS = 4,    /* for survivors of ages, and one candidate */
+  TAX_FRACTION = 4,     /* of what candidates give back, kept for a cycle */
   SPARE_FRACTION = 4,   /* of the reserve is left to candidates in any case */
   RESERVE_FRACTION = 8, /* of the heap at most for that */
   FIRST_FRACTION = 4,   /* of the limit reserved before anything is known */
@@ -203,6 +204,7 @@ void mm_sizing_init(struct mm_heap *heap)
   if (heap->options.gc == MM_GC_EPSILON)
     sizing->limit_regions = sizing->max_regions;
   mm_cards_set_most(heap, UINT64_MAX);
+  sizing->ceiling_bytes = UINT64_MAX;
   mm_pauses_init(heap);
   sizing->updated_ns = mm_stat_now_ns();
   sizing->start_bytes = ((uint64_t)sizing->limit_regions << MM_REGION_LOG2) / 2;
@@ -375,6 +377,7 @@ static void update_concurrent(struct mm_heap *heap, uint64_t live_bytes)
   sizing->reserve_regions =
       sizing->limit_regions / MARGIN_FRACTION / 2 + MARGIN_REGIONS;
   sizing->was_short = false;
+  sizing->ceiling_bytes = UINT64_MAX;
   sizing->start_regions = start_regions_for(heap, live);
   if (heap->candidates.count > 0)
     mm_pauses_expect_candidates(heap);
@@ -460,6 +463,43 @@ bool mm_sizing_has_until_cycle(const struct mm_heap *heap, uint64_t bytes)
     return mm_sizing_claimed_bytes(heap) + bytes < sizing->start_bytes;
   return mm_sizing_old_regions(heap) + (bytes >> MM_REGION_LOG2) <
          sizing->start_regions;
+}
+
+/* With room above it for what is allocated during the next cycle, but half of
+   what there will be without the candidates is to be had at least. */
+static uint64_t least_ceiling(const struct mm_heap *heap)
+{
+  const struct mm_sizing *sizing = &heap->sizing;
+  uint32_t max = sizing->max_regions, reserve = sizing->reserve_regions,
+           most = max > reserve ? max - reserve : 1,
+           left = mm_sizing_old_regions(heap) - mm_sizing_garbage_regions(heap),
+           room = left < most ? most - left : 0;
+  double need = mm_growth_filling_rate(&sizing->growth) / MM_REGION_BYTES *
+                (double)mm_cycle_expected_ns(heap);
+  uint32_t free = need < room / 2 ? (uint32_t)need : room / 2;
+  return (uint64_t)(most - free) << MM_REGION_LOG2;
+}
+
+void mm_sizing_after_portion(struct mm_heap *heap, uint32_t used_before)
+{
+  uint64_t *ceiling = &heap->sizing.ceiling_bytes;
+  uint32_t used = heap->regions.used;
+  uint64_t before_bytes = (uint64_t)used_before << MM_REGION_LOG2;
+  if (*ceiling > before_bytes)
+    *ceiling = before_bytes;
+  if (used < used_before)
+    *ceiling -=
+        ((uint64_t)(used_before - used) << MM_REGION_LOG2) / TAX_FRACTION;
+  uint64_t least = least_ceiling(heap);
+  if (*ceiling < least)
+    *ceiling = least;
+}
+
+uint32_t mm_sizing_ceiling(const struct mm_heap *heap)
+{
+  uint64_t regions = heap->sizing.ceiling_bytes >> MM_REGION_LOG2;
+  return mm_candidates_wait(heap) && regions < UINT32_MAX ? (uint32_t)regions
+                                                          : UINT32_MAX;
 }
 
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap)

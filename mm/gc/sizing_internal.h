@@ -57,6 +57,10 @@
  * fill what is left of the limit but for what will become old until it has
  * marked and walked; as long as one runs, or its candidates wait, the limit may
  * be exceeded: up to heap_max, of which some regions are left for candidates.
+ * When objects are born old, a ceiling comes down as candidates are evacuated,
+ * by a part of what each pause gives back, until there is room above it for what
+ * is allocated during the next cycle: if that began with memory full, the
+ * program would stand still until its end.
  * With tenured=freelist a cycle starts by what is left of the budget, and young
  * objects may exceed the limit, by an eighth of it at a time.
  *
@@ -81,6 +85,14 @@ void mm_sizing_update(struct mm_heap *heap, enum mm_collection_kind kind,
 
 /* Regions that mutators may use before a collection has to run. */
 uint32_t mm_sizing_allocation_limit(const struct mm_heap *heap);
+
+/* Regions that may be in use before something small has to wait for the next
+   candidates to be evacuated. */
+uint32_t mm_sizing_ceiling(const struct mm_heap *heap);
+
+/* Without generations: candidates were evacuated, when so many regions were in
+   use. */
+void mm_sizing_after_portion(struct mm_heap *heap, uint32_t used_before);
 
 /* While a cycle marks or sweeps: what mutators can be given, with what becomes
    old of it, before memory is gone.  Under the heap lock. */

@@ -162,6 +162,70 @@ START_TEST(mixed_pauses_are_spread_over_the_time_that_there_is)
 }
 END_TEST
 
+/* The program went on until memory was full; then the next cycle started, and
+   held it up until its end.  So it gets a part of what candidates give back,
+   and what is kept of it is room for that cycle. */
+START_TEST(some_of_what_candidates_give_back_is_kept_for_the_next_cycle)
+{
+  enum { FREED = 8, KEPT = 2, ROOM = 40 };
+  hold_candidates();
+  struct mm_sizing *sizing = &f.heap->sizing;
+  sizing->growth.filling = (struct mm_rate){.amount = 2, .ns = 1};
+  f.heap->cycle.mark_ns = LONG_NS;
+  uint32_t used = f.heap->regions.used;
+  sizing->max_regions = used + ROOM + sizing->reserve_regions;
+  ck_assert_uint_eq(mm_sizing_ceiling(f.heap), UINT32_MAX);
+  mm_sizing_after_portion(f.heap, used + ROOM);
+  ck_assert_uint_eq(mm_sizing_ceiling(f.heap), used + ROOM - ROOM / 4);
+  sizing->max_regions = used; /* so that there is more than is to be kept */
+  sizing->ceiling_bytes = UINT64_MAX;
+  mm_sizing_after_portion(f.heap, used + FREED);
+  ck_assert_uint_eq(mm_sizing_ceiling(f.heap), used + FREED - KEPT);
+  mm_sizing_after_portion(f.heap, used + FREED - KEPT);
+  ck_assert_uint_eq(mm_sizing_ceiling(f.heap), used + FREED - KEPT - 2);
+  mm_sizing_after_portion(f.heap, used - 1); /* it gave nothing */
+  ck_assert_uint_eq(mm_sizing_ceiling(f.heap), used - 1);
+  fixture_hold(&f, MM_CYCLE_IDLE);
+}
+END_TEST
+
+/* Half of the room is the program's, and all but what a cycle takes. */
+START_TEST(no_more_is_kept_for_the_next_cycle_than_it_takes)
+{
+  enum { ROOM = 1000 };
+  hold_candidates();
+  struct mm_sizing *sizing = &f.heap->sizing;
+  uint32_t used = f.heap->regions.used, reserve = sizing->reserve_regions;
+  uint32_t left = used - mm_sizing_garbage_regions(f.heap);
+  sizing->max_regions = left + ROOM + reserve;
+  sizing->growth.filling = (struct mm_rate){.amount = 2, .ns = 1};
+  f.heap->cycle.mark_ns = f.heap->cycle.walk_ns = LONG_NS;
+  mm_sizing_after_portion(f.heap, used);
+  ck_assert_uint_eq(mm_sizing_ceiling(f.heap), left + ROOM / 2);
+  f.heap->cycle.mark_ns = 3 * FIXTURE_REGION_BYTES;
+  f.heap->cycle.walk_ns = 2 * FIXTURE_REGION_BYTES;
+  mm_sizing_after_portion(f.heap, used);
+  ck_assert_uint_ge(mm_sizing_ceiling(f.heap), left + ROOM - 5);
+  ck_assert_uint_le(mm_sizing_ceiling(f.heap), left + ROOM - 4);
+  fixture_hold(&f, MM_CYCLE_IDLE);
+}
+END_TEST
+
+/* What is large would wait for dozens of pauses. */
+START_TEST(only_what_is_small_waits_for_candidates)
+{
+  hold_candidates();
+  f.heap->sizing.ceiling_bytes = FIXTURE_REGION_BYTES;
+  uint64_t mixed = fixture_pauses(&f, MM_COLLECTION_MIXED);
+  fixture_new(&f.main, FIXTURE_BYTES, 2 * FIXTURE_REGION_BYTES);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_MIXED), mixed);
+  fixture_hold(&f, MM_CYCLE_IDLE);
+  for (int i = 0; i < PAIRS; i++)
+    fixture_pair(&f.main);
+  ck_assert_uint_gt(fixture_pauses(&f, MM_COLLECTION_MIXED), mixed);
+}
+END_TEST
+
 /* The usual pause is to be a part of the longest. */
 START_TEST(candidates_get_a_part_of_the_goal)
 {
@@ -372,6 +436,10 @@ int main(void)
   ADD(starts, a_cycle_over_an_empty_heap_teaches_nothing, FIXTURE_PLANS);
   tcase_add_checked_fixture(rests, NULL, teardown);
   tcase_add_test(rests, mixed_pauses_are_spread_over_the_time_that_there_is);
+  tcase_add_test(rests,
+                 some_of_what_candidates_give_back_is_kept_for_the_next_cycle);
+  tcase_add_test(rests, no_more_is_kept_for_the_next_cycle_than_it_takes);
+  tcase_add_test(rests, only_what_is_small_waits_for_candidates);
   tcase_add_test(rests,
                  pauses_that_cannot_catch_up_leave_the_program_ever_less_time);
   ADD(rests, candidates_get_a_part_of_the_goal, GENERATIONS);
