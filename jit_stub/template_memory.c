@@ -193,7 +193,24 @@ static void emit_note(struct jit_compile *c, const struct jit_slow *slow)
   jit_label_bind(e, calls);
 }
 
-/* The slot is at the memory operand in slow->mem; everything is kept. */
+/* The accumulator, wherever it is, on the machine stack while a C function
+   runs.  Uses rax. */
+static void push_acc(struct jit_compile *c)
+{
+  if (c->state.acc == JIT_ACC_VECTOR)
+    jit_emit_move_from_f(&c->e, true, JIT_RAX, JIT_ACC_VECTOR_REG);
+  jit_emit_push(&c->e, JIT_RAX);
+}
+
+static void pop_acc(struct jit_compile *c)
+{
+  jit_emit_pop(&c->e, JIT_RAX);
+  if (c->state.acc == JIT_ACC_VECTOR)
+    jit_emit_move_to_f(&c->e, true, JIT_ACC_VECTOR_REG, JIT_RAX);
+}
+
+/* The slot is at the memory operand in slow->mem.  Scratch registers and the
+   accumulator are kept here, homes by jit_slow_leaf_call. */
 static void emit_before(struct jit_compile *c, struct jit_slow *slow)
 {
   struct jit_emitter *e = &c->e;
@@ -202,7 +219,9 @@ static void emit_before(struct jit_compile *c, struct jit_slow *slow)
     jit_emit_push(e, scratch[i]);
   jit_emit_lea(e, true, JIT_RSI, slow->mem);
   jit_emit_move(e, true, JIT_RDI, JIT_THREAD);
+  push_acc(c);
   jit_slow_leaf_call(c, slow, (const void *)barrier_before);
+  pop_acc(c);
   for (int i = SCRATCH_COUNT; i-- > 0;)
     jit_emit_pop(e, scratch[i]);
   jit_emit_jump(e, slow->back);
@@ -241,19 +260,11 @@ static void emit_after(struct jit_compile *c, struct jit_slow *slow)
     compare_card(c);
     jit_emit_jump_if(e, JIT_IF_LESS_EQUAL, slow->back);
   }
-  bool saves_acc = c->state.acc != JIT_ACC_VECTOR;
-  if (saves_acc)
-    jit_emit_push(e, JIT_RAX);
-  else
-    jit_emit_move_from_f(e, true, JIT_RAX, JIT_ACC_VECTOR_REG);
-  if (!saves_acc)
-    jit_emit_push(e, JIT_RAX);
   jit_emit_move(e, false, JIT_RDX, slow->a);
   jit_emit_move(e, true, JIT_RDI, JIT_THREAD);
+  push_acc(c);
   jit_slow_leaf_call(c, slow, (const void *)barrier_after);
-  jit_emit_pop(e, JIT_RAX);
-  if (!saves_acc)
-    jit_emit_move_to_f(e, true, JIT_ACC_VECTOR_REG, JIT_RAX);
+  pop_acc(c);
   jit_emit_jump(e, slow->back);
 }
 
@@ -368,8 +379,10 @@ static void emit_storable(struct jit_compile *c, struct jit_slow *slow)
   jit_emit_shift_imm(e, JIT_SHR, true, JIT_RSI, MM_REF_SHIFT);
   if (slow->a != JIT_RDI)
     jit_emit_move(e, false, JIT_RDI, slow->a);
+  push_acc(c);
   jit_slow_leaf_call(c, slow, (const void *)is_storable);
   jit_emit_test(e, false, JIT_RAX, JIT_RAX);
+  pop_acc(c);
   for (int i = SCRATCH_COUNT; i-- > 0;)
     jit_emit_pop(e, scratch[i]);
   jit_emit_jump_if(e, JIT_IF_NOT_EQUAL, slow->back);
