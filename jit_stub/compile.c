@@ -136,6 +136,7 @@ static bool is_dead(const struct jit_compile *c, const struct jit_op *op)
 void jit_template(struct jit_compile *c, const struct jit_op *op)
 {
   switch ((enum jit_kind)op->kind) {
+  case JIT_OP_NOP:
   case JIT_OP_ENTER:
   case JIT_OP_LOOP:
     break;

@@ -60,6 +60,7 @@ static const uint8_t traits[] = {
     [JIT_OP_CALL] = READS_ARGS | THROWS | DEFINES_ACC,
     [JIT_OP_RETURN] = READS_ACC,
     [JIT_OP_THROW] = READS_LEFT | THROWS,
+    [JIT_OP_NOP] = 0,
     [JIT_OP_ENTER] = 0,
     [JIT_OP_LOOP] = 0,
 };

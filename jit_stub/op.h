@@ -12,6 +12,8 @@
  * A fused operation becomes the simple ones it stands for.  `word` is the
  * decoded operation that each came from: that is where the frame stands while
  * it runs, for walkers and exceptions, and where the interpreter goes on.
+ * Each decoded operation becomes one at least, so that what starts at a word
+ * (a block, an entry) is found by that word.
  * All parts of one operation that may throw or stop at a safepoint come before
  * those that change a register, as in the interpreter.
  *
@@ -86,6 +88,7 @@ enum jit_kind {
   JIT_OP_RETURN, /* of acc */
   JIT_OP_THROW,  /* object left */
 
+  JIT_OP_NOP,   /* nothing; a handler or a jump may lead to its word */
   JIT_OP_ENTER, /* counts a call; nothing in compiled code */
   JIT_OP_LOOP,  /* head of a loop: compiled code may be entered here */
 };

@@ -89,7 +89,7 @@ const struct jit_family jit_families[] = {
   PLAIN(bad, EXIT),
   BARE(check, check),
   RUN(zero, zero_acc, zero),
-  BARE(nop, nothing),
+  PLAIN(nop, NOP),
 
   ONE(mov, move, .type = JIT_I64),
   ONE(mov32, move, .type = JIT_I32),

@@ -72,7 +72,6 @@ void jit_read_add_const(struct jit_reader *r, int32_t dest, int64_t value);
 
 JIT_READER(plain)
 JIT_READER(check)
-JIT_READER(nothing)
 JIT_READER(zero)
 JIT_READER(move)
 JIT_READER(constant)

@@ -51,6 +51,7 @@ static const char *const kind_names[] = {
     [JIT_OP_CALL] = "call",
     [JIT_OP_RETURN] = "return",
     [JIT_OP_THROW] = "throw",
+    [JIT_OP_NOP] = "nop",
     [JIT_OP_ENTER] = "enter",
     [JIT_OP_LOOP] = "loop",
 };

@@ -122,7 +122,9 @@ static void read_operation(struct jit_reader *r)
 {
   r->op = op_of(r->pc->handler);
   const struct jit_family *family = &jit_families[known.families[r->op]];
+  uint32_t count = r->ops->count;
   family->read(r, family, r->op - family->first);
+  VM_ASSERT(r->ops->count > count || r->out_of_memory);
 }
 
 /* Jumps have the word that they go to, up to here. */

@@ -22,11 +22,6 @@ READER(plain)
   jit_read_add(r, family->kind);
 }
 
-READER(nothing)
-{
-  (void)r, (void)family, (void)variant;
-}
-
 READER(check)
 {
   (void)family, (void)variant;
