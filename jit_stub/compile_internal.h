@@ -51,7 +51,7 @@ struct jit_home {
 /* Where the accumulator's value is. */
 enum jit_acc {
   JIT_ACC_WIDE,   /* all of rax */
-  JIT_ACC_NARROW, /* eax, which is to be sign-extended */
+  JIT_ACC_NARROW, /* eax, zero-extended, and to be sign-extended in slots */
   JIT_ACC_VECTOR, /* xmm0 */
 };
 
@@ -141,7 +141,8 @@ struct jit_mem jit_frame_at(size_t offset); /* field of the frame's head */
 struct jit_mem jit_thread_at(size_t offset);
 
 /* The operand in a general register: its home, or `scratch`.  Not wide: the
-   upper half of the register is zero or belongs to the value. */
+   upper half is zero in `scratch`; in a wide home, or in rax where the
+   accumulator is not JIT_ACC_NARROW, it may be anything. */
 unsigned jit_read(struct jit_compile *c, int32_t operand, bool wide,
                   unsigned scratch);
 /* The same, zero-extended from 32 bits: usable as an index. */

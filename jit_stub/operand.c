@@ -158,7 +158,7 @@ static unsigned read_home(struct jit_compile *c, unsigned h, bool wide,
 {
   const struct jit_home *home = valid_home(c, h);
   if (home->is_vector) {
-    jit_emit_move_from_f(&c->e, true, scratch, home->reg);
+    jit_emit_move_from_f(&c->e, wide, scratch, home->reg);
     return scratch;
   }
   if (wide && home->is_narrow) {
@@ -198,11 +198,10 @@ unsigned jit_read_index(struct jit_compile *c, int32_t operand,
                         unsigned scratch)
 {
   unsigned h = home_of(c, operand);
-  bool is_zero_extended = operand == JIT_ACC   ? c->state.acc == JIT_ACC_NARROW
-                          : operand == JIT_IMM ? true
-                          : h == JIT_NO_HOME   ? true
-                          : c->homes[h].is_vector ? false
-                                                  : c->homes[h].is_narrow;
+  bool is_zero_extended =
+      operand == JIT_ACC ? c->state.acc == JIT_ACC_NARROW
+                         : operand == JIT_IMM || h == JIT_NO_HOME ||
+                               c->homes[h].is_vector || c->homes[h].is_narrow;
   unsigned reg = jit_read(c, operand, false, scratch);
   if (is_zero_extended)
     return reg;

@@ -14,6 +14,8 @@
 
 /* --- C functions: bits of the accumulator to bits --- */
 
+/* Numbers of 32 bits are zero-extended for to_int, whose accumulator is
+   JIT_ACC_NARROW then, and sign-extended for through_c, whose is not. */
 #define CONVERSION(name, E)                                                    \
   static uint64_t name(uint64_t acc)                                           \
   {                                                                            \
@@ -22,11 +24,11 @@
 
 CONVERSION(c_u64tof32, f32_bits((float)acc))
 CONVERSION(c_u64tof64, f64_bits((double)acc))
-CONVERSION(c_f32toi32, sext32((uint32_t)to_i32(f32_of(acc))))
+CONVERSION(c_f32toi32, (uint32_t)to_i32(f32_of(acc)))
 CONVERSION(c_f32toi64, (uint64_t)to_i64(f32_of(acc)))
 CONVERSION(c_f32tou32, sext32(to_u32(f32_of(acc))))
 CONVERSION(c_f32tou64, to_u64(f32_of(acc)))
-CONVERSION(c_f64toi32, sext32((uint32_t)to_i32(f64_of(acc))))
+CONVERSION(c_f64toi32, (uint32_t)to_i32(f64_of(acc)))
 CONVERSION(c_f64toi64, (uint64_t)to_i64(f64_of(acc)))
 CONVERSION(c_f64tou32, sext32(to_u32(f64_of(acc))))
 CONVERSION(c_f64tou64, to_u64(f64_of(acc)))
