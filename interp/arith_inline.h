@@ -33,16 +33,18 @@ static inline float f32_of(uint64_t slot)
   return value;
 }
 
+static inline uint64_t sext32(uint32_t value)
+{
+  return (uint64_t)(int64_t)(int32_t)value;
+}
+
+/* Extended like any other 32 bits, so that a move of 32 bits changes nothing.
+ */
 static inline uint64_t f32_bits(float value)
 {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-static inline uint64_t sext32(uint32_t value)
-{
-  return (uint64_t)(int64_t)(int32_t)value;
+  return sext32(bits);
 }
 
 static inline uint32_t shl_32(uint32_t a, uint32_t n)

@@ -41,7 +41,8 @@ static unsigned lda_width(unsigned op)
 }
 
 /* Is this a `sta` that stores exactly what an operation of that width leaves
-   in the accumulator?  32-bit results are extended to the whole slot. */
+   in the accumulator?  Results of 32 bits, integers or not, are sign-extended
+   to the whole slot, as `sta' would do. */
 static bool is_sta_for(unsigned op, bool wide)
 {
   return op == VM_OP_STA_64 || op == VM_OP_STA_OBJ ||

@@ -27,13 +27,14 @@ static bool suits_vector(const struct jit_reg_use *use)
 /*
  * Only 32-bit values, as far as anybody can see.  An argument may be a wide
  * number where a narrow one was declared; that shows only where all of its bits
- * are read.
+ * are read.  In vector registers a number of 64 bits may look narrow, 0 above
+ * all, and is not to be extended wherever it is read.
  */
-static bool is_narrow(const struct jit_compile *c, uint32_t vreg)
+static bool is_narrow(const struct jit_compile *c, uint32_t vreg, bool vector)
 {
   const struct jit_reg_use *use = &c->flow->regs[vreg];
-  return !use->is_written_wide &&
-         (vreg < c->method->local_count || !use->is_read_wide);
+  bool is_extended_well = !vector && vreg < c->method->local_count;
+  return !use->is_written_wide && (is_extended_well || !use->is_read_wide);
 }
 
 /* The best that has no home yet; reg_count: none is worth it. */
@@ -63,7 +64,7 @@ static void bind(struct jit_compile *c, bool vector, unsigned count)
         .vreg = v,
         .reg = vector ? (uint8_t)(FIRST_VECTOR + i) : general[i],
         .is_vector = vector,
-        .is_narrow = !vector && is_narrow(c, v),
+        .is_narrow = is_narrow(c, v, vector),
     };
   }
 }

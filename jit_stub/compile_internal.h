@@ -24,8 +24,10 @@
  * line, only when they are taken.
  *
  * A home whose register of the frame only ever gets 32-bit results is `narrow':
- * it holds them zero-extended, and they are sign-extended, as they are to stand
- * in slots, when they are stored.
+ * it holds them zero-extended, in a vector register with anything above them,
+ * and they are sign-extended, as they are to stand in slots, when they are
+ * stored.  (That goes for f32 too: moves of 32 bits do not know what they
+ * carry.)
  */
 #ifndef JIT_STUB_COMPILE_INTERNAL_H
 #define JIT_STUB_COMPILE_INTERNAL_H
@@ -53,6 +55,7 @@ enum jit_acc {
   JIT_ACC_WIDE,   /* all of rax */
   JIT_ACC_NARROW, /* eax, zero-extended, and to be sign-extended in slots */
   JIT_ACC_VECTOR, /* xmm0 */
+  JIT_ACC_F32,    /* the lowest 32 bits of xmm0, to be sign-extended in slots */
 };
 
 struct jit_state {
@@ -151,6 +154,8 @@ unsigned jit_read_index(struct jit_compile *c, int32_t operand,
 /* In exactly this register. */
 void jit_read_into(struct jit_compile *c, int32_t operand, bool wide,
                    unsigned reg);
+/* In a vector register: its home, xmm0 or `scratch`.  Not wide: anything may be
+   above it.  Uses rcx. */
 unsigned jit_read_vector(struct jit_compile *c, int32_t operand, bool wide,
                          unsigned scratch);
 void jit_read_vector_into(struct jit_compile *c, int32_t operand, bool wide,
@@ -171,7 +176,11 @@ enum jit_form {
 };
 void jit_write(struct jit_compile *c, int32_t operand, unsigned reg,
                enum jit_form form);
-void jit_write_vector(struct jit_compile *c, int32_t operand, unsigned reg);
+/* All 64 bits of the register, or the lowest 32, which may be extended there.
+   Uses xmm2. */
+void jit_write_vector(struct jit_compile *c, int32_t operand, bool wide,
+                      unsigned reg);
+bool jit_acc_is_vector(const struct jit_compile *c);
 /* The accumulator in rax, all of it. */
 void jit_acc_to_rax(struct jit_compile *c);
 

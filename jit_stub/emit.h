@@ -283,6 +283,8 @@ void jit_emit_fcompare(struct jit_emitter *e, bool wide, unsigned a,
 void jit_emit_fcompare_load(struct jit_emitter *e, bool wide, unsigned a,
                             struct jit_mem b);
 void jit_emit_fzero(struct jit_emitter *e, unsigned to); /* xorps */
+/* Sign-extends the lowest 32 bits to 64; needs another register for it. */
+void jit_emit_fextend(struct jit_emitter *e, unsigned reg, unsigned scratch);
 void jit_emit_fxor(struct jit_emitter *e, unsigned to, unsigned from);
 /* Integers of 32 (wide_from false) or 64 bits, signed, to floating point.
    Zeroes `to` first, so that it waits for nothing. */

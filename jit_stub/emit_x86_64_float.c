@@ -19,6 +19,8 @@ enum {
   COMPARE = JIT_X86_0F | 0x2e,
   XOR = JIT_X86_0F | 0x57, /* xorps */
   OTHER_WIDTH = JIT_X86_0F | 0x5a,
+  UNPACK = JIT_X86_66 | JIT_X86_0F | 0x62,  /* punpckldq */
+  GREATER = JIT_X86_66 | JIT_X86_0F | 0x66, /* pcmpgtd */
   BITS_IN = JIT_X86_66 | JIT_X86_0F | 0x6e,
   BITS_OUT = JIT_X86_66 | JIT_X86_0F | 0x7e,
 };
@@ -32,6 +34,13 @@ void jit_emit_fmove(struct jit_emitter *e, unsigned to, unsigned from)
 {
   if (to != from)
     jit_x86_reg(e, MOVE, to, from);
+}
+
+void jit_emit_fextend(struct jit_emitter *e, unsigned reg, unsigned scratch)
+{
+  jit_emit_fzero(e, scratch);
+  jit_x86_reg(e, GREATER, scratch, reg); /* 0 > reg: all ones */
+  jit_x86_reg(e, UNPACK, reg, scratch);
 }
 
 void jit_emit_fload(struct jit_emitter *e, bool wide, unsigned to,

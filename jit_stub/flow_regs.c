@@ -137,7 +137,7 @@ static void add_write(struct jit_flow *flow, const struct jit_op *op,
   struct jit_reg_use *use = &flow->regs[operand];
   enum sort sort = sort_of(op, (enum role)role);
   add_weight(use, sort, weight);
-  if (sort != NARROW && sort != BITS32)
+  if (sort == WHOLE || sort == FLOAT64 || sort == BITS64)
     use->is_written_wide = true;
 }
 
@@ -201,11 +201,11 @@ static void add_hidden_writes(struct jit_flow *flow,
   }
 }
 
-/* Integers of at most 32 bits are passed with their sign extended. */
+/* What has at most 32 bits is passed with its sign extended. */
 static bool is_narrow(uint8_t prim)
 {
-  return prim != VM_PRIM_I64 && prim != VM_PRIM_U64 && prim != VM_PRIM_F32 &&
-         prim != VM_PRIM_F64 && prim != VM_PRIM_REF;
+  return prim != VM_PRIM_I64 && prim != VM_PRIM_U64 && prim != VM_PRIM_F64 &&
+         prim != VM_PRIM_REF;
 }
 
 bool jit_flow_find_uses(struct jit_flow *flow, struct mm_arena *arena,

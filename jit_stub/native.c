@@ -404,6 +404,7 @@ static void take_result(struct jit_bridge *b)
     break;
   case VM_PRIM_F32:
     jit_emit_move_from_f(e, false, JIT_RAX, 0);
+    jit_emit_extend(e, JIT_LOAD_I32, JIT_RAX, JIT_RAX);
     break;
   case VM_PRIM_F64:
     jit_emit_move_from_f(e, true, JIT_RAX, 0);

@@ -54,11 +54,14 @@ static void load_home(struct jit_compile *c, const struct jit_home *home)
                   home->reg, slot);
 }
 
-/* Extends a narrow home where it is, which then is as good as invalid. */
+/* Extends a narrow home where it is: a general one then is as good as
+   invalid.  Uses xmm2. */
 static void store_home(struct jit_compile *c, const struct jit_home *home)
 {
   struct jit_mem slot = jit_slot((int32_t)home->vreg);
   if (home->is_vector) {
+    if (home->is_narrow)
+      jit_emit_fextend(&c->e, home->reg, JIT_F2);
     jit_emit_fstore(&c->e, true, slot, home->reg);
     return;
   }
@@ -130,11 +133,24 @@ bool jit_acc_is_live_before(const struct jit_compile *c)
   return uses.acc || (jit_acc_is_live(c) && jit_op_dest(c->op) != JIT_ACC);
 }
 
+bool jit_acc_is_vector(const struct jit_compile *c)
+{
+  return c->state.acc == JIT_ACC_VECTOR || c->state.acc == JIT_ACC_F32;
+}
+
+/* From xmm0 to rax. */
+static void fetch_acc(struct jit_compile *c)
+{
+  bool wide = c->state.acc == JIT_ACC_VECTOR;
+  jit_emit_move_from_f(&c->e, wide, JIT_ACC_REG, JIT_ACC_VECTOR_REG);
+  c->state.acc = wide ? JIT_ACC_WIDE : JIT_ACC_NARROW;
+}
+
 static void widen_acc(struct jit_compile *c)
 {
-  if (c->state.acc == JIT_ACC_VECTOR)
-    jit_emit_move_from_f(&c->e, true, JIT_ACC_REG, JIT_ACC_VECTOR_REG);
-  else if (c->state.acc == JIT_ACC_NARROW)
+  if (jit_acc_is_vector(c))
+    fetch_acc(c);
+  if (c->state.acc == JIT_ACC_NARROW)
     jit_emit_extend(&c->e, JIT_LOAD_I32, JIT_ACC_REG, JIT_ACC_REG);
   c->state.acc = JIT_ACC_WIDE;
 }
@@ -146,8 +162,10 @@ void jit_acc_to_rax(struct jit_compile *c)
 
 static unsigned read_acc(struct jit_compile *c, bool wide)
 {
-  if (wide || c->state.acc == JIT_ACC_VECTOR)
+  if (wide)
     widen_acc(c);
+  else if (jit_acc_is_vector(c))
+    fetch_acc(c);
   return JIT_ACC_REG;
 }
 
@@ -158,7 +176,10 @@ static unsigned read_home(struct jit_compile *c, unsigned h, bool wide,
 {
   const struct jit_home *home = valid_home(c, h);
   if (home->is_vector) {
-    jit_emit_move_from_f(&c->e, wide, scratch, home->reg);
+    bool whole = wide && !home->is_narrow;
+    jit_emit_move_from_f(&c->e, whole, scratch, home->reg);
+    if (wide && home->is_narrow)
+      jit_emit_extend(&c->e, JIT_LOAD_I32, scratch, scratch);
     return scratch;
   }
   if (wide && home->is_narrow) {
@@ -212,10 +233,12 @@ unsigned jit_read_index(struct jit_compile *c, int32_t operand,
 unsigned jit_read_vector(struct jit_compile *c, int32_t operand, bool wide,
                          unsigned scratch)
 {
-  if (operand == JIT_ACC && c->state.acc == JIT_ACC_VECTOR)
+  if (operand == JIT_ACC && jit_acc_is_vector(c) &&
+      !(wide && c->state.acc == JIT_ACC_F32))
     return JIT_ACC_VECTOR_REG;
   unsigned h = home_of(c, operand);
-  if (h != JIT_NO_HOME && c->homes[h].is_vector)
+  if (h != JIT_NO_HOME && c->homes[h].is_vector &&
+      !(wide && c->homes[h].is_narrow))
     return valid_home(c, h)->reg;
   struct jit_mem slot;
   if (jit_is_in_slot(c, operand, &slot)) {
@@ -276,7 +299,9 @@ static void write_home(struct jit_compile *c, unsigned h, unsigned reg,
                        enum jit_form form)
 {
   const struct jit_home *home = &c->homes[h];
-  if (home->is_vector)
+  if (home->is_vector && home->is_narrow)
+    jit_emit_move_to_f(&c->e, false, home->reg, reg);
+  else if (home->is_vector)
     jit_emit_move_to_f(&c->e, true, home->reg, as_in_slot(c, reg, form));
   else if (home->is_narrow) {
     if (reg != home->reg || form != JIT_FORM_32)
@@ -301,22 +326,35 @@ void jit_write(struct jit_compile *c, int32_t operand, unsigned reg,
     jit_emit_store(&c->e, 3, jit_slot(operand), as_in_slot(c, reg, form));
 }
 
-void jit_write_vector(struct jit_compile *c, int32_t operand, unsigned reg)
+static void write_home_vector(struct jit_compile *c, unsigned h, bool wide,
+                              unsigned reg)
+{
+  const struct jit_home *home = &c->homes[h];
+  if (home->is_vector) {
+    jit_emit_fmove(&c->e, home->reg, reg);
+    if (!wide && !home->is_narrow)
+      jit_emit_fextend(&c->e, home->reg, JIT_F2);
+  } else {
+    jit_emit_move_from_f(&c->e, wide, home->reg, reg);
+    if (!wide && !home->is_narrow)
+      jit_emit_extend(&c->e, JIT_LOAD_I32, home->reg, home->reg);
+  }
+  c->state.valid |= UINT32_C(1) << h;
+  c->state.dirty |= UINT32_C(1) << h;
+}
+
+void jit_write_vector(struct jit_compile *c, int32_t operand, bool wide,
+                      unsigned reg)
 {
   unsigned h = home_of(c, operand);
   if (operand == JIT_ACC) {
-    if (reg != JIT_ACC_VECTOR_REG)
-      jit_emit_fmove(&c->e, JIT_ACC_VECTOR_REG, reg);
-    c->state.acc = JIT_ACC_VECTOR;
-  } else if (h == JIT_NO_HOME) {
+    jit_emit_fmove(&c->e, JIT_ACC_VECTOR_REG, reg);
+    c->state.acc = wide ? JIT_ACC_VECTOR : JIT_ACC_F32;
+  } else if (h != JIT_NO_HOME)
+    write_home_vector(c, h, wide, reg);
+  else {
+    if (!wide)
+      jit_emit_fextend(&c->e, reg, JIT_F2);
     jit_emit_fstore(&c->e, true, jit_slot(operand), reg);
-  } else {
-    const struct jit_home *home = &c->homes[h];
-    if (!home->is_vector)
-      jit_emit_move_from_f(&c->e, true, home->reg, reg);
-    else if (reg != home->reg)
-      jit_emit_fmove(&c->e, home->reg, reg);
-    c->state.valid |= UINT32_C(1) << h;
-    c->state.dirty |= UINT32_C(1) << h;
   }
 }

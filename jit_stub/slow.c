@@ -183,6 +183,8 @@ void jit_acc_as_in(struct jit_compile *c, const struct jit_state *state)
 {
   if (state->acc == JIT_ACC_VECTOR)
     jit_emit_move_to_f(&c->e, true, JIT_ACC_VECTOR_REG, JIT_ACC_REG);
+  else if (state->acc == JIT_ACC_F32)
+    jit_emit_move_to_f(&c->e, false, JIT_ACC_VECTOR_REG, JIT_ACC_REG);
   else if (state->acc == JIT_ACC_NARROW)
     jit_emit_extend(&c->e, JIT_LOAD_U32, JIT_ACC_REG, JIT_ACC_REG);
 }

@@ -211,7 +211,7 @@ bool jit_edge_is_empty(const struct jit_state *from, const struct jit_state *to,
 }
 
 /* A narrow home that is stored is extended on the way: where it stays valid, it
-   is made anew. */
+   is made anew.  (In a vector register anything may be above the value.) */
 void jit_emit_edge(struct jit_compile *c, const struct jit_state *to,
                    uint32_t live)
 {
@@ -219,7 +219,8 @@ void jit_emit_edge(struct jit_compile *c, const struct jit_state *to,
   uint32_t loaded = to_load(&c->state, to);
   jit_emit_spill(c, stored);
   for (uint32_t h = 0; h < c->home_count; h++)
-    if ((stored & to->valid) >> h & 1 && c->homes[h].is_narrow)
+    if ((stored & to->valid) >> h & 1 && c->homes[h].is_narrow &&
+        !c->homes[h].is_vector)
       jit_emit_extend(&c->e, JIT_LOAD_U32, c->homes[h].reg, c->homes[h].reg);
   jit_emit_reload(c, loaded);
 }

@@ -54,7 +54,8 @@ static void pass(struct jit_compile *c, int32_t operand, struct jit_mem to)
     jit_emit_load(&c->e, JIT_LOAD_64, JIT_RDI,
                   jit_frame_at(offsetof(struct vm_frame, acc)));
     jit_emit_store(&c->e, 3, to, JIT_RDI);
-  } else if (h != JIT_NO_HOME && c->homes[h].is_vector)
+  } else if (h != JIT_NO_HOME && c->homes[h].is_vector &&
+             !c->homes[h].is_narrow)
     jit_emit_fstore(&c->e, true, to, jit_read_vector(c, operand, true, JIT_F1));
   else
     jit_emit_store(&c->e, 3, to, jit_read(c, operand, true, JIT_RDI));

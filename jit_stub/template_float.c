@@ -2,8 +2,9 @@
 /*
  * Templates of floating-point arithmetic.
  *
- * In a vector register an f32 has zeros above it, up to bit 63, as it has in a
- * slot; so moves and stores need not know what they carry.
+ * In a vector register anything may stand above an f32: the machine keeps there
+ * what the left operand had.  Where that may be seen, in slots and in homes
+ * that hold wide values too, it is sign-extended (jit_write_vector).
  */
 #include "config.h"
 
@@ -52,14 +53,14 @@ static void simple(struct jit_compile *c, const struct jit_op *op)
   if (r == d && op->left != op->right && is_commutative) {
     jit_emit_falu(&c->e, how, wide, d,
                   jit_read_vector(c, op->left, wide, JIT_F1));
-    jit_write_vector(c, op->dest, d);
+    jit_write_vector(c, op->dest, wide, d);
     return;
   }
   if (r == d && op->left != op->right) {
     /* The left operand may be where the result goes too. */
     jit_read_vector_into(c, op->left, wide, JIT_F1);
     jit_emit_falu(&c->e, how, wide, JIT_F1, r);
-    jit_write_vector(c, op->dest, JIT_F1);
+    jit_write_vector(c, op->dest, wide, JIT_F1);
     return;
   }
   copy(c, d, jit_read_vector(c, op->left, wide, d));
@@ -67,7 +68,7 @@ static void simple(struct jit_compile *c, const struct jit_op *op)
     jit_emit_falu_load(&c->e, how, wide, d, slot);
   else
     jit_emit_falu(&c->e, how, wide, d, r);
-  jit_write_vector(c, op->dest, d);
+  jit_write_vector(c, op->dest, wide, d);
 }
 
 /* The accumulator, which a C function would destroy, waits in the frame's
@@ -90,7 +91,7 @@ static void remainder_of(struct jit_compile *c, const struct jit_op *op)
     jit_emit_load(&c->e, JIT_LOAD_64, JIT_ACC_REG, acc_slot);
     c->state.acc = JIT_ACC_WIDE;
   }
-  jit_write_vector(c, op->dest, 0);
+  jit_write_vector(c, op->dest, wide, 0);
 }
 
 static void multiply_add(struct jit_compile *c, const struct jit_op *op)
@@ -107,7 +108,7 @@ static void multiply_add(struct jit_compile *c, const struct jit_op *op)
   else
     jit_emit_falu(&c->e, falu_of(op->sub), true, JIT_F1,
                   jit_read_vector(c, op->third, true, JIT_F2));
-  jit_write_vector(c, op->dest, JIT_F1);
+  jit_write_vector(c, op->dest, true, JIT_F1);
 }
 
 static void square_root(struct jit_compile *c, const struct jit_op *op)
@@ -117,7 +118,7 @@ static void square_root(struct jit_compile *c, const struct jit_op *op)
   /* Copied first, lest it wait for what the register held before. */
   copy(c, d, from);
   jit_emit_falu(&c->e, JIT_FSQRT, true, d, d);
-  jit_write_vector(c, op->dest, d);
+  jit_write_vector(c, op->dest, true, d);
 }
 
 void jit_template_float(struct jit_compile *c, const struct jit_op *op)

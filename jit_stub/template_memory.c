@@ -94,10 +94,10 @@ static void load(struct jit_compile *c, const struct jit_op *op,
   bool wide = op->load == JIT_LOAD_64;
   if (op->dest == JIT_ACC && wide && is_float_next(c)) {
     jit_emit_fload(&c->e, true, JIT_ACC_VECTOR_REG, from);
-    jit_write_vector(c, JIT_ACC, JIT_ACC_VECTOR_REG);
+    jit_write_vector(c, JIT_ACC, true, JIT_ACC_VECTOR_REG);
   } else if (home && home->is_vector && (wide || op->load == JIT_LOAD_I32)) {
     jit_emit_fload(&c->e, wide, home->reg, from);
-    jit_write_vector(c, op->dest, home->reg);
+    jit_write_vector(c, op->dest, wide, home->reg);
   } else
     load_general(c, op, from);
 }
@@ -109,16 +109,19 @@ static void store(struct jit_compile *c, const struct jit_op *op,
                   struct jit_mem to, bool may_fault)
 {
   const struct jit_home *home = home_of(c, op->third);
-  bool in_vector = (home && home->is_vector) ||
-                   (op->third == JIT_ACC && c->state.acc == JIT_ACC_VECTOR);
+  bool wide = op->log2 == 3;
+  bool in_vector =
+      op->third == JIT_ACC
+          ? jit_acc_is_vector(c) && !(wide && c->state.acc == JIT_ACC_F32)
+          : home && home->is_vector && !(wide && home->is_narrow);
   if (in_vector && op->log2 >= 2 && !op->is_volatile) {
-    unsigned from = jit_read_vector(c, op->third, true, JIT_F1);
+    unsigned from = jit_read_vector(c, op->third, wide, JIT_F1);
     if (may_fault)
       jit_throw_null_on_fault(c);
-    jit_emit_fstore(&c->e, op->log2 == 3, to, from);
+    jit_emit_fstore(&c->e, wide, to, from);
     return;
   }
-  unsigned value = jit_read(c, op->third, op->log2 == 3, JIT_RDI);
+  unsigned value = jit_read(c, op->third, wide, JIT_RDI);
   if (op->is_volatile && value != JIT_RDI)
     jit_emit_move(&c->e, true, JIT_RDI, value);
   if (may_fault)
@@ -197,7 +200,7 @@ static void emit_note(struct jit_compile *c, const struct jit_slow *slow)
    runs.  Uses rax. */
 static void push_acc(struct jit_compile *c)
 {
-  if (c->state.acc == JIT_ACC_VECTOR)
+  if (jit_acc_is_vector(c))
     jit_emit_move_from_f(&c->e, true, JIT_RAX, JIT_ACC_VECTOR_REG);
   jit_emit_push(&c->e, JIT_RAX);
 }
@@ -205,7 +208,7 @@ static void push_acc(struct jit_compile *c)
 static void pop_acc(struct jit_compile *c)
 {
   jit_emit_pop(&c->e, JIT_RAX);
-  if (c->state.acc == JIT_ACC_VECTOR)
+  if (jit_acc_is_vector(c))
     jit_emit_move_to_f(&c->e, true, JIT_ACC_VECTOR_REG, JIT_RAX);
 }
 

@@ -4,22 +4,41 @@
 
 #include "jit_stub/compile_internal.h"
 
+static const struct jit_home *home_of(const struct jit_compile *c,
+                                      int32_t operand)
+{
+  if (operand < 0 || c->home_of[operand] == JIT_NO_HOME)
+    return NULL;
+  return &c->homes[c->home_of[operand]];
+}
+
 static bool is_vector(const struct jit_compile *c, int32_t operand)
 {
   if (operand == JIT_ACC)
-    return c->state.acc == JIT_ACC_VECTOR;
-  return operand >= 0 && c->home_of[operand] != JIT_NO_HOME &&
-         c->homes[c->home_of[operand]].is_vector;
+    return jit_acc_is_vector(c);
+  const struct jit_home *home = home_of(c, operand);
+  return home && home->is_vector;
 }
 
-/* Through a vector register where one of the two is in one. */
+/* Of 64 bits where one of the two is in a vector register; of 32 bits where
+   both are or may be, or where the other need not be extended. */
+static bool goes_by_vector(const struct jit_compile *c, const struct jit_op *op)
+{
+  bool to_vector = op->dest != JIT_ACC && is_vector(c, op->dest);
+  bool from_vector = is_vector(c, op->left);
+  if (op->type != JIT_I32)
+    return to_vector || from_vector;
+  return (from_vector && (to_vector || op->dest == JIT_ACC)) ||
+         (to_vector && home_of(c, op->dest)->is_narrow);
+}
+
 static void move(struct jit_compile *c, const struct jit_op *op)
 {
   bool narrow = op->type == JIT_I32;
-  bool to_vector = op->dest != JIT_ACC && is_vector(c, op->dest);
-  if (!narrow && (to_vector || is_vector(c, op->left))) {
+  if (goes_by_vector(c, op)) {
     unsigned to = jit_dest_vector(c, op->dest, JIT_F1);
-    jit_write_vector(c, op->dest, jit_read_vector(c, op->left, true, to));
+    unsigned from = jit_read_vector(c, op->left, !narrow, to);
+    jit_write_vector(c, op->dest, !narrow, from);
     return;
   }
   unsigned reg = jit_read(c, op->left, !narrow, jit_dest(c, op->dest, JIT_T0));
@@ -36,7 +55,7 @@ static void constant(struct jit_compile *c, const struct jit_op *op)
   if (op->dest != JIT_ACC && is_vector(c, op->dest) && op->imm == 0) {
     unsigned to = jit_dest_vector(c, op->dest, JIT_F1);
     jit_emit_fzero(&c->e, to);
-    jit_write_vector(c, op->dest, to);
+    jit_write_vector(c, op->dest, true, to);
     return;
   }
   unsigned reg = jit_dest(c, op->dest, JIT_T0);

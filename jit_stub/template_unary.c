@@ -47,6 +47,11 @@ static enum jit_acc acc_of(bool wide)
   return wide ? JIT_ACC_WIDE : JIT_ACC_NARROW;
 }
 
+static enum jit_acc vector_acc_of(bool wide)
+{
+  return wide ? JIT_ACC_VECTOR : JIT_ACC_F32;
+}
+
 static void through_c(struct jit_compile *c, const struct unary *unary)
 {
   jit_acc_to_rax(c);
@@ -94,7 +99,7 @@ static void negate_f32(struct jit_compile *c, const struct unary *unary)
   (void)unary;
   jit_read(c, JIT_ACC, false, JIT_NO_REG);
   jit_emit_alu_imm(&c->e, JIT_XOR, false, JIT_RAX, INT32_MIN);
-  c->state.acc = JIT_ACC_WIDE; /* zero-extended, as f32 are */
+  c->state.acc = JIT_ACC_NARROW;
 }
 
 static void negate_f64(struct jit_compile *c, const struct unary *unary)
@@ -114,7 +119,7 @@ static void from_int(struct jit_compile *c, const struct unary *unary)
   jit_read(c, JIT_ACC, unary->wide_from, JIT_NO_REG);
   jit_emit_int_to_f(&c->e, unary->wide_from, unary->wide_to, JIT_ACC_VECTOR_REG,
                     JIT_RAX);
-  c->state.acc = JIT_ACC_VECTOR;
+  c->state.acc = vector_acc_of(unary->wide_to);
 }
 
 static void from_u32(struct jit_compile *c, const struct unary *unary)
@@ -122,7 +127,7 @@ static void from_u32(struct jit_compile *c, const struct unary *unary)
   jit_read(c, JIT_ACC, false, JIT_NO_REG);
   jit_emit_move(&c->e, false, JIT_T0, JIT_RAX);
   jit_emit_int_to_f(&c->e, true, unary->wide_to, JIT_ACC_VECTOR_REG, JIT_T0);
-  c->state.acc = JIT_ACC_VECTOR;
+  c->state.acc = vector_acc_of(unary->wide_to);
 }
 
 static void between_floats(struct jit_compile *c, const struct unary *unary)
@@ -131,7 +136,7 @@ static void between_floats(struct jit_compile *c, const struct unary *unary)
   jit_emit_fzero(&c->e, JIT_F2);
   jit_emit_f_to_f(&c->e, unary->wide_to, JIT_F2, from);
   jit_emit_fmove(&c->e, JIT_ACC_VECTOR_REG, JIT_F2);
-  c->state.acc = JIT_ACC_VECTOR;
+  c->state.acc = vector_acc_of(unary->wide_to);
 }
 
 /* The machine's answer said that the value does not fit: xmm1 has it. */

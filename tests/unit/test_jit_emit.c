@@ -525,6 +525,26 @@ START_TEST(numbers_are_converted_and_divided)
 }
 END_TEST
 
+/* Whatever stands above it, and with registers that need a longer form. */
+START_TEST(the_low_half_of_a_vector_register_is_sign_extended)
+{
+  int64_t (*extend)(int64_t value);
+  jit_emit_move_to_f(E, true, 9, RDI);
+  jit_emit_fextend(E, 9, 2);
+  jit_emit_fmove(E, 1, 9);
+  jit_emit_fextend(E, 1, 12);
+  jit_emit_move_from_f(E, true, RAX, 1);
+  jit_emit_return(E);
+  PLACE(&extend);
+  ck_assert_int_eq(extend(0), 0);
+  ck_assert_int_eq(extend(0x1234567800000005), 5);
+  ck_assert_int_eq(extend(0x12345678fffffffb), -5);
+  ck_assert_int_eq(extend(-1), -1);
+  ck_assert_int_eq(extend(INT32_MAX), INT32_MAX);
+  ck_assert_int_eq(extend(0x80000000), INT32_MIN);
+}
+END_TEST
+
 START_TEST(moves_between_a_comparison_and_its_use_keep_the_flags)
 {
   int64_t (*is_less)(int64_t a, int64_t b);
@@ -603,6 +623,7 @@ static void add_code(TCase *code)
   tcase_add_test(code, a_loop_that_calls_back_adds_up);
   tcase_add_test(code, a_far_call_reaches_another_block);
   tcase_add_test(code, numbers_are_converted_and_divided);
+  tcase_add_test(code, the_low_half_of_a_vector_register_is_sign_extended);
   tcase_add_test(code, moves_between_a_comparison_and_its_use_keep_the_flags);
   tcase_add_test(code, a_comparison_of_floats_tells_order_and_nan);
   tcase_add_test(code, a_shift_by_nothing_still_zeroes_the_upper_half);

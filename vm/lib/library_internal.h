@@ -5,8 +5,8 @@
  *
  * A native gets its arguments in slots that collections update, so it reads a
  * reference from its slot again after anything that may collect.  32-bit
- * results are left sign-extended, whatever the declared type, and an f32 as
- * its bit pattern in the low half: that is how registers hold them.
+ * results are left sign-extended, whatever the declared type, the bit pattern
+ * of an f32 too: that is how registers hold them.
  */
 #ifndef VM_LIB_LIBRARY_INTERNAL_H
 #define VM_LIB_LIBRARY_INTERNAL_H
@@ -89,8 +89,8 @@ static inline bool vm_lib_return_i64(union vm_slot *result, int64_t value)
 
 static inline bool vm_lib_return_f32(union vm_slot *result, float value)
 {
-  result->u64 = 0;
   result->f32 = value;
+  result->i64 = result->i32;
   return true;
 }
 

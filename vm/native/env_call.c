@@ -240,6 +240,7 @@ static union vm_slot take_listed(enum vm_prim prim, va_list *list)
     break;
   case VM_PRIM_F32:
     slot.f32 = (float)va_arg(*list, double);
+    slot.i64 = slot.i32;
     break;
   case VM_PRIM_F64:
     slot.f64 = va_arg(*list, double);

@@ -113,6 +113,7 @@ union vm_slot native_from_c(enum vm_prim prim, union native_cell cell)
     break;
   case VM_PRIM_F32:
     slot.f32 = cell.f32;
+    slot.i64 = slot.i32;
     break;
   case VM_PRIM_I64:
   case VM_PRIM_U64:
