@@ -162,9 +162,9 @@ static void make_room(struct sweep *sweep)
 /*
  * In the shape of the memory manager's lines:
  *
- *   [0.731s][info][gc,code] Code(3) Sweep (Code Cache Full) 60K->41K(64K) 9
- * cold, 2 old, 1 stale 0.043ms [0.731s][debug][gc,code] Code Freed 2 stale
- * 61K->58K(64K)
+ *   [0.731s][info][gc,code] Code(3) Sweep (Code Cache Full) 60K->41K(64K)
+ *       9 cold, 2 old, 1 stale 0.043ms (on the same line)
+ *   [0.731s][debug][gc,code] Code Freed 2 stale 61K->58K(64K)
  */
 static void tell(const struct sweep *sweep)
 {

@@ -119,7 +119,7 @@ jit_condition_inverse(enum jit_condition condition)
 }
 
 /* How a value is loaded into a general register: widths and extensions.  The
-   first four bits of a store's width are its log2. */
+   first four are the log2 of as many bytes as they load. */
 enum jit_load {
   JIT_LOAD_U8, /* zero-extended to 64 bits */
   JIT_LOAD_U16,
@@ -176,9 +176,7 @@ void jit_label_bind(struct jit_emitter *e, jit_label label); /* here */
 void jit_emit_jump(struct jit_emitter *e, jit_label label);
 void jit_emit_jump_if(struct jit_emitter *e, enum jit_condition condition,
                       jit_label label);
-/* The four bytes of the distance lie within an aligned block of eight, so that
-   they can be rewritten at once while the code runs.  Returns their offset. */
-uint32_t jit_emit_call_far(struct jit_emitter *e, const void *target);
+void jit_emit_call_far(struct jit_emitter *e, const void *target);
 void jit_emit_jump_far(struct jit_emitter *e, const void *target);
 void jit_emit_jump_far_if(struct jit_emitter *e, enum jit_condition condition,
                           const void *target);

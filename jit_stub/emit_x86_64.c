@@ -307,13 +307,9 @@ void jit_emit_align(struct jit_emitter *e, uint32_t align)
   pad(e, -e->count & (align - 1));
 }
 
-uint32_t jit_emit_call_far(struct jit_emitter *e, const void *target)
+void jit_emit_call_far(struct jit_emitter *e, const void *target)
 {
-  uint32_t in_block = (e->count + 1) & 7;
-  if (in_block > 4)
-    pad(e, 8 - in_block);
   far(e, CALL32, target);
-  return e->out_of_memory ? 0 : e->count - 4;
 }
 
 /* --- Moves --- */
