@@ -74,7 +74,11 @@ struct jit_fault {
  * frame's own address is what is compared.  Who does not pass goes to
  * `enter_slow', where the frame has not begun: it holds its arguments, and its
  * position is 0.  There it polls, and goes on behind the compare if there is
- * room, be it that in the slack; else in the interpreter, which throws.
+ * room, be it that in the slack; if there is none for the code, in the
+ * interpreter; and if there is none for the frame, it throws.  Till then the
+ * header and the arguments stand beyond the limit, in the stack's reserve
+ * (vm/core/thread.c).  The stub `interpret' checks too, before the interpreter
+ * takes a frame whose caller's operation did not.
  *
  * So a call polls once, whoever runs the callee: that of compiled code in the
  * callee's entry or stub, that of the interpreter in its own operation, which

@@ -169,10 +169,27 @@ struct jit_result jit_throw_check(struct vm_thread *thread, uint64_t a,
 
 /* --- Between compiled code and the interpreter --- */
 
+static bool is_beyond_limit(const struct vm_thread *thread,
+                            const struct vm_frame *frame)
+{
+  return frame->vregs + frame->method->reg_count > thread->stack_limit;
+}
+
+/* Of a frame that has not begun. */
+static struct jit_result throw_stack_overflow(struct vm_thread *thread,
+                                              const struct vm_frame *frame)
+{
+  thread->top = frame->caller;
+  vm_throw_stack_overflow(thread);
+  return unwind();
+}
+
 struct jit_result jit_interpret(struct vm_thread *thread,
                                 struct vm_frame *frame)
 {
   union vm_slot result;
+  if (is_beyond_limit(thread, frame))
+    return throw_stack_overflow(thread, frame);
   return interp_continue(thread, frame, NULL, 0, &result) ? go_on(result.u64)
                                                           : unwind();
 }
@@ -229,12 +246,8 @@ struct jit_result jit_enter_slow(struct vm_thread *thread,
   if (mm_should_poll(&thread->mutator) && !poll_at_entry(thread, frame))
     return unwind();
   jit_set_code_limit(thread, thread->code_limit);
-  if (!frame->method->native &&
-      frame->vregs + frame->method->reg_count > thread->stack_limit) {
-    thread->top = frame->caller;
-    vm_throw_stack_overflow(thread);
-    return unwind();
-  }
+  if (!frame->method->native && is_beyond_limit(thread, frame))
+    return throw_stack_overflow(thread, frame);
   return go_on((uint64_t)(uintptr_t)runner_of(thread, frame));
 }
 
