@@ -194,24 +194,21 @@ struct jit_result jit_interpret(struct vm_thread *thread,
                                                           : unwind();
 }
 
-static bool is_unresolved(const union interp_word *pc)
-{
-  return interp_handler_of(pc) == interp_handlers[INTERP_resolve];
-}
-
-/* Code that was compiled before an operation was resolved leaves there each
-   time; now it can do better. */
+/* See Note [Leaving compiled code]. */
 struct jit_result jit_go_on(struct vm_thread *thread, struct vm_frame *frame,
                             uint64_t word, uint64_t acc)
 {
-  struct vm_method *method = (struct vm_method *)frame->method;
-  union interp_word *pc = interp_words_of(method) + word;
-  bool was_unresolved = is_unresolved(pc);
+  struct jit_activation *activation = thread->activation;
   union vm_slot result;
-  bool returned = interp_continue(thread, frame, pc, acc, &result);
-  if (was_unresolved && !is_unresolved(pc))
-    jit_resolved(jit_compiler_of(thread->vm), method);
-  return returned ? go_on(result.u64) : unwind();
+  if (frame == activation->base) {
+    activation->is_left = true;
+    frame->position = VM_FRAME_COMPILED | word * VM_FRAME_WORD;
+    return go_on(acc);
+  }
+  return interp_continue(thread, frame, interp_words_of(frame->method) + word,
+                         acc, &result)
+             ? go_on(result.u64)
+             : unwind();
 }
 
 /* The frame has not begun; false: the machine is exiting. */

@@ -358,6 +358,50 @@ START_TEST(little_machine_stack_lowers_the_limit_for_that_stay_alone)
 }
 END_TEST
 
+/* --- Leaving and coming back --- */
+
+/* The loop is compiled before its string is resolved, and runs for the most
+   part after. */
+static const char resolving[] =
+    CORE_PRELUDE ".function void turn(i32 a0) {\n movi v0, 0\n"
+                 "again:\n lda v0\n jge a0, end\n inci v0, 1\n"
+                 " ldai 100\n jgt v0, again\n lda.str \"x\"\n sta.obj v1\n"
+                 " call Test.hook\n jmp again\nend:\n return.void\n}\n"
+                 ".function i32 main() {\n movi v0, 90\n call turn, v0\n"
+                 " movi v0, 20000\n call turn, v0\n ldai 0\n return\n}\n";
+
+static uintptr_t lowest, highest; /* where the hook's frames were */
+static bool was_compiled;         /* what called it last, by good code */
+
+static bool note_place(struct vm_thread *thread)
+{
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  lowest = here < lowest ? here : lowest;
+  highest = here > highest ? here : highest;
+  was_compiled = jit_vm_is_compiled(thread->top->caller) &&
+                 !jit_code_of(thread->top->caller)->has_unresolved;
+  return true;
+}
+
+/* Called by compiled code, by the interpreter. */
+START_TEST(a_loop_that_leaves_often_does_not_pile_up_on_the_machine_stack)
+{
+  enum { ROOM = 64 * 1024 }; /* an interpreter and an activation */
+  lowest = UINTPTR_MAX;
+  highest = 0;
+  was_compiled = false;
+  start(machine_options(), resolving);
+  if (_i)
+    jit_vm_interpret("main");
+  core_hook(note_place);
+  ck_assert_int_eq(core_run(), 0);
+  ck_assert_uint_gt(highest, lowest);
+  ck_assert_uint_lt(highest - lowest, ROOM);
+  ck_assert(was_compiled);
+  jit_vm_close();
+}
+END_TEST
+
 int main(void)
 {
   TCase *polls = tcase_create("polls");
@@ -376,5 +420,9 @@ int main(void)
                  a_stay_in_compiled_code_leaves_the_outer_ones_limit_as_it_was);
   tcase_add_test(stack,
                  little_machine_stack_lowers_the_limit_for_that_stay_alone);
-  return suite_main("jit_entry", (TCase *[]){polls, stack, NULL});
+  TCase *leaving = tcase_create("leaving");
+  tcase_add_loop_test(
+      leaving, a_loop_that_leaves_often_does_not_pile_up_on_the_machine_stack,
+      0, 2);
+  return suite_main("jit_entry", (TCase *[]){polls, stack, leaving, NULL});
 }
