@@ -402,6 +402,44 @@ START_TEST(a_loop_that_leaves_often_does_not_pile_up_on_the_machine_stack)
 }
 END_TEST
 
+/* Code is told of before it is published; as if another thread resolved the
+   string then. */
+static ssize_t resolve_once(void *context, const char *text, size_t bytes)
+{
+  bool *is_done = context;
+  (void)text;
+  struct vm_method *turn = jit_vm_method("turn");
+  if (turn->translated && !*is_done) {
+    ((struct interp_code *)turn->translated)->resolved_count++;
+    *is_done = true;
+  }
+  return (ssize_t)bytes;
+}
+
+/* The first code goes at once, the second, which is outdated by the string
+   itself, when the first is freed. */
+START_TEST(code_that_is_outdated_when_it_is_published_is_not_kept)
+{
+  bool is_done = false;
+  start(machine_options(), resolving);
+  jit_vm_interpret("main");
+  jit_vm_compiler()->perf_map = fopencookie(
+      &is_done, "w", (cookie_io_functions_t){.write = resolve_once});
+  ck_assert_ptr_nonnull(jit_vm_compiler()->perf_map);
+  core_hook(note_place);
+  ck_assert_int_eq(core_run(), 0);
+  ck_assert(is_done);
+  const struct jit_code *second = jit_vm_code("turn");
+  ck_assert(second->is_outdated);
+  ck_assert_ptr_nonnull(second->older);
+  ck_assert(second->older->is_stale);
+  jit_world_stopped(machine.vm);
+  ck_assert_ptr_null(second->older);
+  ck_assert(second->is_stale);
+  jit_vm_close();
+}
+END_TEST
+
 int main(void)
 {
   TCase *polls = tcase_create("polls");
@@ -424,5 +462,7 @@ int main(void)
   tcase_add_loop_test(
       leaving, a_loop_that_leaves_often_does_not_pile_up_on_the_machine_stack,
       0, 2);
+  tcase_add_test(leaving,
+                 code_that_is_outdated_when_it_is_published_is_not_kept);
   return suite_main("jit_entry", (TCase *[]){polls, stack, leaving, NULL});
 }
