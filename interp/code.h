@@ -132,6 +132,7 @@ struct interp_code {
   union interp_word *words;
   uint32_t word_count;
   uint32_t origin_count;
+  uint32_t resolved_count; /* `resolve's that became something; lock CODE */
   struct interp_origin *origins; /* ascending by word */
   uint32_t *insn_words;          /* insn_count + 1: word of the operation that
                                     starts there; UINT32_MAX within fused

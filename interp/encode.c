@@ -355,22 +355,28 @@ static bool newarr_size_is_bad(struct vm_thread *thread,
   return size < 0;
 }
 
-/* See Note [Rewriting operations that others run]. */
-static void become(struct vm *vm, union interp_word *pc,
-                   const union interp_word *encoded, uint32_t words)
+/* See Note [Rewriting operations that others run].  False: another thread was
+   first. */
+static bool become(struct vm *vm, struct interp_code *code,
+                   union interp_word *pc, const union interp_word *encoded,
+                   uint32_t words)
 {
   vm_lock(vm, VM_LOCK_CODE);
-  if (interp_handler_of(pc) == interp_handlers[INTERP_resolve]) {
+  bool is_first = interp_handler_of(pc) == interp_handlers[INTERP_resolve];
+  if (is_first) {
     memcpy(pc + 1, encoded + 1, (words - 1) * sizeof *pc);
     interp_set_handler(pc, encoded[0].handler);
+    code->resolved_count++;
   }
   vm_unlock(vm, VM_LOCK_CODE);
+  return is_first;
 }
 
 bool interp_resolve(struct vm_thread *thread, struct vm_frame *frame,
                     union interp_word *pc)
 {
-  const struct vm_method *method = frame->method;
+  struct vm_method *method = (struct vm_method *)frame->method;
+  const struct vm_tier *tier = thread->vm->tier;
   uint32_t index = interp_origin_of(method->translated, pc)->insn;
   const struct vm_insn *insn = &method->function->insns[index];
   if (newarr_size_is_bad(thread, frame, insn) ||
@@ -379,6 +385,9 @@ bool interp_resolve(struct vm_thread *thread, struct vm_frame *frame,
   union interp_word encoded[INTERP_CALL_WORDS];
   if (!interp_encode(thread->vm, method, index, encoded))
     return vm_throw_verify(thread, method, index);
-  become(thread->vm, pc, encoded, interp_encoded_words(insn));
+  if (become(thread->vm, method->translated, pc, encoded,
+             interp_encoded_words(insn)) &&
+      tier)
+    tier->resolved(thread->vm, method);
   return true;
 }

@@ -16,7 +16,7 @@
  * So walks meet boundaries in both places, and frames of the interpreter never
  * return to a compiled one by themselves.  The other way round there is none:
  * compiled code that the interpreter called ends in the operation that called
- * it.
+ * it, from which the frame may go on elsewhere (VM_TIER_LEFT).
  */
 #include "config.h"
 

@@ -223,6 +223,11 @@ OP(leave)
       RETURN();                                                                \
     case VM_TIER_THREW:                                                        \
       goto unwind;                                                             \
+    case VM_TIER_LEFT:                                                         \
+      acc = (value).u64;                                                       \
+      pc = interp_words_of(frame_of(fp)->method) +                             \
+           frame_of(fp)->position / VM_FRAME_WORD;                             \
+      DISPATCH();                                                              \
     case VM_TIER_NO_CODE:                                                      \
       break;                                                                   \
     }                                                                          \

@@ -74,7 +74,11 @@ struct jit_fault {
  * frame's own address is what is compared.  Who does not pass goes to
  * `enter_slow', where the frame has not begun: it holds its arguments, and its
  * position is 0.  There it polls, and goes on behind the compare if there is
- * room, be it that in the slack; else in the interpreter, which throws.
+ * room, be it that in the slack; if there is none for the code, in the
+ * interpreter; and if there is none for the frame, it throws.  Till then the
+ * header and the arguments stand beyond the limit, in the stack's reserve
+ * (vm/core/thread.c).  The stub `interpret' checks too, before the interpreter
+ * takes a frame whose caller's operation did not.
  *
  * So a call polls once, whoever runs the callee: that of compiled code in the
  * callee's entry or stub, that of the interpreter in its own operation, which
@@ -112,6 +116,8 @@ struct jit_code {
   bool is_touched;          /* atomic; called since the last sweep */
   bool is_in_use;           /* found by a sweep: a frame is in it */
   bool has_unresolved;      /* leaves for operations that are not resolved */
+  bool is_outdated;         /* one of these is, by now; lock CODE */
+  uint32_t resolved_count;  /* as its method's decoded code had it then */
 };
 
 struct jit_activation;
@@ -181,11 +187,22 @@ static inline struct jit_compiler *jit_compiler_of(const struct vm *vm)
   return vm->compiler;
 }
 
-/* One stay in compiled code; lies on the C stack. */
+/*
+ * One stay in compiled code; lies on the C stack.
+ *
+ * Note [Leaving compiled code]
+ *
+ * Where the base frame leaves, it returns to the interpreter that entered it,
+ * which goes on there (VM_TIER_LEFT).  A frame that compiled code called has no
+ * interpreter yet: one is begun on top (jit_go_on), and is the one that it
+ * returns to from then on.  So a loop that leaves and is entered again for ever
+ * takes one interpreter and one activation of the C stack.
+ */
 struct jit_activation {
   struct jit_activation *outer;
   struct vm_frame *base;
   uintptr_t rsp; /* when the base frame is unwound */
+  bool is_left;  /* the base frame goes on in the interpreter */
 };
 
 /* What a runtime function of compiled code answers, in rax and rdx. */
@@ -247,8 +264,10 @@ void jit_retire_locked(struct jit_compiler *compiler, struct jit_code *code);
 void jit_free_locked(struct jit_compiler *compiler, struct jit_code *code);
 /* Sets how far frames of compiled code may reach. */
 void jit_set_code_limit(struct vm_thread *thread, union vm_slot *limit);
-/* An operation of the method that code of it leaves for was resolved. */
-void jit_resolved(struct jit_compiler *compiler, struct vm_method *method);
+/* Code that leaves for an operation that is resolved now makes place for
+   better, as soon as there may be a new one. */
+void jit_retire_outdated_locked(struct jit_compiler *compiler,
+                                struct jit_code *code);
 
 /* --- report.c --- */
 void jit_report(struct vm *vm, struct mm_stat_sink *sink);

@@ -93,6 +93,12 @@ static void free_stale(struct sweep *sweep)
   }
 }
 
+static void retire_outdated(struct sweep *sweep)
+{
+  for (struct jit_code *code = sweep->compiler->first; code; code = code->next)
+    jit_retire_outdated_locked(sweep->compiler, code);
+}
+
 static void evict(struct sweep *sweep, struct jit_code *code)
 {
   VM_ASSERT(!code->is_in_use);
@@ -197,6 +203,7 @@ static void run_sweep(void *context)
   vm_lock(vm, VM_LOCK_CODE);
   mark_all(sweep);
   free_stale(sweep);
+  retire_outdated(sweep);
   if (sweep->for_room)
     make_room(sweep);
   vm_unlock(vm, VM_LOCK_CODE);

@@ -335,6 +335,7 @@ static enum jit_outcome keep(struct jit_compile *c, struct jit_code **kept)
   patch(c, &code->block);
   mm_code_seal(heap, &code->block, c->e.count);
   code->has_unresolved = c->has_unresolved;
+  code->resolved_count = c->resolved_count;
   *kept = code;
   return JIT_COMPILED;
 }
@@ -351,6 +352,7 @@ static bool copy_words(struct jit_compile *c)
   vm_lock(c->vm, VM_LOCK_CODE);
   for (uint32_t i = 0; i < c->decoded->word_count; i++)
     words[i].u64 = __atomic_load_n(&c->decoded->words[i].u64, __ATOMIC_ACQUIRE);
+  c->resolved_count = c->decoded->resolved_count;
   vm_unlock(c->vm, VM_LOCK_CODE);
   c->words = words;
   return true;

@@ -111,8 +111,9 @@ struct jit_compile {
   uint32_t line_count, line_capacity;
   uint32_t start, slow_start, safepoints;
   uint32_t version;
-  bool has_unresolved;   /* some JIT_OP_EXIT waits for names to be resolved */
-  struct jit_slow spare; /* instead of one that there is no memory for */
+  bool has_unresolved;     /* some JIT_OP_EXIT waits for names to be resolved */
+  uint32_t resolved_count; /* of the decoded code, when it was copied */
+  struct jit_slow spare;   /* instead of one that there is no memory for */
   bool out_of_memory;
 };
 

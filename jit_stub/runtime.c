@@ -169,32 +169,46 @@ struct jit_result jit_throw_check(struct vm_thread *thread, uint64_t a,
 
 /* --- Between compiled code and the interpreter --- */
 
+static bool is_beyond_limit(const struct vm_thread *thread,
+                            const struct vm_frame *frame)
+{
+  return frame->vregs + frame->method->reg_count > thread->stack_limit;
+}
+
+/* Of a frame that has not begun. */
+static struct jit_result throw_stack_overflow(struct vm_thread *thread,
+                                              const struct vm_frame *frame)
+{
+  thread->top = frame->caller;
+  vm_throw_stack_overflow(thread);
+  return unwind();
+}
+
 struct jit_result jit_interpret(struct vm_thread *thread,
                                 struct vm_frame *frame)
 {
   union vm_slot result;
+  if (is_beyond_limit(thread, frame))
+    return throw_stack_overflow(thread, frame);
   return interp_continue(thread, frame, NULL, 0, &result) ? go_on(result.u64)
                                                           : unwind();
 }
 
-static bool is_unresolved(const union interp_word *pc)
-{
-  return interp_handler_of(pc) == interp_handlers[INTERP_resolve];
-}
-
-/* Code that was compiled before an operation was resolved leaves there each
-   time; now it can do better. */
+/* See Note [Leaving compiled code]. */
 struct jit_result jit_go_on(struct vm_thread *thread, struct vm_frame *frame,
                             uint64_t word, uint64_t acc)
 {
-  struct vm_method *method = (struct vm_method *)frame->method;
-  union interp_word *pc = interp_words_of(method) + word;
-  bool was_unresolved = is_unresolved(pc);
+  struct jit_activation *activation = thread->activation;
   union vm_slot result;
-  bool returned = interp_continue(thread, frame, pc, acc, &result);
-  if (was_unresolved && !is_unresolved(pc))
-    jit_resolved(jit_compiler_of(thread->vm), method);
-  return returned ? go_on(result.u64) : unwind();
+  if (frame == activation->base) {
+    activation->is_left = true;
+    frame->position = VM_FRAME_COMPILED | word * VM_FRAME_WORD;
+    return go_on(acc);
+  }
+  return interp_continue(thread, frame, interp_words_of(frame->method) + word,
+                         acc, &result)
+             ? go_on(result.u64)
+             : unwind();
 }
 
 /* The frame has not begun; false: the machine is exiting. */
@@ -229,12 +243,8 @@ struct jit_result jit_enter_slow(struct vm_thread *thread,
   if (mm_should_poll(&thread->mutator) && !poll_at_entry(thread, frame))
     return unwind();
   jit_set_code_limit(thread, thread->code_limit);
-  if (!frame->method->native &&
-      frame->vregs + frame->method->reg_count > thread->stack_limit) {
-    thread->top = frame->caller;
-    vm_throw_stack_overflow(thread);
-    return unwind();
-  }
+  if (!frame->method->native && is_beyond_limit(thread, frame))
+    return throw_stack_overflow(thread, frame);
   return go_on((uint64_t)(uintptr_t)runner_of(thread, frame));
 }
 

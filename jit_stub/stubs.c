@@ -136,7 +136,8 @@ static void make_unwind(struct makings *m)
 #undef LANDING
 }
 
-/* The interpreter has run the frame: returns, or unwinds to the caller. */
+/* The interpreter has run the frame, or will: returns, or unwinds to the
+   caller. */
 static void return_or_unwind(struct makings *m)
 {
   struct jit_emitter *e = &m->e;

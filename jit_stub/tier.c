@@ -57,6 +57,29 @@ static void unlink_locked(struct jit_compiler *compiler, struct jit_code *code)
   *(code->next ? &code->next->previous : &compiler->last) = code->previous;
 }
 
+void jit_retire_outdated_locked(struct jit_compiler *compiler,
+                                struct jit_code *code)
+{
+  if (code->is_outdated && !code->older)
+    jit_retire_locked(compiler, code);
+}
+
+/* While older code is not freed yet there could be none but this one. */
+static void outdate_locked(struct jit_compiler *compiler, struct jit_code *code)
+{
+  code->is_outdated = code->has_unresolved;
+  jit_retire_outdated_locked(compiler, code);
+}
+
+/* An operation of the method was resolved. */
+static void resolved(struct vm *vm, struct vm_method *method)
+{
+  vm_lock(vm, VM_LOCK_CODE);
+  if (method->compiled)
+    outdate_locked(jit_compiler_of(vm), method->compiled);
+  vm_unlock(vm, VM_LOCK_CODE);
+}
+
 static void publish_locked(struct jit_compiler *compiler, struct jit_code *code)
 {
   struct vm_method *method = code->method;
@@ -72,6 +95,9 @@ static void publish_locked(struct jit_compiler *compiler, struct jit_code *code)
   __atomic_store_n(&method->entry, interp_compiled_stub(), __ATOMIC_RELEASE);
   /* Whoever is in one of its loops is to come over soon. */
   set_heat(method, 1);
+  const struct interp_code *decoded = method->translated;
+  if (decoded->resolved_count != code->resolved_count)
+    outdate_locked(compiler, code);
 }
 
 void jit_retire_locked(struct jit_compiler *compiler, struct jit_code *code)
@@ -87,15 +113,6 @@ void jit_retire_locked(struct jit_compiler *compiler, struct jit_code *code)
   __atomic_fetch_add(&compiler->stale_count, 1, __ATOMIC_RELAXED);
   compiler->counts.live--;
   cool(compiler, method);
-}
-
-void jit_resolved(struct jit_compiler *compiler, struct vm_method *method)
-{
-  vm_lock(compiler->vm, VM_LOCK_CODE);
-  struct jit_code *code = method->compiled;
-  if (code && code->has_unresolved)
-    jit_retire_locked(compiler, code);
-  vm_unlock(compiler->vm, VM_LOCK_CODE);
 }
 
 void jit_free_locked(struct jit_compiler *compiler, struct jit_code *code)
@@ -261,8 +278,9 @@ static void change_code_limit(struct vm_thread *thread, union vm_slot *limit)
 
 /* What an outer activation had as its limit is put back for it; without one
    nobody asks. */
-static bool run(struct vm_thread *thread, struct vm_frame *frame,
-                const void *at, union vm_slot *limit, union vm_slot *result)
+static enum vm_tier_outcome run(struct vm_thread *thread,
+                                struct vm_frame *frame, const void *at,
+                                union vm_slot *limit, union vm_slot *result)
 {
   struct jit_activation activation = {.outer = thread->activation,
                                       .base = frame};
@@ -276,7 +294,9 @@ static bool run(struct vm_thread *thread, struct vm_frame *frame,
   thread->activation = activation.outer;
   if (activation.outer)
     change_code_limit(thread, outer_limit);
-  return returned;
+  if (activation.is_left)
+    return VM_TIER_LEFT;
+  return returned ? VM_TIER_RETURNED : VM_TIER_THREW;
 }
 
 static enum vm_tier_outcome enter(struct vm_thread *thread,
@@ -294,8 +314,7 @@ static enum vm_tier_outcome enter(struct vm_thread *thread,
     return VM_TIER_NO_CODE;
   if (!__atomic_load_n(&code->is_touched, __ATOMIC_RELAXED))
     __atomic_store_n(&code->is_touched, true, __ATOMIC_RELAXED);
-  return run(thread, frame, at, limit, result) ? VM_TIER_RETURNED
-                                               : VM_TIER_THREW;
+  return run(thread, frame, at, limit, result);
 }
 
 /* --- The end of a method --- */
@@ -316,6 +335,7 @@ static void forget_method(struct vm *vm, struct vm_method *method)
 const struct vm_tier jit_tier = {
     .hot = hot,
     .enter = enter,
+    .resolved = resolved,
     .initial_entry = jit_initial_entry,
     .world_stopped = jit_world_stopped,
     .let_go = jit_queue_let_go,

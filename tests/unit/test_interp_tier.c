@@ -232,6 +232,17 @@ static enum vm_tier_outcome divides(struct vm_thread *thread,
   return tier_threw(thread, frame);
 }
 
+/* At the return, with an accumulator of its own. */
+static enum vm_tier_outcome leaves(struct vm_thread *thread,
+                                   struct vm_frame *frame, uint32_t word,
+                                   union vm_slot *result)
+{
+  (void)word;
+  tier_stand(thread, frame, 4, false);
+  result->i64 = 43;
+  return VM_TIER_LEFT;
+}
+
 static enum vm_tier_outcome only_loops(struct vm_thread *thread,
                                        struct vm_frame *frame, uint32_t word,
                                        union vm_slot *result)
@@ -259,7 +270,7 @@ static const struct {
   int status;
 } endings[] = {
     {returns_42, 42},    {divides, 60},   {only_loops, 60},
-    {only_loops_42, 42}, {check_word, 5},
+    {only_loops_42, 42}, {check_word, 5}, {leaves, 43},
 };
 
 START_TEST(compiled_code_that_is_entered_while_counting_may_end_in_any_way)

@@ -358,6 +358,88 @@ START_TEST(little_machine_stack_lowers_the_limit_for_that_stay_alone)
 }
 END_TEST
 
+/* --- Leaving and coming back --- */
+
+/* The loop is compiled before its string is resolved, and runs for the most
+   part after. */
+static const char resolving[] =
+    CORE_PRELUDE ".function void turn(i32 a0) {\n movi v0, 0\n"
+                 "again:\n lda v0\n jge a0, end\n inci v0, 1\n"
+                 " ldai 100\n jgt v0, again\n lda.str \"x\"\n sta.obj v1\n"
+                 " call Test.hook\n jmp again\nend:\n return.void\n}\n"
+                 ".function i32 main() {\n movi v0, 90\n call turn, v0\n"
+                 " movi v0, 20000\n call turn, v0\n ldai 0\n return\n}\n";
+
+static uintptr_t lowest, highest; /* where the hook's frames were */
+static bool was_compiled;         /* what called it last, by good code */
+
+static bool note_place(struct vm_thread *thread)
+{
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  lowest = here < lowest ? here : lowest;
+  highest = here > highest ? here : highest;
+  was_compiled = jit_vm_is_compiled(thread->top->caller) &&
+                 !jit_code_of(thread->top->caller)->has_unresolved;
+  return true;
+}
+
+/* Called by compiled code, by the interpreter. */
+START_TEST(a_loop_that_leaves_often_does_not_pile_up_on_the_machine_stack)
+{
+  enum { ROOM = 64 * 1024 }; /* an interpreter and an activation */
+  lowest = UINTPTR_MAX;
+  highest = 0;
+  was_compiled = false;
+  start(machine_options(), resolving);
+  if (_i)
+    jit_vm_interpret("main");
+  core_hook(note_place);
+  ck_assert_int_eq(core_run(), 0);
+  ck_assert_uint_gt(highest, lowest);
+  ck_assert_uint_lt(highest - lowest, ROOM);
+  ck_assert(was_compiled);
+  jit_vm_close();
+}
+END_TEST
+
+/* Code is told of before it is published; as if another thread resolved the
+   string then. */
+static ssize_t resolve_once(void *context, const char *text, size_t bytes)
+{
+  bool *is_done = context;
+  (void)text;
+  struct vm_method *turn = jit_vm_method("turn");
+  if (turn->translated && !*is_done) {
+    ((struct interp_code *)turn->translated)->resolved_count++;
+    *is_done = true;
+  }
+  return (ssize_t)bytes;
+}
+
+/* The first code goes at once, the second, which is outdated by the string
+   itself, when the first is freed. */
+START_TEST(code_that_is_outdated_when_it_is_published_is_not_kept)
+{
+  bool is_done = false;
+  start(machine_options(), resolving);
+  jit_vm_interpret("main");
+  jit_vm_compiler()->perf_map = fopencookie(
+      &is_done, "w", (cookie_io_functions_t){.write = resolve_once});
+  ck_assert_ptr_nonnull(jit_vm_compiler()->perf_map);
+  core_hook(note_place);
+  ck_assert_int_eq(core_run(), 0);
+  ck_assert(is_done);
+  const struct jit_code *second = jit_vm_code("turn");
+  ck_assert(second->is_outdated);
+  ck_assert_ptr_nonnull(second->older);
+  ck_assert(second->older->is_stale);
+  jit_world_stopped(machine.vm);
+  ck_assert_ptr_null(second->older);
+  ck_assert(second->is_stale);
+  jit_vm_close();
+}
+END_TEST
+
 int main(void)
 {
   TCase *polls = tcase_create("polls");
@@ -376,5 +458,11 @@ int main(void)
                  a_stay_in_compiled_code_leaves_the_outer_ones_limit_as_it_was);
   tcase_add_test(stack,
                  little_machine_stack_lowers_the_limit_for_that_stay_alone);
-  return suite_main("jit_entry", (TCase *[]){polls, stack, NULL});
+  TCase *leaving = tcase_create("leaving");
+  tcase_add_loop_test(
+      leaving, a_loop_that_leaves_often_does_not_pile_up_on_the_machine_stack,
+      0, 2);
+  tcase_add_test(leaving,
+                 code_that_is_outdated_when_it_is_published_is_not_kept);
+  return suite_main("jit_entry", (TCase *[]){polls, stack, leaving, NULL});
 }

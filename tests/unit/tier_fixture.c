@@ -92,9 +92,15 @@ static bool let_go(struct vm *vm, const struct vm_loader *loader)
   return true;
 }
 
+static void resolved(struct vm *vm, struct vm_method *method)
+{
+  (void)vm, (void)method;
+}
+
 static const struct vm_tier functions = {
     .hot = hot,
     .enter = enter,
+    .resolved = resolved,
     .initial_entry = initial_entry,
     .world_stopped = world_stopped,
     .let_go = let_go,

@@ -41,6 +41,9 @@ enum vm_tier_outcome {
   VM_TIER_THREW,    /* an exception is pending and no handler of the method, or
                        of what it called, wanted it; thread->top is the frame
                        below the one that was entered */
+  VM_TIER_LEFT,     /* the engine has to go on where the frame stands: its
+                       position is that of a compiled frame, *result its
+                       accumulator */
   VM_TIER_NO_CODE,  /* nothing was done: the engine has to go on */
 };
 
@@ -77,12 +80,16 @@ struct vm_tier {
   /*
    * Runs compiled code of the frame's method from a position on (the same
    * number that stands in positions of compiled frames, see frame.h; 0: from
-   * the start) until that frame returns or is unwound.  The frame is complete
-   * but for its position.  Safepoint.
+   * the start) until that frame returns, is unwound or leaves compiled code.
+   * The frame is complete but for its position.  Safepoint.
    */
   enum vm_tier_outcome (*enter)(struct vm_thread *thread,
                                 struct vm_frame *frame, uint32_t word,
                                 union vm_slot *result);
+
+  /* The engine has resolved an operation of the method, which it could not do
+     when it translated it: code that was made before can do less. */
+  void (*resolved)(struct vm *vm, struct vm_method *method);
 
   /* What compiled code jumps to when it calls a method that has no compiled
      code: for vm_method.machine_entry. */

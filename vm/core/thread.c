@@ -6,9 +6,13 @@
  *   | stack_base ...  frames, upwards  ... stack_limit | reserve | guard page |
  *                                                      stack_end ^
  *
- * Interpreted frames end at or below stack_limit.  The reserve holds the
- * frames of natives, which do not check, and what throwing needs.  The guard
- * page turns a mistake about the limit into a fault.
+ * Frames of methods end at or below stack_limit before they run.  Compiled code
+ * writes a callee's header and arguments before the callee has checked, and the
+ * arguments stand behind the callee's other registers, which a virtual call
+ * does not know; natives that compiled code calls do not check at all.  So the
+ * reserve holds the largest frame that there can be.  It comes on top of what
+ * was asked for, and takes memory only where it is written.  The guard page
+ * turns a mistake about this into a fault.
  *
  * c_stack_limit is the lowest address at which the engine may be entered from
  * C: the end of the thread's C stack plus a margin for what does not check,
@@ -29,7 +33,7 @@
 #include "vm/core/purposes.h"
 
 enum {
-  RESERVE_SLOTS = 2048,
+  RESERVE_SLOTS = VM_FRAME_SLOTS + VM_REG_COUNT_MAX,
   STACK_MIN_BYTES = 64 * 1024,
 };
 
@@ -69,6 +73,11 @@ static uintptr_t find_c_stack_limit(void)
   return lowest + margin;
 }
 
+static size_t in_pages(size_t bytes, size_t page)
+{
+  return (bytes + page - 1) / page * page;
+}
+
 static enum mm_status map_stack(struct thread_private *private,
                                 size_t stack_bytes, struct mm_error *error)
 {
@@ -77,7 +86,10 @@ static enum mm_status map_stack(struct thread_private *private,
     stack_bytes = STACK_MIN_BYTES;
   if (stack_bytes > SIZE_MAX / 2)
     goto fail_size;
-  private->map_bytes = (stack_bytes + page - 1) / page * page + page;
+  size_t frames_bytes = in_pages(stack_bytes, page);
+  private->map_bytes = frames_bytes +
+                       in_pages(RESERVE_SLOTS * sizeof(union vm_slot), page) +
+                       page;
   if (mm_native_fails_now())
     goto fail_size;
   void *map = mmap(NULL, private->map_bytes, PROT_READ | PROT_WRITE,
@@ -91,7 +103,7 @@ static enum mm_status map_stack(struct thread_private *private,
   private->thread.stack_base = map;
   private->thread.stack_end =
       (union vm_slot *)((char *)map + private->map_bytes - page);
-  private->thread.stack_limit = private->thread.stack_end - RESERVE_SLOTS;
+  private->thread.stack_limit = (union vm_slot *)((char *)map + frames_bytes);
   return MM_OK;
 
 fail_protect:

@@ -52,10 +52,11 @@ struct vm_thread {
   struct vm_frame *top;       /* innermost frame; written by the engine
                                  before anything that may walk the stack */
   union vm_slot *stack_base;  /* lowest slot of the VM stack */
-  union vm_slot *stack_limit; /* no frame may reach beyond this */
-  union vm_slot *stack_end;   /* the guard page begins here; the slots
-                                 between limit and end are a reserve for
-                                 natives and for throwing */
+  union vm_slot *stack_limit; /* no frame that runs may reach beyond this, but
+                                 a native's */
+  union vm_slot *stack_end;   /* the guard page begins here; between limit
+                                 and end there is room for one frame, be it
+                                 the largest: see thread.c */
   union vm_slot *code_limit;  /* as stack_limit, and no compiled frame beyond
                                  this: its machine stack would not suffice;
                                  see mutator.entry_limit */
