@@ -15,7 +15,7 @@
  * tables (TABLES), since walkers of a chain that another thread links anew
  * might go round in a circle for ever.  What is allocated is allocated before
  * the lock is taken, and the table is looked at again inside it: see Note [No
- * lock over a safepoint].
+ * lock over a safepoint].  No store there passes the turn on.
  */
 #include "config.h"
 
@@ -78,6 +78,13 @@ static uint32_t place_of(struct mm_ref chains, uint32_t hash)
   return hash & (mm_length_word(chains) - 1);
 }
 
+static void set_first(struct vm_thread *thread, struct mm_ref chains,
+                      uint32_t place, struct mm_ref entry)
+{
+  vm_object_set_ref_locked(thread, chains, MM_ARRAY_BASE + (size_t)place * 4,
+                           entry);
+}
+
 static uint32_t length_of(struct mm_ref chains)
 {
   return mm_is_null(chains) ? 0 : mm_length_word(chains);
@@ -102,9 +109,9 @@ static void unlink_entry(struct vm_thread *thread, struct mm_ref table,
 {
   struct mm_ref next = next_of(entry);
   if (mm_is_null(before))
-    vm_array_set_ref(thread, chains_of(table), place, next);
+    set_first(thread, chains_of(table), place, next);
   else
-    vm_object_set_ref(thread, before, VM_REFERENCE_NEXT_OFFSET, next);
+    vm_object_set_ref_locked(thread, before, VM_REFERENCE_NEXT_OFFSET, next);
   add_count(table, (uint32_t)-1);
 }
 
@@ -148,9 +155,9 @@ static void link_entry(struct vm_thread *thread, struct mm_ref chains,
                        struct mm_ref entry)
 {
   uint32_t place = place_of(chains, hash_of(entry));
-  vm_object_set_ref(thread, entry, VM_REFERENCE_NEXT_OFFSET,
-                    vm_array_ref(chains, place));
-  vm_array_set_ref(thread, chains, place, entry);
+  vm_object_set_ref_locked(thread, entry, VM_REFERENCE_NEXT_OFFSET,
+                           vm_array_ref(chains, place));
+  set_first(thread, chains, place, entry);
 }
 
 static void move_entries(struct vm_thread *thread, struct mm_ref from,
@@ -213,7 +220,7 @@ static void replace_chains(struct vm_thread *thread, struct mm_ref table,
   if (length_of(from) < length_of(to)) {
     if (!mm_is_null(from))
       move_entries(thread, from, to);
-    vm_object_set_ref(thread, table, CHAINS_OFFSET, to);
+    vm_object_set_ref_locked(thread, table, CHAINS_OFFSET, to);
   }
   unlock(thread);
 }
