@@ -8,6 +8,7 @@
 #include "vm/cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -191,7 +192,19 @@ static int check_leaks(int status)
   return status;
 }
 
+/* A standard descriptor that is closed would be that of the next file which is
+   opened, and what is written to it go there.  It is occupied by a file that
+   refuses what it is for, as a closed one does. */
+static void occupy_standard_files(void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 &&
+        open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+      return; /* nor will others be opened */
+}
+
 int main(int argc, char **argv)
 {
+  occupy_standard_files();
   return check_leaks(perform(argc, argv));
 }
