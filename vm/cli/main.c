@@ -56,7 +56,7 @@ static const char run_notes[] =
     "  1   an exception that nothing caught, output that cannot be written\n"
     "  2   a wrong command line\n"
     "  3   a file that cannot be read, does not assemble or does not verify;\n"
-    "      no entry point\n"
+    "      no entry point; a library that cannot be loaded\n"
     "  70  an internal failure, or a system that gives no memory for the "
     "heap\n";
 
