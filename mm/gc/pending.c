@@ -253,13 +253,15 @@ struct mm_ref mm_ephemeron_value(struct mm_mutator *mutator,
   return value;
 }
 
+/* No point where a deterministic schedule passes the turn on: hosts have tables
+   of ephemerons, and locks of theirs. */
 void mm_ephemeron_set_value(struct mm_mutator *mutator, struct mm_ref ephemeron,
                             struct mm_ref value)
 {
   struct mm_ref *slot = mm_value_slot(ephemeron);
   MM_ASSERT(mm_reference_strength(layout_of(ephemeron)) ==
             MM_STRENGTH_EPHEMERON);
-  mm_barrier_before(mutator, slot);
+  mm_barrier_keep(mutator, load(slot));
   store(slot, value);
   note(mutator, slot, value);
 }

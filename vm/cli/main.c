@@ -8,6 +8,7 @@
 #include "vm/cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,7 +56,7 @@ static const char run_notes[] =
     "  1   an exception that nothing caught, output that cannot be written\n"
     "  2   a wrong command line\n"
     "  3   a file that cannot be read, does not assemble or does not verify;\n"
-    "      no entry point\n"
+    "      no entry point; a library that cannot be loaded\n"
     "  70  an internal failure, or a system that gives no memory for the "
     "heap\n";
 
@@ -191,7 +192,19 @@ static int check_leaks(int status)
   return status;
 }
 
+/* A standard descriptor that is closed would be that of the next file which is
+   opened, and what is written to it go there.  It is occupied by a file that
+   refuses what it is for, as a closed one does. */
+static void occupy_standard_files(void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 &&
+        open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+      return; /* nor will others be opened */
+}
+
 int main(int argc, char **argv)
 {
+  occupy_standard_files();
   return check_leaks(perform(argc, argv));
 }

@@ -2,7 +2,8 @@
 /*
  * `bamboo run': assemble, create a machine, load, run, sum up.
  *
- * Assembling comes first: a file with errors costs no heap.  Standard output
+ * Assembling comes first: a file with errors costs no heap, and no file of an
+ * option is emptied before the program's were read.  Standard output
  * is the program's alone; the log and the statistics go to standard error
  * unless they have files of their own.
  */
@@ -12,6 +13,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "interp/interp.h"
@@ -35,11 +37,61 @@ struct session {
       *dump; /* opened here, or standard error; null: not wanted */
 };
 
+static bool is_same_file(const struct stat *one, const struct stat *other)
+{
+  return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
+static bool is_of_program(const struct cli_settings *settings,
+                          const struct stat *file)
+{
+  struct stat source;
+  for (int i = 0; i < settings->file_count; i++)
+    if (stat(settings->files[i], &source) == 0 && is_same_file(&source, file))
+      return true;
+  return false;
+}
+
+static bool is_open_as(FILE *out, const struct stat *file)
+{
+  struct stat opened;
+  return out && out != stderr && fstat(fileno(out), &opened) == 0 &&
+         is_same_file(&opened, file);
+}
+
+/* Would opening it destroy the program, or what another option writes?  Devices
+   and pipes may be shared. */
+static bool is_free(const struct session *session, const char *option,
+                    const char *name)
+{
+  struct stat file;
+  if (stat(name, &file) != 0 || !S_ISREG(file.st_mode))
+    return true;
+  if (is_of_program(&session->settings, &file)) {
+    cli_usage_error(CLI_RUN,
+                    "--%s: `%s' is a file of the program; name another one",
+                    option, name);
+    return false;
+  }
+  const char *other = is_open_as(session->log, &file)     ? "gc-log"
+                      : is_open_as(session->stats, &file) ? "stats"
+                                                          : NULL;
+  if (other)
+    cli_usage_error(CLI_RUN,
+                    "--%s: `%s' is the file of --%s already; give each a file "
+                    "of its own",
+                    option, name, other);
+  return !other;
+}
+
 /* Opens a file of an option; null: standard error. */
-static FILE *open_output(const char *option, const char *file)
+static FILE *open_output(const struct session *session, const char *option,
+                         const char *file)
 {
   if (!file)
     return stderr;
+  if (!is_free(session, option, file))
+    return NULL;
   FILE *out = fopen(file, "we");
   if (!out)
     cli_usage_error(CLI_RUN, "--%s: cannot write `%s': %s", option, file,
@@ -51,18 +103,18 @@ static int open_outputs(struct session *session)
 {
   struct cli_settings *settings = &session->settings;
   if (settings->vm.mm.log_level > 0) {
-    session->log = open_output("gc-log", settings->log_file);
+    session->log = open_output(session, "gc-log", settings->log_file);
     if (!session->log)
       return CLI_USAGE;
     settings->vm.mm.log = session->log;
   }
   if (settings->stats != CLI_STATS_NONE) {
-    session->stats = open_output("stats", settings->stats_file);
+    session->stats = open_output(session, "stats", settings->stats_file);
     if (!session->stats)
       return CLI_USAGE;
   }
   if (settings->vm.jit.dump_methods_bytes) {
-    session->dump = open_output("jit-dump", settings->dump_file);
+    session->dump = open_output(session, "jit-dump", settings->dump_file);
     if (!session->dump)
       return CLI_USAGE;
     settings->vm.jit.dump = session->dump;
@@ -74,11 +126,12 @@ static int close_output(FILE *out, const char *option)
 {
   if (!out || out == stderr)
     return CLI_OK;
-  bool failed = ferror(out) != 0;
-  if (fclose(out) == 0 && !failed)
+  bool failed = ferror(out) != 0; /* long ago: errno is of something else */
+  int reason = fclose(out) == 0 ? 0 : errno;
+  if (!failed && !reason)
     return CLI_OK;
-  fprintf(stderr, "bamboo run: --%s: cannot write the file: %s\n", option,
-          strerror(errno));
+  fprintf(stderr, "bamboo run: --%s: cannot write the file%s%s\n", option,
+          reason ? ": " : "", reason ? strerror(reason) : "");
   return CLI_FAILED;
 }
 
@@ -203,10 +256,12 @@ static int load_and_run(struct session *session)
 static int assemble_and_run(struct session *session)
 {
   int status = cli_sources_assemble(&session->sources, &session->settings);
+  if (status != CLI_OK)
+    cli_sources_report(&session->sources, session->settings.warnings);
+  else
+    status = open_outputs(session);
   if (status == CLI_OK)
     status = load_and_run(session);
-  else
-    cli_sources_report(&session->sources, session->settings.warnings);
   cli_sources_destroy(&session->sources);
   return status;
 }
@@ -265,8 +320,6 @@ static int run(struct session *session)
                                    : cli_usage_error(CLI_RUN, "no file to run");
   if (status == CLI_OK)
     status = configure_memory(settings);
-  if (status == CLI_OK)
-    status = open_outputs(session);
   if (status != CLI_OK)
     return status;
   prepare_output();

@@ -63,6 +63,18 @@ static inline void vm_object_set_ref(struct vm_thread *thread,
   mm_store_ref(&thread->mutator, vm_object_at(object, offset), value);
 }
 
+/* The same, but never a point where a deterministic schedule passes the turn
+   on: a lock may be held. */
+static inline void vm_object_set_ref_locked(struct vm_thread *thread,
+                                            struct mm_ref object, size_t offset,
+                                            struct mm_ref value)
+{
+  uint32_t *slot = vm_object_at(object, offset);
+  mm_barrier_keep(&thread->mutator, vm_object_ref(object, offset));
+  __atomic_store_n(slot, value.bits, __ATOMIC_RELAXED);
+  mm_barrier_after(&thread->mutator, slot, value);
+}
+
 /* A store to a volatile field. */
 static inline void vm_object_set_volatile_ref(struct vm_thread *thread,
                                               struct mm_ref object,

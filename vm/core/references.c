@@ -22,17 +22,6 @@
 #include "vm/core/threads.h"
 #include "vm/lib/output.h"
 
-/* As vm_object_set_ref, but never a point where a deterministic schedule passes
-   the turn on: the lock may be held. */
-static void set_ref(struct vm_thread *thread, struct mm_ref object,
-                    size_t offset, struct mm_ref value)
-{
-  uint32_t *slot = vm_object_at(object, offset);
-  mm_barrier_keep(&thread->mutator, vm_object_ref(object, offset));
-  __atomic_store_n(slot, value.bits, __ATOMIC_RELAXED);
-  mm_barrier_after(&thread->mutator, slot, value);
-}
-
 static struct mm_ref next_of(struct mm_ref reference)
 {
   return vm_object_ref(reference, VM_REFERENCE_NEXT_OFFSET);
@@ -41,7 +30,7 @@ static struct mm_ref next_of(struct mm_ref reference)
 static void set_next(struct vm_thread *thread, struct mm_ref reference,
                      struct mm_ref next)
 {
-  set_ref(thread, reference, VM_REFERENCE_NEXT_OFFSET, next);
+  vm_object_set_ref_locked(thread, reference, VM_REFERENCE_NEXT_OFFSET, next);
 }
 
 static uint8_t *state_of(struct mm_ref reference)
@@ -63,10 +52,10 @@ static void append_locked(struct vm_thread *thread, struct mm_ref queue,
   struct mm_ref last = vm_object_ref(queue, VM_QUEUE_LAST_OFFSET);
   set_next(thread, reference, MM_NULL);
   if (mm_is_null(last))
-    set_ref(thread, queue, VM_QUEUE_FIRST_OFFSET, reference);
+    vm_object_set_ref_locked(thread, queue, VM_QUEUE_FIRST_OFFSET, reference);
   else
     set_next(thread, last, reference);
-  set_ref(thread, queue, VM_QUEUE_LAST_OFFSET, reference);
+  vm_object_set_ref_locked(thread, queue, VM_QUEUE_LAST_OFFSET, reference);
 }
 
 static struct mm_ref take_first_locked(struct vm_thread *thread,
@@ -76,9 +65,9 @@ static struct mm_ref take_first_locked(struct vm_thread *thread,
   if (mm_is_null(first))
     return first;
   struct mm_ref next = next_of(first);
-  set_ref(thread, queue, VM_QUEUE_FIRST_OFFSET, next);
+  vm_object_set_ref_locked(thread, queue, VM_QUEUE_FIRST_OFFSET, next);
   if (mm_is_null(next))
-    set_ref(thread, queue, VM_QUEUE_LAST_OFFSET, MM_NULL);
+    vm_object_set_ref_locked(thread, queue, VM_QUEUE_LAST_OFFSET, MM_NULL);
   set_next(thread, first, MM_NULL);
   *state_of(first) &= (uint8_t)~VM_REFERENCE_QUEUED;
   return first;
@@ -119,7 +108,8 @@ static void register_locked(struct vm_thread *thread, struct mm_ref reference)
   struct mm_ref *first = &vm_core_of(thread->vm)->references.registered;
   set_next(thread, reference, *first);
   if (!mm_is_null(*first))
-    set_ref(thread, *first, VM_REGISTERED_PREVIOUS_OFFSET, reference);
+    vm_object_set_ref_locked(thread, *first, VM_REGISTERED_PREVIOUS_OFFSET,
+                             reference);
   *first = reference;
 }
 
@@ -135,8 +125,10 @@ static void unregister_locked(struct vm_thread *thread, struct mm_ref reference)
   else
     set_next(thread, previous, next);
   if (!mm_is_null(next))
-    set_ref(thread, next, VM_REGISTERED_PREVIOUS_OFFSET, previous);
-  set_ref(thread, reference, VM_REGISTERED_PREVIOUS_OFFSET, MM_NULL);
+    vm_object_set_ref_locked(thread, next, VM_REGISTERED_PREVIOUS_OFFSET,
+                             previous);
+  vm_object_set_ref_locked(thread, reference, VM_REGISTERED_PREVIOUS_OFFSET,
+                           MM_NULL);
   set_next(thread, reference, MM_NULL);
 }
 
@@ -180,7 +172,8 @@ static void dispatch_one_locked(struct vm_thread *thread,
   *state |= VM_REFERENCE_DONE;
   unregister_locked(thread, reference);
   if (!mm_is_null(referent))
-    set_ref(thread, reference, VM_REGISTERED_TARGET_OFFSET, referent);
+    vm_object_set_ref_locked(thread, reference, VM_REGISTERED_TARGET_OFFSET,
+                             referent);
   add_job_locked(thread, reference);
 }
 
@@ -204,7 +197,8 @@ bool vm_reference_construct(struct vm_thread *thread, struct mm_ref reference,
   bool is_new = !(*state & VM_REFERENCE_MADE);
   *state |= VM_REFERENCE_MADE;
   if (is_new) {
-    set_ref(thread, reference, VM_REFERENCE_QUEUE_OFFSET, queue);
+    vm_object_set_ref_locked(thread, reference, VM_REFERENCE_QUEUE_OFFSET,
+                             queue);
     mm_reference_init(&thread->mutator, reference, referent);
   }
   vm_unlock(thread->vm, VM_LOCK_SYNC);
@@ -390,7 +384,7 @@ static struct mm_ref make_finalizer(struct vm_thread *thread)
     if (mm_is_null(name))
       held[0] = MM_NULL;
     else
-      set_ref(thread, held[0], VM_THREAD_NAME_OFFSET, name);
+      vm_object_set_ref_locked(thread, held[0], VM_THREAD_NAME_OFFSET, name);
   }
   mm_scope_close(&thread->mutator, &scope);
   return held[0];
@@ -431,8 +425,8 @@ static struct mm_ref make_registered(struct vm_thread *thread,
   }
   vm_object_made();
   /* Whom to tell is looked up by the class. */
-  set_ref(thread, made, VM_REFERENCE_QUEUE_OFFSET, made);
-  set_ref(thread, made, VM_REGISTERED_TARGET_OFFSET, held[1]);
+  vm_object_set_ref_locked(thread, made, VM_REFERENCE_QUEUE_OFFSET, made);
+  vm_object_set_ref_locked(thread, made, VM_REGISTERED_TARGET_OFFSET, held[1]);
   vm_lock(thread->vm, VM_LOCK_SYNC);
   *state_of(made) |= VM_REFERENCE_MADE;
   mm_reference_init(&thread->mutator, made, held[0]);
@@ -483,7 +477,8 @@ static bool call(struct vm_thread *thread, struct mm_ref reference)
   self.ref = vm_object_ref(reference, VM_REGISTERED_TARGET_OFFSET);
   const struct vm_method *method =
       method_of(vm_class_of(self.ref), method_name(thread, reference));
-  set_ref(thread, reference, VM_REGISTERED_TARGET_OFFSET, MM_NULL);
+  vm_object_set_ref_locked(thread, reference, VM_REGISTERED_TARGET_OFFSET,
+                           MM_NULL);
   return thread->vm->engine.invoke(thread, method, &self, &result);
 }
 

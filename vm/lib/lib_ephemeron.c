@@ -11,12 +11,16 @@
  * when the collector moves keys.  Entries whose keys are gone are unlinked by
  * who comes across them, and all before the table would grow.
  *
- * For one thread at a time, as other collections of objects are: a race loses
- * entries, and harms nothing else.
+ * Any number of threads: chains are read and linked under one lock of all
+ * tables (TABLES), since walkers of a chain that another thread links anew
+ * might go round in a circle for ever.  What is allocated is allocated before
+ * the lock is taken, and the table is looked at again inside it: see Note [No
+ * lock over a safepoint].  No store there passes the turn on.
  */
 #include "config.h"
 
 #include "mm/mm_inline.h"
+#include "vm/core/lock.h"
 #include "vm/core/monitor.h"
 #include "vm/core/object.h"
 #include "vm/core/references.h"
@@ -74,6 +78,30 @@ static uint32_t place_of(struct mm_ref chains, uint32_t hash)
   return hash & (mm_length_word(chains) - 1);
 }
 
+static void set_first(struct vm_thread *thread, struct mm_ref chains,
+                      uint32_t place, struct mm_ref entry)
+{
+  vm_object_set_ref_locked(thread, chains, MM_ARRAY_BASE + (size_t)place * 4,
+                           entry);
+}
+
+static uint32_t length_of(struct mm_ref chains)
+{
+  return mm_is_null(chains) ? 0 : mm_length_word(chains);
+}
+
+/* --- Under the lock --- */
+
+static void lock(struct vm_thread *thread)
+{
+  vm_lock(thread->vm, VM_LOCK_TABLES);
+}
+
+static void unlock(struct vm_thread *thread)
+{
+  vm_unlock(thread->vm, VM_LOCK_TABLES);
+}
+
 /* Takes an entry out of a chain; `before' is null for the first one. */
 static void unlink_entry(struct vm_thread *thread, struct mm_ref table,
                          uint32_t place, struct mm_ref before,
@@ -81,9 +109,9 @@ static void unlink_entry(struct vm_thread *thread, struct mm_ref table,
 {
   struct mm_ref next = next_of(entry);
   if (mm_is_null(before))
-    vm_array_set_ref(thread, chains_of(table), place, next);
+    set_first(thread, chains_of(table), place, next);
   else
-    vm_object_set_ref(thread, before, VM_REFERENCE_NEXT_OFFSET, next);
+    vm_object_set_ref_locked(thread, before, VM_REFERENCE_NEXT_OFFSET, next);
   add_count(table, (uint32_t)-1);
 }
 
@@ -113,8 +141,7 @@ static struct mm_ref find(struct vm_thread *thread, struct mm_ref table,
 static void drop_dead(struct vm_thread *thread, struct mm_ref table)
 {
   struct mm_ref chains = chains_of(table);
-  uint32_t length = mm_is_null(chains) ? 0 : mm_length_word(chains);
-  for (uint32_t place = 0; place < length; place++) {
+  for (uint32_t place = 0; place < length_of(chains); place++) {
     struct mm_ref before = MM_NULL, at = vm_array_ref(chains, place);
     for (; !mm_is_null(at); at = next_of(at))
       if (mm_reference_refers_to(&thread->mutator, at, MM_NULL))
@@ -124,15 +151,13 @@ static void drop_dead(struct vm_thread *thread, struct mm_ref table)
   }
 }
 
-/* --- Growing --- */
-
 static void link_entry(struct vm_thread *thread, struct mm_ref chains,
                        struct mm_ref entry)
 {
   uint32_t place = place_of(chains, hash_of(entry));
-  vm_object_set_ref(thread, entry, VM_REFERENCE_NEXT_OFFSET,
-                    vm_array_ref(chains, place));
-  vm_array_set_ref(thread, chains, place, entry);
+  vm_object_set_ref_locked(thread, entry, VM_REFERENCE_NEXT_OFFSET,
+                           vm_array_ref(chains, place));
+  set_first(thread, chains, place, entry);
 }
 
 static void move_entries(struct vm_thread *thread, struct mm_ref from,
@@ -147,6 +172,59 @@ static void move_entries(struct vm_thread *thread, struct mm_ref from,
   }
 }
 
+/* The length that the chains should have for one more entry. */
+static uint32_t wanted_length(struct vm_thread *thread, struct mm_ref table)
+{
+  uint32_t length = length_of(chains_of(table));
+  if (load_count(table) < length)
+    return length;
+  drop_dead(thread, table);
+  if (load_count(table) < length - length / 4 || length == LENGTH_MOST)
+    return length;
+  return length ? 2 * length : FIRST_LENGTH;
+}
+
+/* Gives an entry a new value.  False: there is none. */
+static bool replace(struct vm_thread *thread, const union vm_slot *args,
+                    uint32_t hash)
+{
+  struct mm_ref before;
+  struct mm_ref entry = find(thread, args[0].ref, args[1].ref, hash, &before);
+  if (mm_is_null(entry))
+    return false;
+  mm_ephemeron_set_value(&thread->mutator, entry, args[2].ref);
+  return true;
+}
+
+static struct mm_ref take(struct vm_thread *thread, struct mm_ref table,
+                          struct mm_ref key, uint32_t hash)
+{
+  struct mm_ref before;
+  struct mm_ref entry = find(thread, table, key, hash, &before);
+  if (mm_is_null(entry))
+    return MM_NULL;
+  struct mm_ref value = mm_ephemeron_value(&thread->mutator, entry);
+  unlink_entry(thread, table, place_of(chains_of(table), hash), before, entry);
+  mm_reference_clear(&thread->mutator, entry);
+  return value;
+}
+
+/* --- Growing --- */
+
+/* Unless another thread has made them as long meanwhile. */
+static void replace_chains(struct vm_thread *thread, struct mm_ref table,
+                           struct mm_ref to)
+{
+  lock(thread);
+  struct mm_ref from = chains_of(table);
+  if (length_of(from) < length_of(to)) {
+    if (!mm_is_null(from))
+      move_entries(thread, from, to);
+    vm_object_set_ref_locked(thread, table, CHAINS_OFFSET, to);
+  }
+  unlock(thread);
+}
+
 static bool grow(struct vm_thread *thread, const union vm_slot *args,
                  uint32_t length)
 {
@@ -157,24 +235,18 @@ static bool grow(struct vm_thread *thread, const union vm_slot *args,
   struct mm_ref to = vm_new_array(thread, class, (int32_t)length);
   if (mm_is_null(to))
     return false;
-  struct mm_ref from = chains_of(args[0].ref);
-  if (!mm_is_null(from))
-    move_entries(thread, from, to);
-  vm_object_set_ref(thread, args[0].ref, CHAINS_OFFSET, to);
+  replace_chains(thread, args[0].ref, to);
   return true;
 }
 
-/* For one more entry. */
+/* For one more entry.  Chains are never taken away again. */
 static bool make_room(struct vm_thread *thread, const union vm_slot *args)
 {
-  struct mm_ref chains = chains_of(args[0].ref);
-  uint32_t length = mm_is_null(chains) ? 0 : mm_length_word(chains);
-  if (load_count(args[0].ref) < length)
-    return true;
-  drop_dead(thread, args[0].ref);
-  if (load_count(args[0].ref) < length - length / 4 || length == LENGTH_MOST)
-    return true;
-  return grow(thread, args, length ? 2 * length : FIRST_LENGTH);
+  lock(thread);
+  uint32_t length = length_of(chains_of(args[0].ref));
+  uint32_t wanted = wanted_length(thread, args[0].ref);
+  unlock(thread);
+  return wanted == length || grow(thread, args, wanted);
 }
 
 /* --- Natives --- */
@@ -197,8 +269,12 @@ static bool add(struct vm_thread *thread, union vm_slot *args, uint32_t hash)
   *(uint32_t *)vm_object_at(entry, HASH_OFFSET) = hash;
   mm_reference_init(&thread->mutator, entry, args[1].ref);
   mm_ephemeron_set_value(&thread->mutator, entry, args[2].ref);
-  link_entry(thread, chains_of(args[0].ref), entry);
-  add_count(args[0].ref, 1);
+  lock(thread);
+  if (!replace(thread, args, hash)) {
+    link_entry(thread, chains_of(args[0].ref), entry);
+    add_count(args[0].ref, 1);
+  }
+  unlock(thread);
   return true;
 }
 
@@ -210,13 +286,11 @@ static bool put(struct vm_thread *thread, union vm_slot *args,
   uint32_t hash = vm_object_hash(thread, args[1].ref);
   if (hash == 0)
     return false;
-  struct mm_ref before;
-  struct mm_ref entry = find(thread, args[0].ref, args[1].ref, hash, &before);
-  if (mm_is_null(entry)) {
-    if (!add(thread, args, hash))
-      return false;
-  } else
-    mm_ephemeron_set_value(&thread->mutator, entry, args[2].ref);
+  lock(thread);
+  bool was_there = replace(thread, args, hash);
+  unlock(thread);
+  if (!was_there && !add(thread, args, hash))
+    return false;
   return vm_lib_return_void(result);
 }
 
@@ -228,11 +302,13 @@ static bool get(struct vm_thread *thread, union vm_slot *args,
   uint32_t hash = vm_object_hash(thread, args[1].ref);
   if (hash == 0)
     return false;
-  struct mm_ref before;
+  struct mm_ref before, value = MM_NULL;
+  lock(thread);
   struct mm_ref entry = find(thread, args[0].ref, args[1].ref, hash, &before);
-  return vm_lib_return_ref(
-      result, mm_is_null(entry) ? MM_NULL
-                                : mm_ephemeron_value(&thread->mutator, entry));
+  if (!mm_is_null(entry))
+    value = mm_ephemeron_value(&thread->mutator, entry);
+  unlock(thread);
+  return vm_lib_return_ref(result, value);
 }
 
 static bool remove_entry(struct vm_thread *thread, union vm_slot *args,
@@ -243,14 +319,9 @@ static bool remove_entry(struct vm_thread *thread, union vm_slot *args,
   uint32_t hash = vm_object_hash(thread, args[1].ref);
   if (hash == 0)
     return false;
-  struct mm_ref before, value = MM_NULL;
-  struct mm_ref entry = find(thread, args[0].ref, args[1].ref, hash, &before);
-  if (!mm_is_null(entry)) {
-    value = mm_ephemeron_value(&thread->mutator, entry);
-    unlink_entry(thread, args[0].ref, place_of(chains_of(args[0].ref), hash),
-                 before, entry);
-    mm_reference_clear(&thread->mutator, entry);
-  }
+  lock(thread);
+  struct mm_ref value = take(thread, args[0].ref, args[1].ref, hash);
+  unlock(thread);
   return vm_lib_return_ref(result, value);
 }
 
@@ -259,8 +330,11 @@ static bool size(struct vm_thread *thread, union vm_slot *args,
 {
   if (!check(thread, args, false))
     return false;
+  lock(thread);
   drop_dead(thread, args[0].ref);
-  return vm_lib_return_u32(result, load_count(args[0].ref));
+  uint32_t count = load_count(args[0].ref);
+  unlock(thread);
+  return vm_lib_return_u32(result, count);
 }
 
 static const struct vm_native_field table_fields[] = {

@@ -279,10 +279,9 @@ static void make_code(struct vm_thread *thread, struct vm_method *method,
     tier->bridge(thread, method, &wanted, &binding->code);
 }
 
-static const struct native_binding *bind(struct vm_thread *thread,
-                                         struct vm_method *method,
-                                         bamboo_function function,
-                                         bool is_plain)
+static struct native_binding *bind(struct vm_thread *thread,
+                                   struct vm_method *method,
+                                   bamboo_function function, bool is_plain)
 {
   struct vm *vm = thread->vm;
   if (!check_variadic(thread, method, is_plain))
@@ -373,10 +372,16 @@ const struct native_binding *native_bind(struct vm_thread *thread,
 bool native_register(struct vm_thread *thread, struct vm_method *method,
                      bamboo_function function)
 {
-  const struct native_binding *binding = bind(thread, method, function, false);
-  if (!binding)
+  struct native_library *held;
+  if (!native_library_hold(thread, function, &held))
     return false;
+  struct native_binding *binding = bind(thread, method, function, false);
+  if (!binding) {
+    native_libraries_end(thread->vm, held);
+    return false;
+  }
   vm_lock(thread->vm, VM_LOCK_NATIVES);
+  binding->held = held;
   publish_locked(thread->vm, method, binding);
   vm_unlock(thread->vm, VM_LOCK_NATIVES);
   return true;
@@ -398,10 +403,12 @@ struct vm_natives *vm_natives_create(void)
 
 void vm_natives_forget_loader(struct vm_loader *loader)
 {
-  native_libraries_end(loader);
+  native_libraries_end(loader->vm, loader->libraries);
+  loader->libraries = NULL;
   while (loader->bindings) {
     struct native_binding *binding = loader->bindings;
     loader->bindings = binding->next;
+    native_libraries_end(loader->vm, binding->held);
     mm_native_free(VM_PURPOSE_NATIVES, binding, sizeof *binding);
   }
 }

@@ -260,28 +260,49 @@ bool vm_native_call(struct vm_thread *thread, union vm_slot *args,
 
 /* --- What libraries have for their beginning and end --- */
 
-void native_call_hook(struct native_thread *native,
-                      bamboo_on_load_function *begin, uint32_t *wanted)
+/* They come one inside the other when one of them loads a library. */
+struct hook {
+  struct mm_frame frame;
+  struct vm_loader *outer_loader;
+  const struct vm_frame *outer_top;
+};
+
+static void begin_hook(struct native_thread *native, struct vm_loader *loader,
+                       struct hook *hook)
 {
   struct vm_thread *thread = native->thread;
-  struct mm_frame frame;
-  mm_frame_open(&thread->mutator, &frame);
+  hook->outer_loader = native->hook_loader;
+  hook->outer_top = native->hook_top;
+  native->hook_loader = loader;
+  native->hook_top = thread->top;
+  mm_frame_open(&thread->mutator, &hook->frame);
   mm_enter_native(&thread->mutator);
   native_here = thread;
-  *wanted = begin(&native->env, BAMBOO_NATIVE_VERSION);
-  mm_leave_native(&thread->mutator);
-  mm_frame_close(&thread->mutator, &frame);
 }
 
-void native_call_unload(struct native_thread *native,
-                        bamboo_on_unload_function *end)
+static void end_hook(struct native_thread *native, struct hook *hook)
 {
   struct vm_thread *thread = native->thread;
-  struct mm_frame frame;
-  mm_frame_open(&thread->mutator, &frame);
-  mm_enter_native(&thread->mutator);
-  native_here = thread;
-  end(&native->env);
   mm_leave_native(&thread->mutator);
-  mm_frame_close(&thread->mutator, &frame);
+  mm_frame_close(&thread->mutator, &hook->frame);
+  native->hook_loader = hook->outer_loader;
+  native->hook_top = hook->outer_top;
+}
+
+void native_call_hook(struct native_thread *native, struct vm_loader *loader,
+                      bamboo_on_load_function *begin, uint32_t *wanted)
+{
+  struct hook hook;
+  begin_hook(native, loader, &hook);
+  *wanted = begin(&native->env, BAMBOO_NATIVE_VERSION);
+  end_hook(native, &hook);
+}
+
+void native_call_unload(struct native_thread *native, struct vm_loader *loader,
+                        bamboo_on_unload_function *end)
+{
+  struct hook hook;
+  begin_hook(native, loader, &hook);
+  end(&native->env);
+  end_hook(native, &hook);
 }

@@ -13,10 +13,13 @@ bamboo_class native_local_class(struct vm_thread *thread,
 }
 
 /* What a name means to who asks: to a native, as to the module that declares
-   it. */
+   it; to the beginning or end of a library, as to the module that it is of. */
 static struct vm_loader *loader_here(const struct vm_thread *thread)
 {
+  const struct native_thread *native = thread->native;
   const struct vm_frame *frame = thread->top;
+  if (native->hook_loader && native->hook_top == frame)
+    return native->hook_loader;
   return frame && frame->method ? frame->method->owner->loader
                                 : thread->vm->boot;
 }

@@ -8,6 +8,12 @@
  * a loader waits until a thread can run the library's own end: the next one
  * that loads a module, or the main thread at the end of the machine.
  *
+ * Code that a method is bound to stays: what was found by name lies in a
+ * library of the method's own loader, or of the machine.  A function that was
+ * handed to register_natives may lie in any library, one that is refused right
+ * after it among them (its beginning threw), or of a loader that ends before
+ * the method's does; so its binding opens that library once more.
+ *
  * Each is opened with the rules of dlopen: a name with a slash is a path, any
  * other is looked for where the system's libraries are.  Their symbols are not
  * made public to each other (RTLD_LOCAL); what a library itself depends on is
@@ -18,6 +24,7 @@
 #include "vm/native/native_internal.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,7 +74,7 @@ static bamboo_function symbol_of(void *handle, const char *symbol)
 }
 
 /* Runs the library's own beginning.  Safepoint. */
-static enum mm_status greet(struct vm_thread *thread,
+static enum mm_status greet(struct vm_thread *thread, struct vm_loader *loader,
                             const struct native_library *library,
                             struct mm_error *error)
 {
@@ -81,7 +88,7 @@ static enum mm_status greet(struct vm_thread *thread,
     return no_memory(error);
   }
   uint32_t wanted = 0;
-  native_call_hook(native, begin, &wanted);
+  native_call_hook(native, loader, begin, &wanted);
   if (native_is_thrown(thread)) {
     thread->exception = MM_NULL;
     snprintf(error->text, sizeof error->text,
@@ -121,7 +128,7 @@ enum mm_status vm_natives_open(struct vm_thread *thread,
       library->handle ? MM_OK : tell_missing(library->name, error);
   mm_leave_native(&thread->mutator);
   if (status == MM_OK)
-    status = greet(thread, library, error);
+    status = greet(thread, loader ? loader : thread->vm->boot, library, error);
   if (status == MM_OK)
     append(thread->vm,
            loader ? &loader->libraries : &thread->vm->natives->libraries,
@@ -129,6 +136,41 @@ enum mm_status vm_natives_open(struct vm_thread *thread,
   else
     close_library(library);
   return status;
+}
+
+/* The name under which the system has the library of a function; null: the
+   program's own file, code that lies in none. */
+static const char *file_of(bamboo_function function)
+{
+  void *at;
+  Dl_info info;
+  struct link_map *map = NULL;
+  memcpy(&at, &function, sizeof at);
+  if (!dladdr1(at, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+    return NULL;
+  return map->l_name[0] ? map->l_name : NULL;
+}
+
+bool native_library_hold(struct vm_thread *thread, bamboo_function function,
+                         struct native_library **held)
+{
+  *held = NULL;
+  mm_enter_native(&thread->mutator);
+  const char *file = file_of(function);
+  void *handle = file ? dlopen(file, RTLD_NOW | RTLD_NOLOAD) : NULL;
+  mm_leave_native(&thread->mutator);
+  if (!handle)
+    return true;
+  struct native_library *library =
+      mm_native_alloc(VM_PURPOSE_NATIVES, sizeof *library + 1);
+  if (!library) {
+    dlclose(handle); /* not the last one: who called has it open */
+    return vm_throw_out_of_memory(thread);
+  }
+  library->handle = handle;
+  library->has_ended = true;
+  *held = library;
+  return true;
 }
 
 static bamboo_function find_in(struct native_library *const *list,
@@ -153,15 +195,17 @@ bamboo_function native_find(const struct vm_loader *loader, const char *symbol)
 /* --- The end --- */
 
 /* Runs the library's own end, once.  Safepoint. */
-static void tell_end(struct vm_thread *thread, struct native_library *library)
+static void tell_end(struct vm_thread *thread, struct vm_loader *loader,
+                     struct native_library *library)
 {
+  if (library->has_ended)
+    return;
   bamboo_on_unload_function *end =
       (bamboo_on_unload_function *)symbol_of(library->handle, BAMBOO_ON_UNLOAD);
-  struct native_thread *native =
-      end && !library->has_ended ? native_thread_get(thread) : NULL;
+  struct native_thread *native = end ? native_thread_get(thread) : NULL;
   library->has_ended = true;
   if (native)
-    native_call_unload(native, end);
+    native_call_unload(native, loader, end);
   thread->exception = MM_NULL;
 }
 
@@ -179,7 +223,7 @@ void vm_natives_close_ended(struct vm_thread *thread)
 {
   struct native_library *library;
   while ((library = take_ended(thread->vm))) {
-    tell_end(thread, library);
+    tell_end(thread, thread->vm->boot, library);
     mm_enter_native(&thread->mutator);
     close_library(library);
     mm_leave_native(&thread->mutator);
@@ -187,10 +231,9 @@ void vm_natives_close_ended(struct vm_thread *thread)
 }
 
 /* Nobody adds to the list any more. */
-void native_libraries_end(struct vm_loader *loader)
+void native_libraries_end(struct vm *vm, struct native_library *first)
 {
-  struct vm *vm = loader->vm;
-  struct native_library *first = loader->libraries, *last = first;
+  struct native_library *last = first;
   if (!first)
     return;
   while (last->next)
@@ -199,7 +242,6 @@ void native_libraries_end(struct vm_loader *loader)
   last->next = vm->natives->ended;
   vm->natives->ended = first;
   vm_unlock(vm, VM_LOCK_NATIVES);
-  loader->libraries = NULL;
 }
 
 void vm_natives_unload(struct vm_thread *main)
@@ -211,9 +253,9 @@ void vm_natives_unload(struct vm_thread *main)
   vm_natives_close_ended(main);
   for (struct vm_loader *l = vm->boot; l; l = l->next)
     for (library = l->libraries; library; library = library->next)
-      tell_end(main, library);
+      tell_end(main, l, library);
   for (library = vm->natives->libraries; library; library = library->next)
-    tell_end(main, library);
+    tell_end(main, vm->boot, library);
 }
 
 static void close_all(struct native_library **list)

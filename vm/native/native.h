@@ -127,8 +127,8 @@ struct bamboo_env {
 
   /* --- Classes --- */
 
-  /* By a name such as "R", "panda.String", "i32[]".  NULL: pending
-     NoClassDefFoundError. */
+  /* By a name such as "R", "panda.String", "i32[]", as the module means it
+     whose native runs.  NULL: pending NoClassDefFoundError. */
   bamboo_class (*find_class)(struct bamboo_env *env, const char *name);
   /* NULL for panda.Object. */
   bamboo_class (*get_superclass)(struct bamboo_env *env, bamboo_class class_);
@@ -433,7 +433,10 @@ struct bamboo_vm *bamboo_create(const char *const *options, size_t count,
 /*
  * A library may have these two.  The first is called when it was loaded, with
  * the version that the machine has, and returns the one that it needs; the
- * second before the machine ends.
+ * second before the machine ends.  find_class finds in them what it does in a
+ * native of the module that the library is for.  Functions that the first
+ * registers stay bound, and the library open for them, also when it is refused
+ * then: its version is not to be had, an exception is pending.
  */
 typedef uint32_t bamboo_on_load_function(struct bamboo_env *env,
                                          uint32_t version);

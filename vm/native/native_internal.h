@@ -81,15 +81,21 @@ struct native_library {
   struct native_library *next; /* atomic; in the order in which they came */
   void *handle;                /* of dlopen */
   bool has_ended;              /* it was told */
-  char name[];
+  char name[]; /* empty: held by a binding, has no end to tell */
 };
 
 /* The function of this name in the first library that has it, of the loader's
    and then of the machine's; or null. */
 bamboo_function native_find(const struct vm_loader *loader, const char *symbol);
 
-/* A loader has ended: its libraries are to. */
-void native_libraries_end(struct vm_loader *loader);
+/* The library of a function that was handed in, opened once more: `*held', or
+   null when there is nothing that could be closed under it.  False: pending
+   OutOfMemoryError.  Safepoint. */
+bool native_library_hold(struct vm_thread *thread, bamboo_function function,
+                         struct native_library **held);
+
+/* A list of them is to be closed, by a thread that can; null is none. */
+void native_libraries_end(struct vm *vm, struct native_library *first);
 void native_libraries_destroy(struct vm_natives *natives);
 
 /* --- bind.c: from a method to a function --- */
@@ -101,7 +107,9 @@ struct native_binding {
   const char *name;    /* for messages: the method as its program names it */
   bool is_plain;       /* a C function that knows nothing of the machine */
   bool has_references; /* plain: some parameter is one, or what is returned */
-  struct vm_native_code code; /* of the compiler; null: libffi calls it */
+  struct native_library *held; /* registered: where the function lies, kept open
+                                  as long as this; or null */
+  struct vm_native_code code;  /* of the compiler; null: libffi calls it */
 };
 
 /* Of a method that is to be called; null: pending NoSuchMethodError. */
@@ -195,10 +203,11 @@ void native_call_out(struct vm_thread *thread,
 
 struct native_thread;
 
-/* Calls what a library has for its beginning and its end. */
-void native_call_hook(struct native_thread *native,
+/* Calls what a library has for its beginning and its end.  Names mean there
+   what they mean in the modules of the loader. */
+void native_call_hook(struct native_thread *native, struct vm_loader *loader,
                       bamboo_on_load_function *begin, uint32_t *wanted);
-void native_call_unload(struct native_thread *native,
+void native_call_unload(struct native_thread *native, struct vm_loader *loader,
                         bamboo_on_unload_function *end);
 
 /* A number that a plain function gets as its i-th argument. */
@@ -258,6 +267,9 @@ struct native_thread {
   struct vm_thread *thread;
   struct native_held *held;
   struct native_held *spare[NATIVE_HELD_KINDS]; /* for the next one; or null */
+  struct vm_loader *hook_loader; /* of a library's beginning or end that runs
+                                    right above this frame; or null */
+  const struct vm_frame *hook_top;
   uint32_t criticals; /* regions that are open; the thread is running then */
   bool is_attached;   /* by bamboo_vm.attach */
 };

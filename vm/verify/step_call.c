@@ -117,8 +117,8 @@ static bool constructor_is_sound(struct vm_verifier *v,
 {
   const struct vm_type_ref *owner = type_at(v, method->owner);
   uint32_t dims = vm_vtype_dims(&v->types, vm_vtypes_of(&v->types, owner));
-  if (method->param_count == 0)
-    return false; /* was rejected already: it has no receiver */
+  if (method->param_count == 0 && !method->is_static)
+    return false; /* method_is_sound has rejected it: it has no receiver */
   if (!method->is_ctor)
     return vm_verify_reject(v, "`%s%s%s` is not a constructor", owner->name,
                             dot(method), method->name);
