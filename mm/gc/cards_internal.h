@@ -141,8 +141,9 @@ static inline void mm_cards_set_most(struct mm_heap *heap, uint64_t most)
 }
 
 /* Notes a slot: makes its card ONE and puts it on the log, or DIRTY if it is
-   there.  Without memory for a log the next collection searches all cards. */
-void mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
+   there.  Without memory for a log the next collection searches all cards.
+   False: nothing was put on a log. */
+bool mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
                   uintptr_t slot);
 
 /*
