@@ -354,6 +354,30 @@ START_TEST(statics_of_owners_may_refer_to_young_objects)
 }
 END_TEST
 
+/* Owners are old, however large they are: a young collection does not scan
+   this one, and an instance does not keep it then. */
+START_TEST(a_large_owner_and_its_statics_live_through_young_collections)
+{
+  open_heap(_i);
+  unsigned loader = language_load_wide(&l, 100 * 1024);
+  size_t instance = fixture_push(&f.main, language_pair_of(&l, loader));
+  if (_i % 2) /* nothing else keeps it */
+    fixture_put(&f.main, 0, MM_NULL);
+  language_set_static(&l, loader, 1, numbered(77));
+  for (int i = 0; i < 4; i++) {
+    mm_collect(&f.main.mutator, MM_CAUSE_ALLOCATION);
+    ck_assert_int_eq(fixture_value(language_static(&l, loader, 1)), 77);
+  }
+  fixture_put(&f.main, 0, MM_NULL);
+  collect_all_ways();
+  ck_assert_uint_eq(l.loaders_died, 0);
+  ck_assert_int_eq(fixture_value(language_static(&l, loader, 1)), 77);
+  fixture_put(&f.main, instance, MM_NULL);
+  collect_all_ways();
+  ck_assert_uint_eq(l.loaders_died, 1);
+}
+END_TEST
+
 /* A key that an ephemeron waits for is the value of the next one made, or of
    the last.  All are on the list at root 1, and the first key is at root 2. */
 static void chain_ephemerons(unsigned loader, unsigned count, bool is_turned)
@@ -740,6 +764,9 @@ int main(void)
   tcase_add_loop_test(owners,
                       instances_are_reached_through_a_chain_of_young_ephemerons,
                       0, WAYS);
+  tcase_add_loop_test(
+      owners, a_large_owner_and_its_statics_live_through_young_collections, 0,
+      WAYS);
   tcase_add_loop_test(owners,
                       a_static_that_is_overwritten_during_a_cycle_is_marked, 0,
                       FIXTURE_PLANS_ALL);
