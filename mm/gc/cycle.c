@@ -371,7 +371,7 @@ static void sleep_locked(struct mm_heap *heap, uint64_t ns)
     return;
   }
   struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
+  clock_gettime(CLOCK_MONOTONIC, &until);
   ns += (uint64_t)until.tv_nsec;
   until.tv_sec += (time_t)(ns / NS_PER_S);
   until.tv_nsec = (long)(ns % NS_PER_S);
