@@ -5,7 +5,8 @@
  *
  *   object     +0   header
  *              +8   referent; of an ephemeron: its key
- *              +12  an ephemeron's value; when a soft one was last used
+ *              +12  an ephemeron's value; when a soft one was last used; of a
+ *                   weak one, the collector's
  *              +16  link: the collector's, between collections 0 unless the
  *                   reference is pending
  *              +20  the host's own fields, references as in ref_map; with

@@ -76,8 +76,11 @@ static void count_direct(struct mm_mutator *mutator, uint64_t bytes)
   mm_stat_count(&mutator->heap->stat, MM_COUNT_ALLOCATED_BYTES, bytes);
 }
 
+/* One that is not to move is old from the start, as smaller ones are: slots
+   outside of the heap have no cards, and instances of a class do not keep its
+   owner in a young collection (Note [Owners of classes] in mm/language.h). */
 static enum mm_status alloc_large(struct mm_heap *heap, uint64_t bytes,
-                                  uint32_t limit, uintptr_t *at)
+                                  bool nonmoving, uint32_t limit, uintptr_t *at)
 {
   enum mm_status status = mm_large_alloc(heap, bytes, limit, at);
   if (status != MM_OK)
@@ -89,10 +92,12 @@ static enum mm_status alloc_large(struct mm_heap *heap, uint64_t bytes,
     mm_region_clear_marks(heap, mm_region_index(&heap->regions, *at));
   mm_cycle_bear(heap, *at);
   uint32_t index = mm_region_index(&heap->regions, *at);
-  if (mm_is_generational(heap))
+  if (mm_is_generational(heap) && !nonmoving)
     mm_object_add_young(heap, index, MM_AGE_EDEN);
   else if (heap->has_cards)
     mm_object_make_tenured(heap, index);
+  if (nonmoving)
+    heap->old_allocated_bytes += bytes;
   return MM_OK;
 }
 
@@ -147,7 +152,7 @@ static enum mm_status find_usual_room(struct mm_mutator *mutator,
     return mm_tlab_alloc(mutator, bytes, limit, at);
   enum mm_status status;
   if (!is_small(request))
-    status = alloc_large(heap, bytes, limit, at);
+    status = alloc_large(heap, bytes, request->nonmoving, limit, at);
   else if (request->nonmoving)
     status = alloc_nonmoving(heap, bytes, limit, at);
   else

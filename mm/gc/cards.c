@@ -123,7 +123,19 @@ void mm_card_note_special(uintptr_t start, uintptr_t end, uintptr_t at,
   mm_scan_special((void *)at, layout, from, to, &how);
 }
 
-void mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
+/* False: there was no memory for a log. */
+static bool log_card(struct mm_heap *heap, struct mm_barrier_log **log,
+                     uintptr_t slot)
+{
+  bool is_logged =
+      mm_breaks(heap, MM_FAULT_CARD_LOG) ||
+      mm_log_put(heap, &heap->cards.full, log, mm_card_of(heap, slot));
+  if (!is_logged)
+    __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
+  return is_logged;
+}
+
+bool mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
                   uintptr_t slot)
 {
   uint8_t *byte = mm_card_at(heap, slot), clean = MM_CARD_CLEAN;
@@ -131,27 +143,20 @@ void mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     if (!mm_breaks(heap, MM_FAULT_CARD_SECOND))
       __atomic_store_n(byte, MM_CARD_DIRTY, __ATOMIC_RELAXED);
-    return;
+    return false;
   }
-  uint32_t card = mm_card_of(heap, slot);
-  if (!mm_breaks(heap, MM_FAULT_CARD_LOG) &&
-      !mm_log_put(heap, &heap->cards.full, log, card))
-    __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
+  return log_card(heap, log, slot);
 }
 
 /* The card as a whole: in a tagged slot there may be a number later on, so that
    only a search of the object tells what is a reference. */
-static void note_whole(struct mm_heap *heap, struct mm_barrier_log **log,
+static bool note_whole(struct mm_heap *heap, struct mm_barrier_log **log,
                        uintptr_t slot)
 {
   uint8_t was = __atomic_exchange_n(mm_card_at(heap, slot), MM_CARD_DIRTY,
                                     __ATOMIC_RELAXED);
   MM_ASSERT(was != MM_CARD_YOUNG);
-  if (was != MM_CARD_CLEAN)
-    return;
-  if (!mm_breaks(heap, MM_FAULT_CARD_LOG) &&
-      !mm_log_put(heap, &heap->cards.full, log, mm_card_of(heap, slot)))
-    __atomic_store_n(&heap->cards.overflowed, true, __ATOMIC_RELAXED);
+  return was == MM_CARD_CLEAN && log_card(heap, log, slot);
 }
 
 static void drop_log(struct mm_heap *heap, struct mm_barrier_log *log)
@@ -185,10 +190,14 @@ void mm_cards_watch(struct mm_heap *heap, bool watches)
     drop_logs(heap);
 }
 
-/* The mutator collects at its next poll. */
-static void note_whole_log(struct mm_mutator *mutator)
+/* A card was put on the log: if that is full now, it is counted, once; the
+   mutator collects at its next poll if there are many. */
+static void count_logged(struct mm_mutator *mutator)
 {
   struct mm_heap *heap = mutator->heap;
+  const struct mm_barrier_log *log = mutator->card_log;
+  if (!log || log->count < MM_BARRIER_LOG_ENTRIES)
+    return;
   __atomic_fetch_add(&heap->cards.logged, MM_BARRIER_LOG_ENTRIES,
                      __ATOMIC_RELAXED);
   if (mm_cards_are_many(heap))
@@ -200,18 +209,16 @@ void mm_barrier_slow(struct mm_mutator *mutator, void *slot)
   struct mm_heap *heap = mutator->heap;
   if (mm_breaks(heap, MM_FAULT_BARRIER_AFTER))
     return;
-  mm_card_note(heap, &mutator->card_log, (uintptr_t)slot);
-  if (mutator->card_log && mutator->card_log->count == MM_BARRIER_LOG_ENTRIES)
-    note_whole_log(mutator);
+  if (mm_card_note(heap, &mutator->card_log, (uintptr_t)slot))
+    count_logged(mutator);
 }
 
 void mm_barrier_tagged_slow(struct mm_mutator *mutator, void *slot)
 {
   if (mm_breaks(mutator->heap, MM_FAULT_BARRIER_AFTER))
     return;
-  note_whole(mutator->heap, &mutator->card_log, (uintptr_t)slot);
-  if (mutator->card_log && mutator->card_log->count == MM_BARRIER_LOG_ENTRIES)
-    note_whole_log(mutator);
+  if (note_whole(mutator->heap, &mutator->card_log, (uintptr_t)slot))
+    count_logged(mutator);
 }
 
 /* Sets AGAIN; false: it was set. */

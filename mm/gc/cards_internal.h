@@ -12,10 +12,10 @@
  * (mm/barrier_inline.h):
  *
  *   YOUNG  of a young region, or not in use: nothing to do
- *   CLEAN  of an old region: if the new value is young, the card becomes ONE,
- *          which says which slot it is, and its index goes on the log of the
- *          thread
- *   ONE    another store of a young value makes it DIRTY
+ *   CLEAN  of an old region: if the new value is young, or in a candidate
+ *          (below), the card becomes ONE, which says which slot it is, and its
+ *          index goes on the log of the thread
+ *   ONE    another store of such a value makes it DIRTY
  *   DIRTY  and ONE: is on a log already
  *
  * Where stores are all over the heap, most cards are ONE: the pause looks at
@@ -40,13 +40,13 @@
  * with that slot, and on a log, unless its region is young itself; cards of
  * free regions are YOUNG.
  *
- * References to candidates (candidates_internal.h) make cards dirty as well.
+ * Objects in candidates (candidates_internal.h) count as young ones do.
  * Without generations nothing else does: then barriers are given another table,
  * all of it YOUNG, while there are no candidates; and a plan that never has any
  * never writes a card.
  *
- * Locks: a log belongs to its thread until it is full.  Else the world is
- * stopped.
+ * Locks: a log belongs to its thread until it is full; full ones are handed
+ * over under logs.lock.  Else the world is stopped.
  */
 #ifndef MM_CARDS_INTERNAL_H
 #define MM_CARDS_INTERNAL_H
@@ -141,8 +141,9 @@ static inline void mm_cards_set_most(struct mm_heap *heap, uint64_t most)
 }
 
 /* Notes a slot: makes its card ONE and puts it on the log, or DIRTY if it is
-   there.  Without memory for a log the next collection searches all cards. */
-void mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
+   there.  Without memory for a log the next collection searches all cards.
+   False: nothing was put on a log. */
+bool mm_card_note(struct mm_heap *heap, struct mm_barrier_log **log,
                   uintptr_t slot);
 
 /*

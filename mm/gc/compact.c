@@ -141,7 +141,7 @@ static void plan_object(void *context, struct mm_ref ref)
 struct target {
   struct mm_heap *heap;
   uint32_t region;
-  uint32_t granule, end; /* as references */
+  uint32_t granule, end; /* as references; past 32 GiB, granule is 0 */
 };
 
 static void target_enter(struct target *target, uint32_t region)
@@ -161,9 +161,12 @@ static bool target_fits(const struct target *target, uint32_t granules)
 
 static void target_leave(struct target *target)
 {
-  MM_ASSERT(target->granule - 1 <= target->end);
-  target->heap->regions.table[target->region].top = (uintptr_t)target->granule
-                                                    << MM_REF_SHIFT;
+  const struct mm_regions *regions = &target->heap->regions;
+  uintptr_t start = mm_region_start(regions, target->region);
+  uint32_t granules = target->granule - (uint32_t)(start >> MM_REF_SHIFT);
+  MM_ASSERT(granules <= MM_REGION_GRANULES);
+  regions->table[target->region].top =
+      start + ((uintptr_t)granules << MM_REF_SHIFT);
 }
 
 static void target_next(struct target *target)

@@ -215,6 +215,18 @@ void mm_cycle_abandon(struct mm_heap *heap)
 /* Pauses --------------------------------------------------------------------
  */
 
+/* World stopped.  False: the heap quits.  Who sets `quit' from now on gives the
+   cycle up by its number. */
+static bool take_number(struct mm_heap *heap, uint64_t *cycle)
+{
+  pthread_mutex_lock(&heap->lock);
+  bool quits = heap->cycle.quit;
+  if (!quits)
+    *cycle = __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
+  pthread_mutex_unlock(&heap->lock);
+  return !quits;
+}
+
 static bool start(struct mm_heap *heap, uint64_t *cycle)
 {
   pthread_mutex_lock(&heap->lock);
@@ -224,8 +236,11 @@ static bool start(struct mm_heap *heap, uint64_t *cycle)
     return false;
   while (!mm_stop_world_from_outside(heap))
     ;
+  if (!take_number(heap, cycle)) {
+    mm_resume_world_from_outside(heap);
+    return false;
+  }
   heap->cycle.is_lost = false;
-  *cycle = __atomic_add_fetch(&heap->cycle.number, 1, __ATOMIC_RELAXED);
   mm_pause_start(heap);
   set_state(heap, MM_CYCLE_MARKING);
   heap->cycle.began_ns = mm_stat_now_ns();
@@ -371,7 +386,7 @@ static void sleep_locked(struct mm_heap *heap, uint64_t ns)
     return;
   }
   struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
+  clock_gettime(CLOCK_MONOTONIC, &until);
   ns += (uint64_t)until.tv_nsec;
   until.tv_sec += (time_t)(ns / NS_PER_S);
   until.tv_nsec = (long)(ns % NS_PER_S);

@@ -19,9 +19,10 @@
  * What is marked is what was reachable at the start (snapshot at the beginning:
  * Yuasa, "Real-time garbage collection on general-purpose machines", 1990).
  *
- *   a reference that is about to be overwritten is logged, if its object is
- *     not marked (mm_barrier_before), and so is one that comes out of a weak
- *     table (mm_barrier_keep): the marker goes on from there
+ *   a reference that is about to be overwritten is logged (mm_barrier_before),
+ *     null as well, and so is one that comes out of a weak table
+ *     (mm_barrier_keep); of a log that is full those stay whose objects are not
+ *     marked, and the marker goes on from there
  *   an object that is made during the cycle lives: it stands above the top that
  *     its region had at the start (mark_top; Detlefs et al., 2004), or, where
  *     room is used again, is born marked
@@ -44,10 +45,12 @@
  * Without memory for a log or for the marker's stack the snapshot is lost: then
  * the second pause marks from the roots once more.
  *
- * Locks: `state' changes with the world stopped and under the heap lock;
- * `quit' under the heap lock, `requested' too, though it may be looked at without
- * (a pause that sizes the heap does, while threads in native code ask).  The
- * marker counts as one that runs (safepoint.c): it stops for every pause.
+ * Locks: `state' changes under the heap lock, and with the world stopped where
+ * one of both states marks; from SWEEPING on, the cycle's thread may change it
+ * beside the program.  `quit' changes under the heap lock, `requested' too,
+ * though it may be looked at without (a pause that sizes the heap does, while
+ * threads in native code ask).  The marker counts as one that runs
+ * (safepoint.c): it stops for every pause.
  */
 #ifndef MM_CYCLE_INTERNAL_H
 #define MM_CYCLE_INTERNAL_H
@@ -163,10 +166,11 @@ void mm_marker_push(struct mm_heap *heap, struct mm_ref ref);
 /* World stopped: marks the rest. */
 void mm_marker_finish(struct mm_heap *heap);
 
-/* Of the second pause: marks the rest, and no cycle marks any more.  False: the
-   snapshot is not complete, so nothing may be freed by it.  If references are to
-   be processed beside the program, the cycle is in FINALS or CLEARING, else
-   SWEEPING. */
+/* Of the second pause, and of those after FINALS: marks the rest.  False: the
+   snapshot is not complete, so nothing may be freed by it, and the cycle is in
+   SWEEPING.  If references are to be processed beside the program, it is in
+   FINALS or CLEARING, or stays in MARKING or FINALS as long as ephemerons are
+   not settled (mm_noted_next): then there is one more such pause. */
 bool mm_cycle_end_marking(struct mm_heap *heap);
 
 /* Of the third pause: they were cleared. */

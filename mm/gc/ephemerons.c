@@ -147,6 +147,17 @@ static void scan_chunk(struct mm_ephemeron_table *table, uint64_t entry)
   mm_scan_elements(mm_address(ref), from, to, visit_watched, table);
 }
 
+/* As a whole: nothing is pushed for other chunks.  `keep' of a young collection
+   asks whose slot it gets, and an owner is in no slot of an object. */
+static void scan_special(struct mm_ephemeron_table *table, struct mm_ref ref,
+                         const struct mm_layout *layout)
+{
+  struct mm_special how = {.visit = visit_watched,
+                           .context = table,
+                           .skips_owner = table->job->reach->is_young};
+  mm_scan_special(mm_address(ref), layout, 0, UINT32_MAX, &how);
+}
+
 static void scan(struct mm_ephemeron_table *table, uint64_t entry)
 {
   struct mm_heap *heap = table->job->heap;
@@ -155,11 +166,14 @@ static void scan(struct mm_ephemeron_table *table, uint64_t entry)
   if (!reach->enter(heap, table->worker, entry))
     return;
   const struct mm_layout *layout = mm_layout_of(ref);
-  if (layout->kind == MM_KIND_REF_ARRAY && !mm_is_special(layout)) {
+  if (mm_is_special(layout)) {
+    scan_special(table, ref, layout);
+  } else if (layout->kind == MM_KIND_REF_ARRAY) {
     scan_chunk(table, entry);
     return;
+  } else {
+    mm_scan_object(mm_address(ref), layout, visit_watched, table);
   }
-  mm_scan_object(mm_address(ref), layout, visit_watched, table);
   if (layout->kind == MM_KIND_REFERENCE)
     mm_reference_meet(&heap->workers->each[0], ref, reach);
 }

@@ -176,6 +176,7 @@ const struct mm_reach mm_reach_young = {
     .enter = enter,
     .rescan = mm_young_rescan_goal,
     .has_moved = true,
+    .is_young = true,
 };
 
 /* Begin and end ------------------------------------------------------------ */

@@ -624,6 +624,7 @@ static MM_ALWAYS_INLINE void visit_held_by(struct mm_worker *worker,
                                            struct mm_ref *slot, bool parallel)
 {
   struct tracer tracer;
+  MM_ASSERT(mm_regions_contain(&worker->heap->regions, (uintptr_t)slot));
   tracer_begin(&tracer, worker, parallel, true);
   tracer.holder_is_old = trace_of(&tracer, mm_ref_at(slot)) != MM_TRACE_YOUNG;
   visit_slot(&tracer, slot);

@@ -192,6 +192,16 @@ static enum mm_status start_cycles(struct mm_heap *heap, struct mm_error *error)
   return status;
 }
 
+/* Waits that end by themselves go by the clock that nobody sets. */
+static void init_timed(pthread_cond_t *condition)
+{
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(condition, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
 static void init_plain(struct mm_heap *heap)
 {
   heap->trace_entries_max = SIZE_MAX;
@@ -199,7 +209,7 @@ static void init_plain(struct mm_heap *heap)
   pthread_mutex_init(&heap->space_lock, NULL);
   pthread_cond_init(&heap->stopped, NULL);
   pthread_cond_init(&heap->resumed, NULL);
-  pthread_cond_init(&heap->cycle.wake, NULL);
+  init_timed(&heap->cycle.wake);
   pthread_cond_init(&heap->cycle.changed, NULL);
   heap->has_fences = mm_os_fences_start();
   mm_logs_init(heap);

@@ -24,6 +24,8 @@
  *   ids.lock          ids of objects
  *   handles.lock      chunks of handles, global handles, pins
  *   deaths.lock       objects whose languages want to know when they die
+ *   logs.lock         spare and full logs of barriers; a leaf, which is also
+ *                     taken under space_lock
  *   schedule.lock     whose turn it is (options.deterministic)
  * With the world stopped, the collecting thread owns everything that `lock`
  * guards without holding it; workers that need regions then take space_lock.
@@ -271,7 +273,8 @@ struct mm_heap {
   uint64_t *marks;
   struct mm_block *blocks;
   uint8_t *traces;
-  void *tables; /* the mapping that the four tables stand in */
+  void *tables; /* the mapping that all tables with an entry per region, card,
+                   block or granule stand in */
   size_t tables_bytes;
 
   struct mm_object_space objects[MM_AGE_COUNT];

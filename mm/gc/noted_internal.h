@@ -24,12 +24,13 @@
  * does ZGC, whose barrier on loads of referents "blocks resurrection" meanwhile
  * (Yang and Wrigstad, "Deep dive into ZGC", 2022).
  *
- * In FINALS the same is true of soft and weak references.  Phantom ones,
- * ephemerons and weak tables still hand out what is not marked, as while a
- * cycle marks: it is logged, so it will be.  What finals refer to cannot be
- * marked before, with one mark for both, or weak references to it would not be
- * cleared; ZGC has a second mark for what is reached from finals, and saves the
- * pause.
+ * In FINALS the same is true of soft and weak references that were there when
+ * the cycle began; those that the program makes meanwhile refer to what it has,
+ * which will be marked.  Phantom ones, ephemerons and weak tables still hand
+ * out what is not marked, as while a cycle marks: it is logged, so it will be.
+ * What finals refer to cannot be marked before, with one mark for both, or weak
+ * references to it would not be cleared; ZGC has a second mark for what is
+ * reached from finals, and saves the pause.
  *
  * A reference may be cleared by the program at the same time: who exchanges the
  * referent for null has cleared it, and what the program clears does not become

@@ -35,6 +35,7 @@
 #include "mm/barrier_inline.h"
 #include "mm/gc/cycle_internal.h"
 #include "mm/gc/faults_internal.h"
+#include "mm/gc/noted_internal.h"
 
 /* Collections --------------------------------------------------------------
  */
@@ -170,14 +171,25 @@ static void use(struct mm_mutator *mutator, struct mm_ref reference)
   store(mm_value_slot(reference), (struct mm_ref){now});
 }
 
+/* The cycle, as a weak reference has it that was made in it. */
+static struct mm_ref stamp(const struct mm_heap *heap)
+{
+  uint64_t number = __atomic_load_n(&heap->cycle.number, __ATOMIC_RELAXED);
+  return (struct mm_ref){(uint32_t)number};
+}
+
 void mm_reference_init(struct mm_mutator *mutator, struct mm_ref reference,
                        struct mm_ref referent)
 {
   struct mm_ref *slot = mm_referent_slot(reference);
+  unsigned strength = mm_reference_strength(layout_of(reference));
   MM_ASSERT(mm_is_null(*slot));
   mm_language_require_kind(mutator->heap, layout_of(reference));
-  if (mm_reference_strength(layout_of(reference)) == MM_STRENGTH_SOFT)
+  if (strength == MM_STRENGTH_SOFT)
     use(mutator, reference);
+  else if (strength == MM_STRENGTH_WEAK &&
+           mm_cycle_state(mutator->heap) == MM_CYCLE_FINALS)
+    store(mm_value_slot(reference), stamp(mutator->heap));
   store(slot, referent);
   note(mutator, slot, referent);
 }
@@ -187,6 +199,19 @@ void mm_reference_init(struct mm_mutator *mutator, struct mm_ref reference,
 static bool is_dead(struct mm_heap *heap, struct mm_ref ref)
 {
   return mm_cycle_is_white(heap, ref) && !mm_breaks(heap, MM_FAULT_WINDOW_GET);
+}
+
+/* While finals are marked: was the reference made meanwhile?  Then the marker
+   has not noted it, and the cycle does not clear it.  Where room is used again,
+   what is new is covered and marked as the rest is: a weak one has a stamp, and
+   a soft one was used so lately that it would not be noted. */
+static bool is_new(const struct mm_heap *heap, struct mm_ref reference)
+{
+  if (!mm_cycle_covers(heap, reference))
+    return true;
+  if (mm_reference_strength(layout_of(reference)) == MM_STRENGTH_SOFT)
+    return mm_noted_keeps_soft(heap, reference);
+  return mm_same(load(mm_value_slot(reference)), stamp(heap));
 }
 
 /* Of the finalizable, all soft and weak references are cleared before the first
@@ -209,7 +234,8 @@ static struct mm_ref load_live(struct mm_heap *heap, struct mm_ref reference,
   if (state == MM_CYCLE_CLEARING)
     return is_dead(heap, ref) ? MM_NULL : ref;
   if (state == MM_CYCLE_FINALS &&
-      mm_reference_strength(layout_of(reference)) < MM_STRENGTH_FINAL)
+      mm_reference_strength(layout_of(reference)) < MM_STRENGTH_FINAL &&
+      !is_new(heap, reference))
     return load_stronger(heap, slot, ref);
   return ref;
 }
@@ -219,7 +245,8 @@ struct mm_ref mm_reference_get(struct mm_mutator *mutator,
 {
   struct mm_ref referent =
       load_live(mutator->heap, reference, mm_referent_slot(reference));
-  if (mm_reference_strength(layout_of(reference)) == MM_STRENGTH_SOFT)
+  if (!mm_is_null(referent) &&
+      mm_reference_strength(layout_of(reference)) == MM_STRENGTH_SOFT)
     use(mutator, reference);
   mm_barrier_keep(mutator, referent);
   return referent;

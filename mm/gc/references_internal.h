@@ -64,6 +64,7 @@ struct mm_reach {
   bool is_lone;   /* `keep' and `trace' are the marker's, on one thread */
   bool has_moved; /* what is reached is in another place now */
   bool is_full;   /* of all objects: ages soft references */
+  bool is_young;  /* of young objects: owners are old, and not traced */
 };
 
 extern const struct mm_reach mm_reach_marking, mm_reach_evacuating,

@@ -269,12 +269,12 @@ static void make_classes(struct language_loader *loader)
                                  .owner = loader->object});
 }
 
-unsigned language_load(struct language *l)
+unsigned language_load_wide(struct language *l, uint32_t bytes)
 {
   struct fixture_thread *thread = &l->fixture->main;
   unsigned index = 0;
   struct mm_ref object =
-      not_null(mm_alloc_nonmoving(&thread->mutator, &l->loader->layout, 24));
+      not_null(mm_alloc_nonmoving(&thread->mutator, &l->loader->layout, bytes));
   fixture_push(thread, object);
   while (!mm_is_null(l->loaders[index].object))
     fixture_require(++index < LANGUAGE_LOADERS);
@@ -288,6 +288,11 @@ unsigned language_load(struct language *l)
   make_classes(loader);
   memcpy(language_slot(object, 16), &loader->statics, sizeof loader->statics);
   return index;
+}
+
+unsigned language_load(struct language *l)
+{
+  return language_load_wide(l, 24);
 }
 
 struct mm_ref language_static(struct language *l, unsigned loader, unsigned at)

@@ -70,6 +70,8 @@ void language_set_element(struct language *l, struct mm_ref vector,
 /* A new loader, with two classes; nothing holds it but the one root that was
    pushed.  Returns its index. */
 unsigned language_load(struct language *l);
+/* One whose object takes so many bytes. */
+unsigned language_load_wide(struct language *l, uint32_t bytes);
 struct mm_ref language_static(struct language *l, unsigned loader, unsigned at);
 void language_set_static(struct language *l, unsigned loader, unsigned at,
                          struct mm_ref value);

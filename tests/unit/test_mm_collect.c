@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "mm/native.h"
 #include "mm/gc/heap_internal.h"
@@ -568,6 +569,62 @@ START_TEST(a_collection_is_logged_counted_and_timed)
 END_TEST
 
 /* Those that one heap can have. */
+/* The last byte that a reference can lead to ---------------------------------
+ */
+
+#if !defined BAMBOO_ASAN && !defined BAMBOO_TSAN
+enum { HIGH_BYTES = 256 * FIXTURE_MIB };
+static const uintptr_t reach_end = (uintptr_t)32 << 30;
+
+/* The addresses from 4 GiB on, except for the last ones that are in reach. */
+static void take_addresses(bool takes)
+{
+  enum { PLACES = 28 * 4 - 1 };
+  static void *taken[PLACES];
+  for (uintptr_t i = 0; i < PLACES; i++) {
+    void *at = (void *)(((uintptr_t)4 << 30) + i * HIGH_BYTES);
+    if (takes)
+      taken[i] = mmap(at, HIGH_BYTES, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+                          MAP_FIXED_NOREPLACE,
+                      -1, 0);
+    else if (taken[i] == at)
+      munmap(at, HIGH_BYTES);
+  }
+}
+
+/* A large object takes all regions but the last one, and two as large as can be
+   fill that: one past it, there is no reference. */
+START_TEST(a_heap_that_ends_where_references_do_can_be_compacted)
+{
+  enum { HALF = FIXTURE_REGION_BYTES / 2 };
+  struct mm_options options = fixture_options();
+  options.heap_max_bytes = options.heap_min_bytes = HIGH_BYTES;
+  take_addresses(true);
+  fixture_open(&f, &options);
+  take_addresses(false);
+  struct mm_regions *regions = &f.heap->regions;
+  uint32_t last = regions->count - 1;
+  if (regions->base + HIGH_BYTES != reach_end) /* something stood in the way */
+    return;
+  f.heap->sizing.reserve_regions = 0;
+  fixture_push(&f.main,
+               fixture_new(&f.main, FIXTURE_BYTES,
+                           HIGH_BYTES - FIXTURE_REGION_BYTES - MM_ARRAY_BASE));
+  for (int i = 0; i < 2; i++)
+    fixture_push(&f.main,
+                 fixture_new(&f.main, FIXTURE_BYTES, HALF - MM_ARRAY_BASE));
+  ck_assert_uint_eq(regions->table[last].top, reach_end);
+  fixture_collect(&f, MM_COLLECTION_COMPACT);
+  ck_assert_int_eq(f.heap->stat.current.kind, MM_COLLECTION_COMPACT);
+  ck_assert_uint_eq(regions->table[last].top, reach_end);
+  ck_assert_uint_eq(fixture_census(&f).objects, 3);
+  ck_assert(mm_is_null(fixture_new_or_null(&f.main, FIXTURE_BYTES, HALF)));
+  ck_assert_uint_eq(fixture_verify(&f), 0);
+}
+END_TEST
+#endif
+
 START_TEST(all_kinds_in_turn_lose_nothing)
 {
   open_heap(_i);
@@ -615,5 +672,8 @@ int main(void)
   ADD_FULL(nothing_is_lost_when_room_and_stacks_run_out_together);
   ADD_FULL(a_collection_is_logged_counted_and_timed);
   ADD(all_kinds_in_turn_lose_nothing);
+#if !defined BAMBOO_ASAN && !defined BAMBOO_TSAN
+  tcase_add_test(tests, a_heap_that_ends_where_references_do_can_be_compacted);
+#endif
   return fixture_main("mm_collect", (TCase *[]){tests, NULL});
 }

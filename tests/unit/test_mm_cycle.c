@@ -178,6 +178,43 @@ START_TEST(a_heap_can_be_destroyed_during_a_cycle)
 END_TEST
 
 /* Situation 13, for this barrier. */
+static void *quit(void *heap)
+{
+  mm_heap_quit(heap);
+  return NULL;
+}
+
+static bool quits(void)
+{
+  pthread_mutex_lock(&f.heap->lock);
+  bool quits = f.heap->cycle.quit;
+  pthread_mutex_unlock(&f.heap->lock);
+  return quits;
+}
+
+/* The thread has looked, and waits for this one to stop. */
+START_TEST(a_heap_that_quits_while_a_cycle_is_about_to_start_does_not_start_it)
+{
+  pthread_t quitter;
+  open_heap(_i);
+  fixture_push_list(&f.main, 100);
+  pthread_mutex_lock(&f.heap->lock);
+  mm_cycle_request_locked(f.heap);
+  pthread_mutex_unlock(&f.heap->lock);
+  while (!mm_is_stopping(f.heap))
+    usleep(100);
+  ck_assert_int_eq(pthread_create(&quitter, NULL, quit, f.heap), 0);
+  while (!quits())
+    usleep(100);
+  mm_enter_native(&f.main.mutator);
+  pthread_join(quitter, NULL);
+  mm_leave_native(&f.main.mutator);
+  ck_assert_int_eq(mm_cycle_state(f.heap), MM_CYCLE_IDLE);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_START), 0);
+  ck_assert_uint_eq(fixture_pauses(&f, MM_COLLECTION_FINISH), 0);
+}
+END_TEST
+
 START_TEST(more_references_than_fit_a_log_are_all_marked)
 {
   enum { LENGTH = 4 * MM_BARRIER_LOG_ENTRIES };
@@ -732,6 +769,7 @@ int main(void)
   ADD(a_thread_that_ends_during_a_cycle_leaves_its_log);
   ADD(a_cycle_that_is_interrupted_leaves_nothing_behind);
   ADD(a_heap_can_be_destroyed_during_a_cycle);
+  ADD(a_heap_that_quits_while_a_cycle_is_about_to_start_does_not_start_it);
   ADD(more_references_than_fit_a_log_are_all_marked);
   ADD(barriers_note_what_is_overwritten_in_line_and_null_as_well);
   ADD(the_end_of_marking_gives_no_more_room_for_new_objects);

@@ -354,6 +354,91 @@ START_TEST(statics_of_owners_may_refer_to_young_objects)
 }
 END_TEST
 
+/* Owners are old, however large they are: a young collection does not scan
+   this one, and an instance does not keep it then. */
+START_TEST(a_large_owner_and_its_statics_live_through_young_collections)
+{
+  open_heap(_i);
+  unsigned loader = language_load_wide(&l, 100 * 1024);
+  size_t instance = fixture_push(&f.main, language_pair_of(&l, loader));
+  if (_i % 2) /* nothing else keeps it */
+    fixture_put(&f.main, 0, MM_NULL);
+  language_set_static(&l, loader, 1, numbered(77));
+  for (int i = 0; i < 4; i++) {
+    mm_collect(&f.main.mutator, MM_CAUSE_ALLOCATION);
+    ck_assert_int_eq(fixture_value(language_static(&l, loader, 1)), 77);
+  }
+  fixture_put(&f.main, 0, MM_NULL);
+  collect_all_ways();
+  ck_assert_uint_eq(l.loaders_died, 0);
+  ck_assert_int_eq(fixture_value(language_static(&l, loader, 1)), 77);
+  fixture_put(&f.main, instance, MM_NULL);
+  collect_all_ways();
+  ck_assert_uint_eq(l.loaders_died, 1);
+}
+END_TEST
+
+/* A key that an ephemeron waits for is the value of the next one made, or of
+   the last.  All are on the list at root 1, and the first key is at root 2. */
+static void chain_ephemerons(unsigned loader, unsigned count, bool is_turned)
+{
+  struct fixture_thread *thread = &f.main;
+  size_t list = fixture_push(thread, fixture_new(thread, FIXTURE_REFS, count));
+  size_t first = fixture_push(thread, MM_NULL);
+  size_t key = fixture_push(thread, language_pair_of(&l, loader));
+  fixture_set_value(fixture_at(thread, key), 0);
+  fixture_put(thread, first, fixture_at(thread, key));
+  for (unsigned i = 0; i < count; i++) {
+    size_t value = fixture_push(thread, language_pair_of(&l, loader));
+    struct mm_ref ephemeron = fixture_new(thread, FIXTURE_EPHEMERON, 0);
+    fixture_set_value(fixture_at(thread, value), i + 1);
+    mm_reference_init(&thread->mutator, ephemeron, fixture_at(thread, key));
+    mm_ephemeron_set_value(&thread->mutator, ephemeron,
+                           fixture_at(thread, value));
+    fixture_set_element(fixture_at(thread, list), is_turned ? count - 1 - i : i,
+                        ephemeron);
+    fixture_put(thread, key, fixture_at(thread, value));
+    fixture_pop(thread, 1);
+  }
+  fixture_put(thread, key, MM_NULL);
+}
+
+static void check_chain(unsigned count, bool is_turned)
+{
+  struct mm_ref list = fixture_at(&f.main, 1);
+  for (unsigned i = 0; i < count; i++) {
+    struct mm_ref ephemeron =
+        fixture_element(list, is_turned ? count - 1 - i : i);
+    struct mm_ref key = mm_reference_get(&f.main.mutator, ephemeron);
+    fixture_require(!mm_is_null(key) && fixture_value(key) == i);
+    struct mm_ref value = mm_ephemeron_value(&f.main.mutator, ephemeron);
+    fixture_require(!mm_is_null(value) && fixture_value(value) == i + 1);
+  }
+}
+
+/* In one of both orders there are as many rounds as ephemerons, unless a table
+   helps; then each instance is scanned by it. */
+START_TEST(instances_are_reached_through_a_chain_of_young_ephemerons)
+{
+  enum { COUNT = 8 };
+  for (int is_turned = 0; is_turned < 2; is_turned++) {
+    open_heap(_i);
+    unsigned loader = language_load(&l);
+    mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
+    chain_ephemerons(loader, COUNT, is_turned);
+    if (mm_is_generational(f.heap))
+      f.heap->sizing.next_kind = MM_COLLECTION_YOUNG;
+    mm_collect(&f.main.mutator, MM_CAUSE_ALLOCATION);
+    check_chain(COUNT, is_turned);
+    collect_all_ways();
+    check_chain(COUNT, is_turned);
+    ck_assert_uint_eq(l.loaders_died, 0);
+    if (!is_turned)
+      teardown();
+  }
+}
+END_TEST
+
 /* _i: a plan; gc=concurrent. */
 START_TEST(a_static_that_is_overwritten_during_a_cycle_is_marked)
 {
@@ -676,6 +761,12 @@ int main(void)
                       0, WAYS);
   tcase_add_loop_test(owners, statics_of_owners_may_refer_to_young_objects, 0,
                       WAYS);
+  tcase_add_loop_test(owners,
+                      instances_are_reached_through_a_chain_of_young_ephemerons,
+                      0, WAYS);
+  tcase_add_loop_test(
+      owners, a_large_owner_and_its_statics_live_through_young_collections, 0,
+      WAYS);
   tcase_add_loop_test(owners,
                       a_static_that_is_overwritten_during_a_cycle_is_marked, 0,
                       FIXTURE_PLANS_ALL);

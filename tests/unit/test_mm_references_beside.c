@@ -375,6 +375,44 @@ START_TEST(what_is_handed_out_while_finals_are_marked_lives)
 }
 END_TEST
 
+/* What was made since the cycle began is not cleared by it, and says so. */
+START_TEST(references_made_while_finals_are_marked_hand_out_what_is_held)
+{
+  static const enum fixture_kind stronger[] = {FIXTURE_WEAK_REFERENCE,
+                                               FIXTURE_SOFT};
+  size_t at[2];
+  open_plan(_i);
+  f.heap->options.soft_ms_per_mib = 1000;
+  struct finals made = make_finals();
+  fixture_start_cycle(&f);
+  hold(MM_CYCLE_FINALS);
+  size_t lone = fixture_push(&f.main, get(made.other));
+  ck_assert(mm_cycle_is_white(f.heap, fixture_at(&f.main, lone)));
+  for (int i = 0; i < 2; i++) {
+    at[i] = push_reference(stronger[i], lone);
+    ck_assert(mm_same(get(at[i]), fixture_at(&f.main, lone)));
+    ck_assert(!mm_reference_refers_to(mutator(), fixture_at(&f.main, at[i]),
+                                      MM_NULL));
+  }
+  for (int i = 0; i < 2; i++) /* this one the cycle clears */
+    ck_assert(mm_is_null(get(made.weak)));
+  go_on(_i);
+  for (int i = 0; i < 2; i++)
+    ck_assert(mm_same(get(at[i]), fixture_at(&f.main, lone)));
+  hold(MM_CYCLE_CLEARING);
+  for (int i = 0; i < 2; i++)
+    ck_assert(mm_same(get(at[i]), fixture_at(&f.main, lone)));
+  fixture_end_cycle(&f);
+  for (int i = 0; i < 2; i++)
+    ck_assert(mm_same(get(at[i]), fixture_at(&f.main, lone)));
+  ck_assert_int_eq(fixture_value(fixture_at(&f.main, lone)), 3);
+  drop(lone), drop(at[1]);
+  fixture_run_cycle(&f);
+  ck_assert(mm_is_null(get(at[0])));
+  close_all();
+}
+END_TEST
+
 START_TEST(finals_that_refer_to_finals_fire_one_after_the_other)
 {
   enum { DEPTH = 20 };
@@ -406,7 +444,8 @@ static size_t walked(void)
 {
   size_t count = 0;
   struct mm_ref at = f.heap->references.pending.first;
-  for (; at.bits > MM_LINK_END.bits && !mm_same(at, f.heap->references.pending.settled);
+  for (; at.bits > MM_LINK_END.bits &&
+         !mm_same(at, f.heap->references.pending.settled);
        at = *mm_link_slot(at))
     count++;
   return count;
@@ -556,6 +595,9 @@ int main(void)
       PLANS);
   tcase_add_loop_test(finals, what_is_handed_out_while_finals_are_marked_lives,
                       0, PLANS);
+  tcase_add_loop_test(
+      finals, references_made_while_finals_are_marked_hand_out_what_is_held, 0,
+      PLANS);
   tcase_add_loop_test(
       finals, finals_that_refer_to_finals_fire_one_after_the_other, 0, PLANS);
   TCase *pending = tcase_create("pending");

@@ -244,6 +244,28 @@ START_TEST(more_dirty_cards_than_fit_a_log_are_all_kept)
 }
 END_TEST
 
+/* Stores to cards that are logged already count for nothing. */
+START_TEST(a_log_that_is_full_is_counted_once)
+{
+  enum { LENGTH = MM_BARRIER_LOG_ENTRIES, STEP = MM_CARD_BYTES / 4 };
+  open_heap(_i);
+  size_t old = push_old(FIXTURE_REFS, (LENGTH + 1) * STEP);
+  size_t pair = fixture_push(&f.main, fixture_pair(&f.main));
+  uintptr_t start =
+      (uintptr_t)mm_address(fixture_at(&f.main, old)) + MM_ARRAY_BASE;
+  uint32_t first = -(uint32_t)start % MM_CARD_BYTES / 4;
+  for (uint32_t round = 0; round < 3; round++)
+    for (uint32_t i = 0; i < LENGTH; i++)
+      fixture_set_element(fixture_at(&f.main, old), first + i * STEP + round,
+                          fixture_at(&f.main, pair));
+  ck_assert_uint_eq(f.main.mutator.card_log->count, LENGTH);
+  ck_assert_uint_eq(f.heap->cards.logged, LENGTH);
+  uintptr_t tagged = start + 4 * (uintptr_t)first;
+  mm_barrier_tagged_slow(&f.main.mutator, (void *)tagged);
+  ck_assert_uint_eq(f.heap->cards.logged, LENGTH);
+}
+END_TEST
+
 START_TEST(without_memory_for_a_log_nothing_is_lost)
 {
   enum { LENGTH = 3000, STEP = MM_CARD_BYTES / 4 };
@@ -486,6 +508,7 @@ int main(void)
   ADD(all_slots_of_a_card_are_looked_at);
   ADD(a_card_is_logged_once_however_often_it_is_stored_to);
   ADD(more_dirty_cards_than_fit_a_log_are_all_kept);
+  ADD(a_log_that_is_full_is_counted_once);
   ADD(cards_that_would_take_too_long_ask_for_a_collection);
   ADD(polls_do_not_ask_for_a_collection_that_has_no_room);
   ADD(without_memory_for_a_log_nothing_is_lost);
