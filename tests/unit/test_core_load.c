@@ -154,19 +154,37 @@ START_TEST(what_has_no_instances_cannot_be_extended)
 }
 END_TEST
 
+/* R<links> extends R<links - 1> and so on down to R0, in this order. */
+static void load_chain(int links, const char *last)
+{
+  char *text = malloc((size_t)links * 40 + 100);
+  size_t length = 0;
+  ck_assert_ptr_nonnull(text);
+  for (int i = links; i > 0; i--)
+    length += (size_t)sprintf(text + length, ".record R%d <extends=R%d> {}\n",
+                              i, i - 1);
+  sprintf(text + length, "%s", last);
+  core_load("t.pa", text);
+  free(text);
+}
+
 START_TEST(a_long_chain_of_bases_needs_no_deep_stack)
 {
   enum { LINKS = 1500 };
-  char *text = malloc(LINKS * 40);
-  size_t length = 0;
-  ck_assert_ptr_nonnull(text);
-  for (int i = LINKS; i > 0; i--)
-    length += (size_t)sprintf(text + length, ".record R%d <extends=R%d> {}\n",
-                              i, i - 1);
-  sprintf(text + length, ".record R0 {}\n");
-  core_load("t.pa", text);
-  free(text);
+  load_chain(LINKS, ".record R0 {}\n");
   ck_assert_uint_eq(core_class("R1500")->depth, LINKS + 1);
+}
+END_TEST
+
+/* Were each record looked for on the way to each that extends it, it would take
+   minutes. */
+START_TEST(a_long_chain_waits_for_its_base_without_much_ado)
+{
+  enum { LINKS = 100000 };
+  load_chain(LINKS, ".record R0 <extends=Missing> {}\n"
+                    ".record Missing <external>\n");
+  ck_assert_ptr_null(vm_class_find(machine.vm, "R0"));
+  ck_assert_ptr_null(vm_class_find(machine.vm, "R100000"));
 }
 END_TEST
 
@@ -341,6 +359,7 @@ int main(void)
   tcase_add_test(tests, a_record_behind_a_ring_of_bases_is_refused_too);
   tcase_add_test(tests, what_has_no_instances_cannot_be_extended);
   tcase_add_test(tests, a_long_chain_of_bases_needs_no_deep_stack);
+  tcase_add_test(tests, a_long_chain_waits_for_its_base_without_much_ado);
   tcase_add_test(tests, a_modules_own_function_comes_first);
   tcase_add_test(tests, functions_of_other_files_are_found);
   tcase_add_test(tests, static_values_are_there_before_the_initialiser);

@@ -36,7 +36,8 @@
 #include "vm/core/threads.h"
 #include "vm/verify/verify.h"
 
-enum pending_state { PENDING, ON_CHAIN, DEFINED, DROPPED };
+/* WAITING: its base was sought in this round; in the next one it is PENDING. */
+enum pending_state { PENDING, ON_CHAIN, WAITING, DEFINED, DROPPED };
 
 /* A record to be defined. */
 struct vm_pending {
@@ -168,7 +169,7 @@ static bool is_second(const struct vm_pending *pending)
   const char *name = record_name(pending->module, pending->record);
   const struct vm_pending *other = pending->module->loader->pending;
   for (; other && other->module != pending->module; other = other->next)
-    if (other->state == PENDING &&
+    if ((other->state == PENDING || other->state == WAITING) &&
         strcmp(record_name(other->module, other->record), name) == 0)
       return true;
   return false;
@@ -248,7 +249,9 @@ static bool define_one(struct vm_pending *pending, struct vm_diags *diags)
 }
 
 /* Defines a record after its bases.  The chain up to the first base that is
-   settled is linked downwards, then walked. */
+   settled, or waits, is linked downwards, then walked.  What finds no base on
+   it is not tried again in this round, so that a round looks at each record
+   once, however long the chains are. */
 static bool define_chain(struct vm_pending *pending, struct vm_diags *diags)
 {
   struct vm_pending *top = pending;
@@ -269,6 +272,8 @@ static bool define_chain(struct vm_pending *pending, struct vm_diags *diags)
     top->state = ok ? PENDING : DROPPED;
     if (ok)
       ok = define_one(top, diags);
+    if (top->state == PENDING)
+      top->state = WAITING;
   }
   return ok;
 }
@@ -278,7 +283,8 @@ static uint32_t forget_settled(struct vm_pending **link)
 {
   uint32_t count = 0;
   while (*link) {
-    if ((*link)->state == PENDING) {
+    if ((*link)->state == WAITING) {
+      (*link)->state = PENDING;
       link = &(*link)->next;
     } else {
       *link = (*link)->next;
