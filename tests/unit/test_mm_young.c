@@ -109,16 +109,21 @@ END_TEST
 
 START_TEST(non_moving_objects_are_born_old)
 {
+  static const uint32_t lengths[] = {100, FIXTURE_REGION_BYTES / 5};
   open_heap(_i);
-  size_t index =
-      fixture_push(&f.main, fixture_nonmoving(&f.main, FIXTURE_REFS, 100));
-  struct mm_ref array = fixture_at(&f.main, index);
-  fixture_set_element(array, 99, fixture_pair(&f.main));
-  uintptr_t slot = (uintptr_t)mm_address(array) + MM_ARRAY_BASE + 4 * 99;
-  ck_assert_int_eq(*mm_card_at(f.heap, slot), mm_card_one(slot));
-  collect_young();
-  ck_assert(!mm_is_null(fixture_element(array, 99)));
-  ck_assert_uint_eq(fixture_census(&f).objects, 2);
+  for (size_t i = 0; i < 2; i++) { /* and large ones too */
+    uint32_t last = lengths[i] - 1;
+    size_t index = fixture_push(
+        &f.main, fixture_nonmoving(&f.main, FIXTURE_REFS, lengths[i]));
+    struct mm_ref array = fixture_at(&f.main, index);
+    ck_assert_int_eq(age_of(array), MM_AGE_TENURED);
+    fixture_set_element(array, last, fixture_pair(&f.main));
+    uintptr_t slot = (uintptr_t)mm_address(array) + MM_ARRAY_BASE + 4 * last;
+    ck_assert_int_eq(*mm_card_at(f.heap, slot), mm_card_one(slot));
+    collect_young();
+    ck_assert(!mm_is_null(fixture_element(array, last)));
+    ck_assert_uint_eq(fixture_census(&f).objects, 2 * (i + 1));
+  }
 }
 END_TEST
 
