@@ -13,9 +13,10 @@
  *
  * Any number of threads: chains are read and linked under one lock of all
  * tables (TABLES), since walkers of a chain that another thread links anew
- * might go round in a circle for ever.  What is allocated is allocated before
- * the lock is taken, and the table is looked at again inside it: see Note [No
- * lock over a safepoint].  No store there passes the turn on.
+ * might go round in a circle for ever.  No store there passes the turn on. What
+ * is allocated is allocated before, and the table is looked at again inside:
+ *
+ * See Note [No lock over a safepoint]
  */
 #include "config.h"
 
