@@ -122,12 +122,21 @@ static int open_outputs(struct session *session)
   return CLI_OK;
 }
 
+/* Why was a write refused?  That may be long ago, and errno of something else
+   since; so one more byte is tried.  0: the file would take it now. */
+static int ask_reason(FILE *out)
+{
+  return write(fileno(out), "\n", 1) < 0 ? errno : 0;
+}
+
 static int close_output(FILE *out, const char *option)
 {
   if (!out || out == stderr)
     return CLI_OK;
-  bool failed = ferror(out) != 0; /* long ago: errno is of something else */
-  int reason = fclose(out) == 0 ? 0 : errno;
+  bool failed = ferror(out) != 0;
+  int reason = failed ? ask_reason(out) : 0;
+  if (fclose(out) != 0 && !reason)
+    reason = errno;
   if (!failed && !reason)
     return CLI_OK;
   fprintf(stderr, "bamboo run: --%s: cannot write the file%s%s\n", option,
