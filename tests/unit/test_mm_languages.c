@@ -287,6 +287,16 @@ END_TEST
 /* Owners --------------------------------------------------------------------
  */
 
+/* It has kept the loader, whose static is 77, until now. */
+static void drop_last_instance(unsigned loader, size_t instance)
+{
+  ck_assert_uint_eq(l.loaders_died, 0);
+  ck_assert_int_eq(fixture_value(language_static(&l, loader, 1)), 77);
+  fixture_put(&f.main, instance, MM_NULL);
+  collect_all_ways();
+  ck_assert_uint_eq(l.loaders_died, 1);
+}
+
 START_TEST(an_instance_keeps_the_owner_of_its_class_and_its_statics)
 {
   open_heap(_i);
@@ -296,11 +306,7 @@ START_TEST(an_instance_keeps_the_owner_of_its_class_and_its_statics)
   fixture_put(&f.main, 0, MM_NULL);
   for (int i = 0; i < 3; i++)
     collect_all_ways();
-  ck_assert_uint_eq(l.loaders_died, 0);
-  ck_assert_int_eq(fixture_value(language_static(&l, loader, 1)), 77);
-  fixture_put(&f.main, instance, MM_NULL);
-  collect_all_ways();
-  ck_assert_uint_eq(l.loaders_died, 1);
+  drop_last_instance(loader, instance);
   ck_assert_uint_eq(fixture_census(&f).objects, 0);
 }
 END_TEST
@@ -370,11 +376,7 @@ START_TEST(a_large_owner_and_its_statics_live_through_young_collections)
   }
   fixture_put(&f.main, 0, MM_NULL);
   collect_all_ways();
-  ck_assert_uint_eq(l.loaders_died, 0);
-  ck_assert_int_eq(fixture_value(language_static(&l, loader, 1)), 77);
-  fixture_put(&f.main, instance, MM_NULL);
-  collect_all_ways();
-  ck_assert_uint_eq(l.loaders_died, 1);
+  drop_last_instance(loader, instance);
 }
 END_TEST
 
