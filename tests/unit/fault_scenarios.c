@@ -510,8 +510,7 @@ static void sparse_regions(void)
 static void hold(enum mm_cycle_state state)
 {
   fixture_hold(&f, state);
-  while (mm_cycle_state(f.heap) != state)
-    mm_poll(&f.main.mutator);
+  fixture_await(&f, state);
 }
 
 static void references_while_a_cycle_clears(void)
@@ -599,8 +598,7 @@ static void dead_objects_beside_live_ones(void)
     fixture_set_element(fixture_at(&f.main, 1), k, MM_NULL);
   fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
-  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
-    mm_poll(&f.main.mutator);
+  fixture_await(&f, MM_CYCLE_SWEEPING);
   for (size_t k = 1; k < PAIRS; k += 2) {
     struct mm_ref young = numbered((int64_t)k);
     fixture_set(fixture_element(fixture_at(&f.main, 1), k), FIXTURE_LEFT,

@@ -374,6 +374,16 @@ void fixture_hold(struct fixture *f, enum mm_cycle_state state)
   __atomic_store_n(&f->heap->cycle.held, state, __ATOMIC_RELAXED);
 }
 
+void fixture_await(struct fixture *f, enum mm_cycle_state state)
+{
+  while (mm_cycle_state(f->heap) != state) {
+    fixture_require(mm_cycle_is_active(f->heap));
+    mm_poll(&f->main.mutator);
+  }
+  pthread_mutex_lock(&f->heap->lock);
+  pthread_mutex_unlock(&f->heap->lock);
+}
+
 void fixture_start_cycle(struct fixture *f)
 {
   fixture_hold(f, MM_CYCLE_MARKING);

@@ -179,6 +179,10 @@ void fixture_collect(struct fixture *f, enum mm_collection_kind kind);
 /* From now on the thread of the cycles waits in this state; IDLE: in none. */
 void fixture_hold(struct fixture *f, enum mm_cycle_state state);
 
+/* A cycle is under way: polls until it is in the state.  What its thread wrote
+   before that can be read. */
+void fixture_await(struct fixture *f, enum mm_cycle_state state);
+
 /* Starts a cycle, whose marker waits.  Lets it go on, and waits for the end. */
 void fixture_start_cycle(struct fixture *f);
 void fixture_end_cycle(struct fixture *f);

@@ -459,8 +459,7 @@ START_TEST(references_that_are_stored_after_the_choice_are_found)
   fixture_run_cycle(&f); /* the list is old as well */
   fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
-  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
-    mm_poll(&f.main.mutator);
+  fixture_await(&f, MM_CYCLE_SWEEPING);
   size_t fresh = fixture_push_list(&f.main, 1000);
   for (size_t k = list; k <= fresh; k += fresh - list) {
     struct mm_ref node = fixture_at(&f.main, k);
@@ -497,8 +496,7 @@ START_TEST(stores_of_old_references_are_watched_while_there_are_candidates)
             f.heap->options.generational);
   fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
-  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
-    mm_poll(&f.main.mutator);
+  fixture_await(&f, MM_CYCLE_SWEEPING);
   ck_assert(f.main.mutator.heeding);
   ck_assert(is_watched(fixture_at(&f.main, array)));
   ck_assert_int_eq(mm_mutator_attach(f.heap, &other), MM_OK);
@@ -516,8 +514,7 @@ static void hold_walk(void)
 {
   fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
-  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
-    mm_poll(&f.main.mutator);
+  fixture_await(&f, MM_CYCLE_SWEEPING);
 }
 
 /* It was: nearly all cards of new objects were logged. */
@@ -573,8 +570,7 @@ static void check_referring(size_t array, size_t list)
 static void hold_evacuation(void)
 {
   fixture_hold(&f, MM_CYCLE_EVACUATING);
-  while (mm_cycle_state(f.heap) != MM_CYCLE_EVACUATING)
-    mm_poll(&f.main.mutator);
+  fixture_await(&f, MM_CYCLE_EVACUATING);
 }
 
 /* Pauses did it all. */
@@ -652,8 +648,7 @@ START_TEST(a_full_collection_forgets_the_candidates)
   size_t array = push_sparse();
   fixture_hold(&f, MM_CYCLE_SWEEPING);
   mm_cycle_step(&f.main.mutator);
-  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
-    mm_poll(&f.main.mutator);
+  fixture_await(&f, MM_CYCLE_SWEEPING);
   ck_assert_uint_gt(f.heap->candidates.count, 0);
   mm_collect(&f.main.mutator, MM_CAUSE_EXPLICIT);
   ck_assert_uint_eq(f.heap->candidates.count, 0);
@@ -676,8 +671,7 @@ START_TEST(a_large_young_object_may_die_before_it_is_walked)
   uint32_t index = mm_region_index(
       &f.heap->regions, (uintptr_t)mm_address(fixture_at(&f.main, large)));
   fixture_hold(&f, MM_CYCLE_SWEEPING);
-  while (mm_cycle_state(f.heap) != MM_CYCLE_SWEEPING)
-    mm_poll(&f.main.mutator);
+  fixture_await(&f, MM_CYCLE_SWEEPING);
   fixture_put(&f.main, large, MM_NULL);
   fixture_collect(&f, MM_COLLECTION_YOUNG);
   ck_assert_int_eq(f.heap->regions.table[index].kind, MM_REGION_FREE);

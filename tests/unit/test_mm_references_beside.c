@@ -84,10 +84,7 @@ static unsigned take_all(void)
 static void hold(enum mm_cycle_state state)
 {
   fixture_hold(&f, state);
-  while (mm_cycle_state(f.heap) != state) {
-    fixture_require(mm_cycle_is_active(f.heap));
-    mm_poll(mutator());
-  }
+  fixture_await(&f, state);
 }
 
 static void collect_young(void)

@@ -140,8 +140,7 @@ static void hold_candidates(void)
   }
   fixture_hold(&f, MM_CYCLE_EVACUATING);
   mm_cycle_step(&f.main.mutator);
-  while (mm_cycle_state(f.heap) != MM_CYCLE_EVACUATING)
-    mm_poll(&f.main.mutator);
+  fixture_await(&f, MM_CYCLE_EVACUATING);
   ck_assert_uint_gt(f.heap->candidates.count, 0);
   f.heap->candidates.taken_ns = mm_candidates_cost_ns(f.heap);
   f.heap->sizing.allocated_bytes = 0;
