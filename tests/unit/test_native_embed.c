@@ -133,6 +133,23 @@ START_TEST(what_a_machine_cannot_do_is_refused)
 }
 END_TEST
 
+START_TEST(two_outputs_do_not_share_a_file)
+{
+  char name[] = "embed-output-XXXXXX", log[64], stats[64];
+  int fd = mkstemp(name);
+  ck_assert_int_ge(fd, 0);
+  close(fd);
+  snprintf(log, sizeof log, "--gc-log=info:%s", name);
+  snprintf(stats, sizeof stats, "--stats=text:%s", name);
+  const char *options[] = {log, stats};
+  struct bamboo_error error = {{0}};
+  struct bamboo_env *env;
+  ck_assert_ptr_null(bamboo_create(options, 2, &env, &error));
+  unlink(name);
+  ck_assert_ptr_nonnull(strstr(error.text, "is the file of --gc-log already"));
+}
+END_TEST
+
 START_TEST(programs_that_are_wrong_are_told_with_their_place)
 {
   struct host host = open_with(NULL, 0);
@@ -330,6 +347,7 @@ int main(void)
   tcase_add_loop_test(tests, a_machine_is_made_called_and_ended, 0, plans);
   tcase_add_test(tests, main_is_run_with_arguments);
   tcase_add_test(tests, what_a_machine_cannot_do_is_refused);
+  tcase_add_test(tests, two_outputs_do_not_share_a_file);
   tcase_add_test(tests, programs_that_are_wrong_are_told_with_their_place);
   tcase_add_test(tests, two_machines_live_in_one_thread);
   tcase_add_test(tests, a_summary_goes_where_the_option_says);

@@ -14,7 +14,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -22,6 +21,7 @@
 #include "jit_stub/jit.h"
 #include "mm/handle.h"
 #include "mm/native.h"
+#include "vm/cli/outputs.h"
 #include "vm/cli/profiles.h"
 #include "vm/cli/settings.h"
 #include "vm/core/natives.h"
@@ -34,7 +34,7 @@
 struct embedded {
   struct cli_settings settings;
   struct vm *vm;
-  FILE *log, *stats, *dump; /* opened here, or standard error; or null */
+  struct cli_outputs outputs;
 };
 
 static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
@@ -96,64 +96,13 @@ static bool tell_problem(const struct cli_problem *problem,
   return false;
 }
 
-/* --- Output --- */
-
-static FILE *open_output(const char *file, struct bamboo_error *error)
-{
-  FILE *out = file ? fopen(file, "we") : stderr;
-  if (!out && error)
-    snprintf(error->text, sizeof error->text, "cannot write `%.300s': %s", file,
-             strerror(errno));
-  return out;
-}
-
-static void close_output(FILE *out)
-{
-  if (out && out != stderr)
-    fclose(out);
-}
-
-static bool open_outputs(struct embedded *e, struct bamboo_error *error)
-{
-  struct cli_settings *settings = &e->settings;
-  if (settings->vm.mm.log_level > 0)
-    settings->vm.mm.log = e->log = open_output(settings->log_file, error);
-  if (settings->stats != CLI_STATS_NONE)
-    e->stats = open_output(settings->stats_file, error);
-  if (settings->vm.jit.dump_methods_bytes)
-    settings->vm.jit.dump = e->dump = open_output(settings->dump_file, error);
-  return (settings->vm.mm.log_level == 0 || e->log) &&
-         (settings->stats == CLI_STATS_NONE || e->stats) &&
-         (settings->vm.jit.dump_methods_bytes == 0 || e->dump);
-}
-
-static void print_stats_stopped(void *context)
-{
-  struct embedded *e = context;
-  if (e->settings.stats == CLI_STATS_JSON)
-    mm_stats_print_json(e->vm->heap, e->stats);
-  else
-    mm_stats_print_text(e->vm->heap, e->stats);
-}
-
-/* A cycle may still run. */
-static void print_stats(struct embedded *e)
-{
-  if (!e->stats)
-    return;
-  mm_with_world_stopped(&e->vm->main_thread->mutator, print_stats_stopped, e);
-  fflush(e->stats);
-}
+/* --- The machine --- */
 
 static void free_embedded(struct embedded *e)
 {
-  close_output(e->log);
-  close_output(e->stats);
-  close_output(e->dump);
+  cli_outputs_close(&e->outputs, "bamboo");
   mm_native_free(VM_PURPOSE_COMMAND, e, sizeof *e);
 }
-
-/* --- The machine --- */
 
 static void destroy(struct bamboo_vm *face)
 {
@@ -161,7 +110,7 @@ static void destroy(struct bamboo_vm *face)
   vm_threads_stop_others(e->vm);
   vm_natives_unload(e->vm->main_thread);
   vm_output_flush(e->vm);
-  print_stats(e);
+  cli_outputs_write_stats(&e->outputs, &e->settings, e->vm);
   if (e->settings.vm.mm.handle_origins)
     (void)mm_handles_report_leaks(e->vm->heap, stderr);
   jit_stop(e->vm);
@@ -200,8 +149,9 @@ static bool create(struct embedded *e, struct bamboo_env **env,
                    struct bamboo_vm **face, struct bamboo_error *error)
 {
   struct mm_error why = {{0}};
-  if (!open_outputs(e, error))
-    return false;
+  struct cli_problem problem;
+  if (!cli_outputs_open(&e->outputs, &e->settings, &problem))
+    return tell_problem(&problem, error);
   if (vm_create(&e->settings.vm, interp_engine(), &e->vm, &why) != MM_OK)
     return fail(error, why.text);
   if (start(e, env, face, error))

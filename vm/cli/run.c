@@ -9,11 +9,8 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "interp/interp.h"
@@ -21,6 +18,7 @@
 #include "mm/handle.h"
 #include "mm/native.h"
 #include "vm/cli/crash.h"
+#include "vm/cli/outputs.h"
 #include "vm/cli/show.h"
 #include "vm/cli/sources.h"
 #include "vm/cli/special.h"
@@ -32,117 +30,9 @@ enum { OUTPUT_BUFFER_BYTES = 64 * 1024 };
 struct session {
   struct cli_settings settings;
   struct cli_sources sources;
+  struct cli_outputs outputs;
   struct vm *vm;
-  FILE *log, *stats,
-      *dump; /* opened here, or standard error; null: not wanted */
 };
-
-static bool is_same_file(const struct stat *one, const struct stat *other)
-{
-  return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
-}
-
-static bool is_of_program(const struct cli_settings *settings,
-                          const struct stat *file)
-{
-  struct stat source;
-  for (int i = 0; i < settings->file_count; i++)
-    if (stat(settings->files[i], &source) == 0 && is_same_file(&source, file))
-      return true;
-  return false;
-}
-
-static bool is_open_as(FILE *out, const struct stat *file)
-{
-  struct stat opened;
-  return out && out != stderr && fstat(fileno(out), &opened) == 0 &&
-         is_same_file(&opened, file);
-}
-
-/* Would opening it destroy the program, or what another option writes?  Devices
-   and pipes may be shared. */
-static bool is_free(const struct session *session, const char *option,
-                    const char *name)
-{
-  struct stat file;
-  if (stat(name, &file) != 0 || !S_ISREG(file.st_mode))
-    return true;
-  if (is_of_program(&session->settings, &file)) {
-    cli_usage_error(CLI_RUN,
-                    "--%s: `%s' is a file of the program; name another one",
-                    option, name);
-    return false;
-  }
-  const char *other = is_open_as(session->log, &file)     ? "gc-log"
-                      : is_open_as(session->stats, &file) ? "stats"
-                                                          : NULL;
-  if (other)
-    cli_usage_error(CLI_RUN,
-                    "--%s: `%s' is the file of --%s already; give each a file "
-                    "of its own",
-                    option, name, other);
-  return !other;
-}
-
-/* Opens a file of an option; null: standard error. */
-static FILE *open_output(const struct session *session, const char *option,
-                         const char *file)
-{
-  if (!file)
-    return stderr;
-  if (!is_free(session, option, file))
-    return NULL;
-  FILE *out = fopen(file, "we");
-  if (!out)
-    cli_usage_error(CLI_RUN, "--%s: cannot write `%s': %s", option, file,
-                    strerror(errno));
-  return out;
-}
-
-static int open_outputs(struct session *session)
-{
-  struct cli_settings *settings = &session->settings;
-  if (settings->vm.mm.log_level > 0) {
-    session->log = open_output(session, "gc-log", settings->log_file);
-    if (!session->log)
-      return CLI_USAGE;
-    settings->vm.mm.log = session->log;
-  }
-  if (settings->stats != CLI_STATS_NONE) {
-    session->stats = open_output(session, "stats", settings->stats_file);
-    if (!session->stats)
-      return CLI_USAGE;
-  }
-  if (settings->vm.jit.dump_methods_bytes) {
-    session->dump = open_output(session, "jit-dump", settings->dump_file);
-    if (!session->dump)
-      return CLI_USAGE;
-    settings->vm.jit.dump = session->dump;
-  }
-  return CLI_OK;
-}
-
-/* Why was a write refused?  That may be long ago, and errno of something else
-   since; so one more byte is tried.  0: the file would take it now. */
-static int ask_reason(FILE *out)
-{
-  return write(fileno(out), "\n", 1) < 0 ? errno : 0;
-}
-
-static int close_output(FILE *out, const char *option)
-{
-  if (!out || out == stderr)
-    return CLI_OK;
-  bool failed = ferror(out) != 0;
-  int reason = failed ? ask_reason(out) : 0;
-  if (fclose(out) != 0 && !reason)
-    reason = errno;
-  if (!failed && !reason)
-    return CLI_OK;
-  fprintf(stderr, "bamboo run: --%s: cannot write the file%s%s\n", option,
-          reason ? ": " : "", reason ? strerror(reason) : "");
-  return CLI_FAILED;
-}
 
 /* What a pipe or a disk refuses is an error like any other, not a signal. */
 static void prepare_output(void)
@@ -150,25 +40,6 @@ static void prepare_output(void)
   signal(SIGPIPE, SIG_IGN);
   if (!isatty(STDOUT_FILENO))
     setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER_BYTES);
-}
-
-static void print_stats_stopped(void *context)
-{
-  struct session *session = context;
-  if (session->settings.stats == CLI_STATS_JSON)
-    mm_stats_print_json(session->vm->heap, session->stats);
-  else
-    mm_stats_print_text(session->vm->heap, session->stats);
-}
-
-/* Daemons may still run, and a cycle. */
-static void print_stats(struct session *session)
-{
-  if (!session->stats)
-    return;
-  mm_with_world_stopped(&session->vm->main_thread->mutator, print_stats_stopped,
-                        session);
-  fflush(session->stats);
 }
 
 /* Natives are to delete the handles that they make for good, at the latest when
@@ -210,7 +81,7 @@ static int run_loaded(struct session *session)
              settings->program_args, &returned, &error);
   bool written = vm_output_flush(session->vm);
   int status = exit_status(outcome, returned, &error);
-  print_stats(session);
+  cli_outputs_write_stats(&session->outputs, settings, session->vm);
   print_leaked_handles(session);
   return written || status ? status : CLI_FAILED;
 }
@@ -260,6 +131,14 @@ static int load_and_run(struct session *session)
   jit_stop(session->vm);
   vm_destroy(session->vm);
   return status;
+}
+
+static int open_outputs(struct session *session)
+{
+  struct cli_problem problem;
+  return cli_outputs_open(&session->outputs, &session->settings, &problem)
+             ? CLI_OK
+             : cli_problem_report(CLI_RUN, NULL, &problem);
 }
 
 static int assemble_and_run(struct session *session)
@@ -342,11 +221,6 @@ int cli_command_run(int argc, char **argv)
   int status = cli_settings_read(&session.settings, CLI_RUN, argc, argv);
   if (status == CLI_OK)
     status = run(&session);
-  int log_status = close_output(session.log, "gc-log");
-  int stats_status = close_output(session.stats, "stats");
-  int dump_status = close_output(session.dump, "jit-dump");
-  return status         ? status
-         : log_status   ? log_status
-         : stats_status ? stats_status
-                        : dump_status;
+  bool written = cli_outputs_close(&session.outputs, "bamboo run");
+  return written || status ? status : CLI_FAILED;
 }
