@@ -164,11 +164,16 @@ static void note(struct mm_mutator *mutator, struct mm_ref *slot,
   mm_barrier_after(mutator, slot, value);
 }
 
+/* As a soft reference has it that was used now. */
+static struct mm_ref clock_of(const struct mm_heap *heap)
+{
+  return (struct mm_ref){
+      __atomic_load_n(&heap->references.clock_ms, __ATOMIC_RELAXED)};
+}
+
 static void use(struct mm_mutator *mutator, struct mm_ref reference)
 {
-  const struct mm_references *references = &mutator->heap->references;
-  uint32_t now = __atomic_load_n(&references->clock_ms, __ATOMIC_RELAXED);
-  store(mm_value_slot(reference), (struct mm_ref){now});
+  store(mm_value_slot(reference), clock_of(mutator->heap));
 }
 
 /* The cycle, as a weak reference has it that was made in it. */
@@ -204,13 +209,15 @@ static bool is_dead(struct mm_heap *heap, struct mm_ref ref)
 /* While finals are marked: was the reference made meanwhile?  Then the marker
    has not noted it, and the cycle does not clear it.  Where room is used again,
    what is new is covered and marked as the rest is: a weak one has a stamp, and
-   a soft one was used so lately that it would not be noted. */
+   a soft one was used since the clock went on, when the cycle began.  (So may
+   be one that the marker noted: but only while the cycle marked, which kept
+   what it refers to.) */
 static bool is_new(const struct mm_heap *heap, struct mm_ref reference)
 {
   if (!mm_cycle_covers(heap, reference))
     return true;
   if (mm_reference_strength(layout_of(reference)) == MM_STRENGTH_SOFT)
-    return mm_noted_keeps_soft(heap, reference);
+    return mm_same(load(mm_value_slot(reference)), clock_of(heap));
   return mm_same(load(mm_value_slot(reference)), stamp(heap));
 }
 

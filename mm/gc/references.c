@@ -251,14 +251,20 @@ static uint32_t now_ms(void)
   return (uint32_t)(mm_stat_now_ns() / NS_PER_MS);
 }
 
+/* By one at least, also within a millisecond: what was used before and what is
+   used from now on differ. */
 void mm_references_set_clock(struct mm_heap *heap)
 {
-  __atomic_store_n(&heap->references.clock_ms, now_ms(), __ATOMIC_RELAXED);
+  uint32_t then = heap->references.clock_ms;
+  int32_t passed = (int32_t)(now_ms() - then);
+  __atomic_store_n(&heap->references.clock_ms,
+                   then + (uint32_t)(passed > 0 ? passed : 1),
+                   __ATOMIC_RELAXED);
 }
 
 void mm_references_init(struct mm_heap *heap)
 {
-  mm_references_set_clock(heap);
+  heap->references.clock_ms = now_ms();
   heap->references.few = mm_is_stressed(heap) ? 0 : MM_REFERENCES_FEW;
 }
 

@@ -284,11 +284,12 @@ END_TEST
  */
 struct finals {
   size_t weak, phantom, ephemeron, other;
+  size_t soft; /* unless such live long */
 };
 
 static struct finals make_finals(void)
 {
-  struct finals made;
+  struct finals made = {0};
   size_t pair = push_pair(1), child = push_pair(2), lone = push_pair(3);
   size_t inner = push_reference(FIXTURE_WEAK_REFERENCE, lone);
   fixture_set(fixture_at(&f.main, pair), FIXTURE_LEFT,
@@ -300,6 +301,8 @@ static struct finals make_finals(void)
   made.phantom = push_reference(FIXTURE_PHANTOM, child);
   made.ephemeron = push_reference(FIXTURE_EPHEMERON, child);
   made.other = push_reference(FIXTURE_PHANTOM, lone);
+  if (f.heap->options.soft_ms_per_mib == 0)
+    made.soft = push_reference(FIXTURE_SOFT, child);
   push_reference(FIXTURE_FINAL, pair);
   make_old();
   drop(pair), drop(child), drop(lone), drop(inner);
@@ -340,7 +343,7 @@ START_TEST(the_finalizable_lose_weak_references_before_they_are_marked)
   fixture_end_cycle(&f);
   unsigned others;
   struct mm_ref pair = take_final(&others);
-  ck_assert_uint_eq(others, 3); /* two weak ones and a phantom */
+  ck_assert_uint_eq(others, 4); /* two weak ones, a soft one, a phantom */
   ck_assert_int_eq(fixture_value(pair), 1);
   ck_assert_int_eq(fixture_value(fixture_get(pair, FIXTURE_LEFT)), 2);
   struct mm_ref inner = fixture_get(pair, FIXTURE_RIGHT);
@@ -372,14 +375,15 @@ START_TEST(what_is_handed_out_while_finals_are_marked_lives)
 }
 END_TEST
 
-/* What was made since the cycle began is not cleared by it, and says so. */
+/* What was made since the cycle began is not cleared by it, and says so,
+   however long soft references live. */
 START_TEST(references_made_while_finals_are_marked_hand_out_what_is_held)
 {
   static const enum fixture_kind stronger[] = {FIXTURE_WEAK_REFERENCE,
                                                FIXTURE_SOFT};
   size_t at[2];
-  open_plan(_i);
-  f.heap->options.soft_ms_per_mib = 1000;
+  open_plan(_i / 2);
+  f.heap->options.soft_ms_per_mib = _i % 2 * 1000;
   struct finals made = make_finals();
   fixture_start_cycle(&f);
   hold(MM_CYCLE_FINALS);
@@ -393,7 +397,7 @@ START_TEST(references_made_while_finals_are_marked_hand_out_what_is_held)
   }
   for (int i = 0; i < 2; i++) /* this one the cycle clears */
     ck_assert(mm_is_null(get(made.weak)));
-  go_on(_i);
+  go_on(_i / 2);
   for (int i = 0; i < 2; i++)
     ck_assert(mm_same(get(at[i]), fixture_at(&f.main, lone)));
   hold(MM_CYCLE_CLEARING);
@@ -406,6 +410,22 @@ START_TEST(references_made_while_finals_are_marked_hand_out_what_is_held)
   drop(lone), drop(at[1]);
   fixture_run_cycle(&f);
   ck_assert(mm_is_null(get(at[0])));
+  close_all();
+}
+END_TEST
+
+/* Though no time has passed since. */
+START_TEST(a_soft_reference_used_just_before_a_cycle_is_old)
+{
+  open_plan(_i);
+  f.heap->options.soft_ms_per_mib = 0;
+  struct finals made = make_finals();
+  ck_assert_int_eq(fixture_value(get(made.soft)), 2);
+  fixture_start_cycle(&f);
+  hold(MM_CYCLE_FINALS);
+  ck_assert(mm_is_null(get(made.soft)));
+  fixture_end_cycle(&f);
+  ck_assert(mm_is_null(get(made.soft)));
   close_all();
 }
 END_TEST
@@ -594,7 +614,9 @@ int main(void)
                       0, PLANS);
   tcase_add_loop_test(
       finals, references_made_while_finals_are_marked_hand_out_what_is_held, 0,
-      PLANS);
+      2 * PLANS);
+  tcase_add_loop_test(finals, a_soft_reference_used_just_before_a_cycle_is_old,
+                      0, PLANS);
   tcase_add_loop_test(
       finals, finals_that_refer_to_finals_fire_one_after_the_other, 0, PLANS);
   TCase *pending = tcase_create("pending");
