@@ -159,10 +159,11 @@ void mm_card_remember(struct mm_heap *heap, struct mm_barrier_log **log,
 static inline uint8_t mm_card_claim(struct mm_heap *heap, uint32_t card,
                                     bool parallel)
 {
-  uint8_t *byte = &heap->cards.bytes[card], was = *byte;
+  uint8_t *byte = &heap->cards.bytes[card];
   if (parallel)
     return __atomic_fetch_and(byte, MM_CARD_CLEAN | MM_CARD_AGAIN,
                               __ATOMIC_RELAXED);
+  uint8_t was = *byte;
   *byte = was & (MM_CARD_CLEAN | MM_CARD_AGAIN);
   return was;
 }

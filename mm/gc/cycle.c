@@ -472,6 +472,16 @@ static bool walk_rounds(struct mm_heap *heap, uint64_t cycle)
   return true;
 }
 
+/* Pauses and, under the lock, mutators read it. */
+static bool learn_walk(struct mm_heap *heap, uint64_t cycle)
+{
+  (void)cycle;
+  pthread_mutex_lock(&heap->lock);
+  learn_time(&heap->cycle.walk_ns, mm_stat_now_ns() - heap->cycle.marked_ns);
+  pthread_mutex_unlock(&heap->lock);
+  return true;
+}
+
 static bool walk_all(struct mm_heap *heap, uint64_t cycle)
 {
   if (!beside(heap, cycle, mm_candidates_walk))
@@ -479,12 +489,8 @@ static bool walk_all(struct mm_heap *heap, uint64_t cycle)
   if (!mm_is_generational(heap) && beside(heap, cycle, has_candidates) &&
       !walk_rounds(heap, cycle))
     return false;
-  if (!beside(heap, cycle, mm_candidates_complete))
-    return false;
-  pthread_mutex_lock(&heap->lock);
-  learn_time(&heap->cycle.walk_ns, mm_stat_now_ns() - heap->cycle.marked_ns);
-  pthread_mutex_unlock(&heap->lock);
-  return true;
+  return beside(heap, cycle, mm_candidates_complete) &&
+         beside(heap, cycle, learn_walk);
 }
 
 /* Beside the program.  False: the cycle was abandoned. */
