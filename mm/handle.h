@@ -302,7 +302,8 @@ enum mm_handle_status mm_pin(struct mm_mutator *mutator,
 enum mm_handle_status mm_unpin(struct mm_mutator *mutator,
                                struct mm_handle handle);
 
-/* The same for who keeps the object that mm_pin found.  Any thread. */
+/* The same for who keeps the object that mm_pin found.  Any thread that runs: a
+   pause reads which objects are pinned, without a lock. */
 enum mm_handle_status mm_unpin_object(struct mm_heap *heap,
                                       struct mm_ref object);
 

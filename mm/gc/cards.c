@@ -283,19 +283,24 @@ void mm_cards_settle(struct mm_heap *heap, struct mm_barrier_log **log)
 /* First objects -------------------------------------------------------------
  */
 
+/* Another worker may be prefetching by it. */
+static void set_first(struct mm_heap *heap, uint32_t card, unsigned back)
+{
+  __atomic_store_n(&heap->cards.firsts[card], (uint8_t)back, __ATOMIC_RELAXED);
+}
+
 void mm_card_note_first(struct mm_heap *heap, uintptr_t at, uintptr_t end)
 {
-  uint8_t *firsts = heap->cards.firsts;
   uint32_t first = mm_card_of(heap, at + MM_CARD_BYTES - 1);
   uint32_t last = mm_card_of(heap, end - 1);
   if (first > last || mm_breaks(heap, MM_FAULT_CARD_FIRST))
     return;
   uintptr_t back = mm_card_start(heap, first) - at;
   MM_ASSERT(back < MM_CARD_BYTES);
-  firsts[first] = (uint8_t)(back >> MM_REF_SHIFT);
+  set_first(heap, first, (unsigned)(back >> MM_REF_SHIFT));
   for (uint32_t card = first + 1; card <= last; card++)
-    firsts[card] = (uint8_t)(MM_CARD_GRANULES + 31 -
-                             (unsigned)__builtin_clz(card - first));
+    set_first(heap, card,
+              MM_CARD_GRANULES + 31 - (unsigned)__builtin_clz(card - first));
 }
 
 void mm_cards_note_region(struct mm_heap *heap, uint32_t index)

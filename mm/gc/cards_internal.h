@@ -242,7 +242,7 @@ static inline void mm_card_prefetch(const struct mm_heap *heap, uint32_t card,
 static inline void mm_card_prefetch_first(const struct mm_heap *heap,
                                           uint32_t card)
 {
-  uint8_t back = heap->cards.firsts[card];
+  uint8_t back = __atomic_load_n(&heap->cards.firsts[card], __ATOMIC_RELAXED);
   if (back != 0 && back < MM_CARD_GRANULES)
     __builtin_prefetch((const void *)(mm_card_start(heap, card) -
                                       ((uintptr_t)back << MM_REF_SHIFT)));

@@ -219,13 +219,15 @@ static void scan_slot(const struct mm_special *how, struct mm_ref *slot)
     how->visit(how->context, slot);
 }
 
+/* A slot that is not wanted is not read: it may be another worker's. */
 static void scan_tagged(const struct mm_special *how, struct mm_tagging tagging,
                         uint64_t *slot)
 {
+  if (!is_wanted(how, slot))
+    return;
   struct mm_ref value =
       mm_tagged_ref(tagging, __atomic_load_n(slot, __ATOMIC_RELAXED));
-  if (mm_is_null(value) || !is_wanted(how, slot) ||
-      is_broken(how, MM_FAULT_TAGGED))
+  if (mm_is_null(value) || is_broken(how, MM_FAULT_TAGGED))
     return;
   if (how->value)
     how->value(how->context, mm_tagged_slot(slot), value);

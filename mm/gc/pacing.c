@@ -115,8 +115,9 @@ void mm_pacing_pay(struct mm_mutator *mutator)
   MM_ASSERT(due_ns - now_ns <= MM_PACING_MOST_NS || heap->schedule.is_on);
   mm_enter_native(mutator);
   sleep_until(heap, due_ns);
+  uint64_t slept_ns = mm_stat_now_ns() - now_ns;
+  mm_leave_native(mutator); /* a pause reads what is counted */
   pthread_mutex_lock(&heap->lock);
-  mm_stat_pace(&heap->stat, mm_stat_now_ns() - now_ns);
+  mm_stat_pace(&heap->stat, slept_ns);
   pthread_mutex_unlock(&heap->lock);
-  mm_leave_native(mutator);
 }

@@ -55,6 +55,16 @@ static struct mm_ref end_of(const struct mm_heap *heap,
   return heap->handles.visits_young_only ? list->settled : MM_NULL;
 }
 
+static struct mm_ref load(const struct mm_ref *slot)
+{
+  return (struct mm_ref){__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
+}
+
+static void store(struct mm_ref *slot, struct mm_ref value)
+{
+  __atomic_store_n(&slot->bits, value.bits, __ATOMIC_RELAXED);
+}
+
 static bool is_overlooked(struct mm_heap *heap, unsigned i)
 {
   return mm_breaks(heap, i == 0 ? MM_FAULT_PENDING : MM_FAULT_PENDING_QUEUE) ||
@@ -97,7 +107,7 @@ static void follow_list(struct mm_heap *heap, struct mm_pending_list *list,
   while (mm_link_goes_on(*slot) && !mm_same(*slot, end)) {
     struct mm_ref reference = reach->place(heap, *slot);
     struct mm_ref *referent = mm_referent_slot(reference);
-    *slot = reference;
+    store(slot, reference); /* threads ask whether something is pending */
     if (!mm_is_null(*referent))
       reach->keep(worker, referent);
     if (!is_old(heap, reference) || !is_old(heap, *referent))
@@ -121,8 +131,9 @@ static void update_list(struct mm_pending_list *list,
 {
   struct mm_ref *slot = &list->first;
   while (mm_link_goes_on(*slot)) {
-    struct mm_ref reference = *slot;
-    update(context, slot);
+    struct mm_ref reference = *slot, moved = reference;
+    update(context, &moved);
+    store(slot, moved);
     slot = mm_link_slot(reference);
   }
   list->settled = MM_NULL;
@@ -143,16 +154,6 @@ static const struct mm_layout *layout_of(struct mm_ref reference)
   const struct mm_layout *layout = mm_layout_of(reference);
   MM_ASSERT(layout->kind == MM_KIND_REFERENCE);
   return layout;
-}
-
-static struct mm_ref load(const struct mm_ref *slot)
-{
-  return (struct mm_ref){__atomic_load_n(&slot->bits, __ATOMIC_RELAXED)};
-}
-
-static void store(struct mm_ref *slot, struct mm_ref value)
-{
-  __atomic_store_n(&slot->bits, value.bits, __ATOMIC_RELAXED);
 }
 
 /* The second time the whole card is dirty: then the reference is found, and not

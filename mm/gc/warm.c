@@ -26,7 +26,7 @@ static void warm_group(struct mm_regions *regions, uint32_t index)
 void mm_warm(struct mm_heap *heap)
 {
   struct mm_regions *regions = &heap->regions;
-  uint32_t from = heap->cycle.warm_to;
+  uint32_t from = __atomic_load_n(&heap->cycle.warm_to, __ATOMIC_RELAXED);
   uint32_t near = __atomic_load_n(&regions->reached_to, __ATOMIC_RELAXED) +
                   LEFT_TO_PROGRAM * MM_REGION_GROUP;
   uint32_t to = __atomic_load_n(&regions->open_to, __ATOMIC_RELAXED);

@@ -246,15 +246,24 @@ static bool create_thread(struct mm_heap *heap)
   return error == 0;
 }
 
+/* Who counts (mm_deaths_count) may do so already. */
+static bool make_counts(struct mm_deaths *deaths)
+{
+  pthread_mutex_lock(&deaths->lock);
+  if (!deaths->told_of)
+    deaths->told_of = mm_native_alloc_array(MM_PURPOSE_HANDLES, MM_LANGUAGES,
+                                            sizeof *deaths->told_of);
+  bool is_made = deaths->told_of != NULL;
+  pthread_mutex_unlock(&deaths->lock);
+  return is_made;
+}
+
 enum mm_status mm_deaths_start(struct mm_heap *heap)
 {
   struct mm_deaths *deaths = &heap->deaths;
   if (deaths->has_thread)
     return MM_OK;
-  if (!deaths->told_of)
-    deaths->told_of = mm_native_alloc_array(MM_PURPOSE_HANDLES, MM_LANGUAGES,
-                                            sizeof *deaths->told_of);
-  if (!deaths->told_of)
+  if (!make_counts(deaths))
     return MM_NO_MEMORY;
   deaths->has_thread = create_thread(heap);
   return deaths->has_thread ? MM_OK : MM_OS_FAILED;

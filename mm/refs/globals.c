@@ -36,7 +36,7 @@ bool mm_handle_is_young(const struct mm_heap *heap, struct mm_ref ref)
   const struct mm_region *region =
       mm_region_of(&heap->regions, (uintptr_t)mm_address(ref));
   return (region->kind == MM_REGION_SMALL || region->kind == MM_REGION_LARGE) &&
-         region->age < MM_AGE_TENURED;
+         __atomic_load_n(&region->age, __ATOMIC_RELAXED) < MM_AGE_TENURED;
 }
 
 static void list_young(struct mm_shared_handles *shared,

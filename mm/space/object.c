@@ -41,9 +41,12 @@ void mm_object_add_young(struct mm_heap *heap, uint32_t index, enum mm_age age)
   heap->young[heap->young_count++] = index;
 }
 
+/* Of a large object, by whichever worker reaches it; another may ask for the
+   age meanwhile (mm_handle_is_young). */
 void mm_object_make_tenured(struct mm_heap *heap, uint32_t index)
 {
-  heap->regions.table[index].age = MM_AGE_TENURED;
+  __atomic_store_n(&heap->regions.table[index].age, (uint8_t)MM_AGE_TENURED,
+                   __ATOMIC_RELAXED);
   mm_cards_set_region(heap, index, MM_CARD_CLEAN);
 }
 
