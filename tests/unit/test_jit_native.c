@@ -570,6 +570,39 @@ START_TEST(another_function_takes_the_place_of_the_first)
 }
 END_TEST
 
+/* When it returns, the method is bound to nothing. */
+static bamboo_object forgets_itself(struct bamboo_env *env, bamboo_class self,
+                                    bamboo_object cell)
+{
+  ck_assert(env->unregister_natives(env, self));
+  return cell;
+}
+
+START_TEST(a_function_may_take_its_own_method_back_and_return_an_object)
+{
+  jit_vm_open(VM_JIT_ALWAYS, machine_options());
+  core_load("t.pa", ".record Cell { i32 v }\n"
+                    ".function Cell same(Cell a0) <native>\n"
+                    ".function i32 main() {\n"
+                    "  newobj v0, Cell\n"
+                    "  movi v1, 7\n"
+                    "  lda v1\n"
+                    "  stobj v0, Cell.v\n"
+                    "  call.short same, v0\n"
+                    "  sta.obj v2\n"
+                    "  ldobj v2, Cell.v\n"
+                    "  return\n"
+                    "}\n");
+  for (int i = 0; i < 3; i++) {
+    ck_assert(native_register(machine.thread, jit_vm_method("same"),
+                              (bamboo_function)forgets_itself));
+    ck_assert_int_eq(core_run(), 7);
+    ck_assert_ptr_null(jit_vm_method("same")->binding);
+  }
+  jit_vm_close();
+}
+END_TEST
+
 /* A poll that is due, and one that comes while the function runs. */
 static int32_t polls(struct bamboo_env *env, bamboo_class self,
                      bamboo_object cell, int32_t n)
@@ -639,6 +672,8 @@ int main(void)
   tcase_add_test(rare_case,
                  calls_there_and_back_without_end_overflow_the_stack);
   tcase_add_test(rare_case, another_function_takes_the_place_of_the_first);
+  tcase_add_test(rare_case,
+                 a_function_may_take_its_own_method_back_and_return_an_object);
   tcase_add_test(rare_case, a_mutator_that_must_fence_goes_out_and_comes_back);
   tcase_add_test(rare_case, calls_go_on_while_each_poll_is_looked_at);
   TCase *cases[] = {types_case, rare_case, NULL};

@@ -110,8 +110,7 @@ void native_names_free(struct native_names *names)
   vm_buffer_free(&names->without);
 }
 
-/* How the program names it. */
-static const char *name_of(const struct vm_method *method)
+const char *native_name_of(const struct vm_method *method)
 {
   return method->function ? method->function->text_name : method->name;
 }
@@ -127,9 +126,9 @@ static bool put_names(struct vm_buffer *text,
                       struct native_library *const *list, const char **before)
 {
   bool ok = true;
-  const struct native_library *library =
-      __atomic_load_n(list, __ATOMIC_ACQUIRE);
-  for (; ok && library; library = library->next, *before = ", ")
+  const struct native_library *library;
+  for (; ok && (library = __atomic_load_n(list, __ATOMIC_ACQUIRE)) != NULL;
+       list = &library->next, *before = ", ")
     ok = vm_buffer_print(text, "%s%s", *before, library->name);
   return ok;
 }
@@ -152,7 +151,7 @@ static bool put_missing(struct vm_buffer *text, const struct vm_method *method,
   return vm_buffer_print(text,
                          "native method \"%s\" is not bound: there is "
                          "no %s",
-                         name_of(method), names->with_types.bytes) &&
+                         native_name_of(method), names->with_types.bytes) &&
          (names->without.count == 0 ||
           vm_buffer_print(text, ", no %s", names->without.bytes)) &&
          (!plain || vm_buffer_print(text, " and no %s", plain)) &&
@@ -195,7 +194,7 @@ static bool check_variadic(struct vm_thread *thread,
                              "before them"
                            : "\"%s\" has variadic parameters, and a function "
                              "with the machine's table",
-                  name_of(method));
+                  native_name_of(method));
 }
 
 static bool check_plain(struct vm_thread *thread,
@@ -210,14 +209,15 @@ static bool check_plain(struct vm_thread *thread,
           ": it takes numbers, panda.String, arrays of numbers and "
           "callbacks; for others write a function with the machine's "
           "table",
-          method->name, name_of(method), method->param_types[i], (unsigned)i);
+          method->name, native_name_of(method), method->param_types[i],
+          (unsigned)i);
   if (method->return_prim == VM_PRIM_REF &&
       strcmp(method->return_type, "panda.String") != 0)
     return vm_throw(thread, VM_ERROR_UNSUPPORTED,
                     "the plain C function %s of \"%s\" cannot return a %s: it "
                     "returns numbers and panda.String; for others write a "
                     "function with the machine's table",
-                    method->name, name_of(method), method->return_type);
+                    method->name, native_name_of(method), method->return_type);
   return true;
 }
 
@@ -297,7 +297,7 @@ static struct native_binding *bind(struct vm_thread *thread,
   }
   binding->function = function;
   binding->signature = signature;
-  binding->name = name_of(method);
+  binding->name = native_name_of(method);
   binding->is_plain = is_plain;
   binding->has_references = is_plain && has_references(method);
   make_code(thread, method, binding);

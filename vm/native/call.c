@@ -28,15 +28,14 @@
 _Thread_local struct vm_thread *native_here;
 
 /* A thread that went on here with a region open would be running twice. */
-static void check_balance(struct vm_thread *thread,
-                          const struct native_binding *binding)
+static void check_balance(struct vm_thread *thread, const char *name)
 {
   const struct native_thread *native = thread->native;
   if (native && native->criticals > 0)
-    native_mistake(
-        thread, binding->name, "call release_critical for each get_critical",
-        "it returned with %u critical region%s open",
-        (unsigned)native->criticals, native->criticals == 1 ? "" : "s");
+    native_mistake(thread, name, "call release_critical for each get_critical",
+                   "it returned with %u critical region%s open",
+                   (unsigned)native->criticals,
+                   native->criticals == 1 ? "" : "s");
 }
 
 /* libffi is given pointers to the values. */
@@ -59,14 +58,14 @@ void native_call_out(struct vm_thread *thread,
     binding->code.spread(binding->function, room->cells, result);
   else
     call_by_ffi(binding, result, room);
-  check_balance(thread, binding);
+  check_balance(thread, binding->name);
   mm_leave_native_inline(&thread->mutator);
 }
 
 void vm_native_leave_slow(struct vm_thread *thread,
                           const struct vm_method *method)
 {
-  check_balance(thread, method->binding);
+  check_balance(thread, native_name_of(method));
   mm_leave_native(&thread->mutator);
 }
 
@@ -143,15 +142,16 @@ static bool fill_with_handles(struct vm_thread *thread,
   return true;
 }
 
-/* What an object that C code returns has to be. */
+/* What an object that C code returns has to be.  The method may be bound to
+   other code by now, or to none. */
 static struct mm_ref returned_ref(struct vm_thread *thread,
                                   const struct vm_method *method,
-                                  const struct native_binding *binding,
                                   bamboo_object object)
 {
-  struct mm_ref ref = native_ref(thread, binding->name, object);
+  const char *name = native_name_of(method);
+  struct mm_ref ref = native_ref(thread, name, object);
   if (!vm_return_takes(method, ref))
-    native_mistake(thread, binding->name, "return what the method declares",
+    native_mistake(thread, name, "return what the method declares",
                    "it returned a %s, and is declared to return a %s",
                    vm_class_of(ref)->name, method->return_type);
   return ref;
@@ -160,7 +160,7 @@ static struct mm_ref returned_ref(struct vm_thread *thread,
 uint32_t vm_native_returned(struct vm_thread *thread, void *object,
                             const struct vm_method *method)
 {
-  return returned_ref(thread, method, method->binding, object).bits;
+  return returned_ref(thread, method, object).bits;
 }
 
 static bool call_and_return(struct vm_thread *thread,
@@ -173,7 +173,7 @@ static bool call_and_return(struct vm_thread *thread,
   if (native_is_thrown(thread))
     return false;
   if (method->return_prim == VM_PRIM_REF) {
-    struct mm_ref ref = returned_ref(thread, method, binding, cell.pointer);
+    struct mm_ref ref = returned_ref(thread, method, cell.pointer);
     result->u64 = ref.bits;
   } else if (method->return_prim != VM_PRIM_VOID) {
     *result = native_from_c((enum vm_prim)method->return_prim, cell);

@@ -127,9 +127,11 @@ static bool is_volatile(const struct vm_field *field)
     type value = 0;                                                            \
     if (!mm_is_null(ref)) {                                                    \
       const STORED(type) *at = place_in(thread, "get_" #name, ref, field);     \
-      STORED(type) stored = *at;                                               \
+      STORED(type) stored;                                                     \
       if (is_volatile(field))                                                  \
         __atomic_load(at, &stored, __ATOMIC_SEQ_CST);                          \
+      else                                                                     \
+        stored = *at;                                                          \
       value = (type)stored;                                                    \
     }                                                                          \
     native_leave(thread);                                                      \

@@ -104,13 +104,16 @@ struct native_binding {
   struct native_binding *next; /* of the loader; lock NATIVES */
   bamboo_function function;
   const struct native_signature *signature;
-  const char *name;    /* for messages: the method as its program names it */
+  const char *name;    /* native_name_of the method */
   bool is_plain;       /* a C function that knows nothing of the machine */
   bool has_references; /* plain: some parameter is one, or what is returned */
   struct native_library *held; /* registered: where the function lies, kept open
                                   as long as this; or null */
   struct vm_native_code code;  /* of the compiler; null: libffi calls it */
 };
+
+/* For messages: the method as its program names it. */
+const char *native_name_of(const struct vm_method *method);
 
 /* Of a method that is to be called; null: pending NoSuchMethodError. */
 const struct native_binding *native_bind(struct vm_thread *thread,
