@@ -162,11 +162,17 @@ static inline void interp_set_handler(union interp_word *pc,
   __atomic_store_n(&pc->handler, handler, __ATOMIC_RELEASE);
 }
 
+/* What another thread may have translated; null: nobody has. */
+static inline struct interp_code *interp_code_of(const struct vm_method *method)
+{
+  return __atomic_load_n(&method->translated, __ATOMIC_ACQUIRE);
+}
+
 /* The decoded code of a method that was translated, whatever its entry is
    now. */
 static inline union interp_word *interp_words_of(const struct vm_method *method)
 {
-  return ((const struct interp_code *)method->translated)->words;
+  return interp_code_of(method)->words;
 }
 
 /* What the operation is called in ops.def, as it is now. */

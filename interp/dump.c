@@ -101,9 +101,9 @@ static void print_operands(unsigned op, const union interp_word *pc,
 
 bool interp_dump(struct vm_thread *thread, struct vm_method *method, FILE *out)
 {
-  if (method->translated == NULL && !interp_translate(thread, method))
+  if (interp_code_of(method) == NULL && !interp_translate(thread, method))
     return false;
-  const struct interp_code *code = method->translated;
+  const struct interp_code *code = interp_code_of(method);
   for (uint32_t o = 0; o < code->origin_count; o++) {
     const struct interp_origin *origin = &code->origins[o];
     const union interp_word *pc = code->words + origin->word;

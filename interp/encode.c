@@ -377,7 +377,7 @@ bool interp_resolve(struct vm_thread *thread, struct vm_frame *frame,
 {
   struct vm_method *method = (struct vm_method *)frame->method;
   const struct vm_tier *tier = thread->vm->tier;
-  uint32_t index = interp_origin_of(method->translated, pc)->insn;
+  uint32_t index = interp_origin_of(interp_code_of(method), pc)->insn;
   const struct vm_insn *insn = &method->function->insns[index];
   if (newarr_size_is_bad(thread, frame, insn) ||
       !resolve_names(thread, method->module, insn))
@@ -385,7 +385,7 @@ bool interp_resolve(struct vm_thread *thread, struct vm_frame *frame,
   union interp_word encoded[INTERP_CALL_WORDS];
   if (!interp_encode(thread->vm, method, index, encoded))
     return vm_throw_verify(thread, method, index);
-  if (become(thread->vm, method->translated, pc, encoded,
+  if (become(thread->vm, interp_code_of(method), pc, encoded,
              interp_encoded_words(insn)) &&
       tier)
     tier->resolved(thread->vm, method);

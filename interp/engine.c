@@ -153,7 +153,7 @@ static void position(const struct vm_frame *frame, uint32_t *insn,
 {
   *in_call = (frame->position & VM_FRAME_IN_CALL) != 0;
   *insn = *fault = UINT32_MAX;
-  if (frame->method == NULL || frame->method->translated == NULL)
+  if (frame->method == NULL || interp_code_of(frame->method) == NULL)
     return;
   const union interp_word *pc = frame_pc(frame);
   if (pc == NULL) {
@@ -161,7 +161,7 @@ static void position(const struct vm_frame *frame, uint32_t *insn,
     return;
   }
   const struct interp_origin *origin =
-      interp_origin_of(frame->method->translated, pc);
+      interp_origin_of(interp_code_of(frame->method), pc);
   *insn = origin->insn;
   *fault = origin->fault;
 }
@@ -179,7 +179,7 @@ bool interp_unwind(struct vm_thread *thread, struct vm_frame *frame,
     uint32_t handler = vm_find_handler(thread, frame, fault);
     if (handler == UINT32_MAX)
       continue;
-    struct interp_code *code = frame->method->translated;
+    struct interp_code *code = interp_code_of(frame->method);
     VM_ASSERT(code->insn_words[handler] != UINT32_MAX);
     thread->top = frame;
     *pc = code->words + code->insn_words[handler];

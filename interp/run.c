@@ -245,7 +245,7 @@ bool interp_run_from(struct vm_thread *thread, struct vm_frame *frame,
     SAVE();
     vm_throw_verify(
         thread, frame_of(fp)->method,
-        interp_origin_of(frame_of(fp)->method->translated, pc)->fault);
+        interp_origin_of(interp_code_of(frame_of(fp)->method), pc)->fault);
     goto unwind;
   }
 

@@ -318,9 +318,9 @@ bool interp_translate(struct vm_thread *thread, struct vm_method *method)
 {
   struct vm *vm = thread->vm;
   vm_lock(vm, VM_LOCK_CODE);
-  struct interp_code *code = method->translated;
+  struct interp_code *code = interp_code_of(method);
   if (code == NULL && (code = translated(vm, method)) != NULL) {
-    method->translated = code;
+    __atomic_store_n(&method->translated, code, __ATOMIC_RELEASE);
     __atomic_store_n(&method->entry, code->words, __ATOMIC_RELEASE);
   }
   vm_unlock(vm, VM_LOCK_CODE);
@@ -329,7 +329,7 @@ bool interp_translate(struct vm_thread *thread, struct vm_method *method)
 
 void interp_forget_method(struct vm_method *method)
 {
-  struct interp_code *code = method->translated;
+  struct interp_code *code = interp_code_of(method);
   if (code == NULL)
     return;
   mm_native_free(VM_PURPOSE_CODE, code, code->bytes);

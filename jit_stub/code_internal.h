@@ -36,6 +36,19 @@
 #include "vm/core/lock.h"
 #include "vm/core/runtime.h"
 
+/* ThreadSanitizer does not see the loads and stores of machine code.  Where it
+   watches, C code makes those that other threads' memory is ordered by. */
+#if defined __SANITIZE_THREAD__
+#define JIT_ORDERS_IN_C 1
+#elif defined __has_feature
+#if __has_feature(thread_sanitizer)
+#define JIT_ORDERS_IN_C 1
+#endif
+#endif
+#ifndef JIT_ORDERS_IN_C
+#define JIT_ORDERS_IN_C 0
+#endif
+
 enum {
   JIT_ACC_REG = JIT_RAX,
   JIT_T0 = JIT_RCX,
@@ -140,7 +153,7 @@ struct jit_stubs {
   const void *call_leaf;    /* calls rax(rdi, rsi), which stops for nothing */
   const void *throw_null, *throw_division; /* jumped to */
   const void *throw_index;                 /* ecx: index, edx: array */
-  const void *throw_runtime; /* jumped to: rax(thread, rsi, rdx) throws */
+  const void *throw_runtime;    /* jumped to: rax(thread, rsi, rdx) throws */
   const void *unwind_to_caller; /* jumped to: an exception goes to the code of
                                    thread->top, to which [rsp] returns */
 };
@@ -160,9 +173,9 @@ struct jit_queue {
 
 struct jit_counts {
   uint64_t compiled, insns, code_bytes; /* in all */
-  uint64_t compile_ns;                  /* atomic; time that it took */
-  uint64_t refused; /* atomic; too large, or no memory or room */
-  uint64_t live;    /* methods that have code */
+  uint64_t compile_ns;                  /* time that it took */
+  uint64_t refused;                     /* too large, or no memory or room */
+  uint64_t live;                        /* methods that have code */
   uint64_t sweeps, evicted, evicted_bytes;
 };
 

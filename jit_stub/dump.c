@@ -56,7 +56,7 @@ static void print_insns(const struct jit_listing *listing,
 
 static void print_operation(const struct jit_listing *listing, uint32_t word)
 {
-  const struct interp_code *decoded = listing->code->method->translated;
+  const struct interp_code *decoded = interp_code_of(listing->code->method);
   print_insns(listing, decoded, word);
   fprintf(listing->out, "@%" PRIu32 " %s\n", word,
           interp_op_name(decoded->words + word));

@@ -290,7 +290,7 @@ static void put_line_header(struct making *m)
 /* The line where the instruction of an operation stands. */
 static uint32_t source_line(const struct jit_code *code, uint32_t word)
 {
-  const struct interp_code *decoded = code->method->translated;
+  const struct interp_code *decoded = interp_code_of(code->method);
   const struct interp_origin *origin =
       interp_origin_of(decoded, decoded->words + word);
   return code->method->function->insns[origin->insn].line;

@@ -29,7 +29,7 @@
  *
  *   arguments | struct mm_frame, handle_tag | arguments in registers, saved
  *
- * Where ThreadSanitizer watches, states change in C, where it sees them.
+ * States change in C where that is to be seen (JIT_ORDERS_IN_C).
  */
 #include "config.h"
 
@@ -39,17 +39,6 @@
 
 #include "mm/handle_inline.h"
 #include "vm/core/natives.h"
-
-#if defined __SANITIZE_THREAD__
-#define STATES_IN_C 1
-#elif defined __has_feature
-#if __has_feature(thread_sanitizer)
-#define STATES_IN_C 1
-#endif
-#endif
-#ifndef STATES_IN_C
-#define STATES_IN_C 0
-#endif
 
 static struct jit_mem at(unsigned base, size_t offset)
 {
@@ -430,7 +419,7 @@ static void store_state(struct jit_bridge *b, enum mm_mutator_state state,
 
 static void enter_native(struct jit_bridge *b)
 {
-  if (STATES_IN_C) {
+  if (JIT_ORDERS_IN_C) {
     jit_emit_jump(&b->e, b->enter_slow);
   } else {
     store_state(b, MM_MUTATOR_IN_NATIVE, JIT_RAX);
@@ -443,7 +432,7 @@ static void enter_native(struct jit_bridge *b)
 /* With a critical region open it would not be in native state. */
 static void leave_native(struct jit_bridge *b)
 {
-  if (STATES_IN_C) {
+  if (JIT_ORDERS_IN_C) {
     jit_emit_jump(&b->e, b->unbalanced);
   } else {
     compare(b, MUTATOR(state), MM_MUTATOR_IN_NATIVE);
@@ -481,8 +470,8 @@ static void enter_slow(struct jit_bridge *b)
   jit_label_bind(&b->e, b->enter_slow);
   save_arguments(b, false);
   move(b, JIT_RDI, JIT_THREAD);
-  call_c(b, STATES_IN_C ? (const void *)mm_enter_native
-                        : (const void *)mm_enter_native_slow);
+  call_c(b, JIT_ORDERS_IN_C ? (const void *)mm_enter_native
+                            : (const void *)mm_enter_native_slow);
   save_arguments(b, true);
   jit_emit_jump(&b->e, b->entered);
 }

@@ -14,9 +14,6 @@ void jit_report(struct vm *vm, struct mm_stat_sink *sink)
   struct jit_compiler *compiler = jit_compiler_of(vm);
   vm_lock(vm, VM_LOCK_CODE);
   struct jit_counts counts = compiler->counts;
-  counts.refused = __atomic_load_n(&compiler->counts.refused, __ATOMIC_RELAXED);
-  counts.compile_ns =
-      __atomic_load_n(&compiler->counts.compile_ns, __ATOMIC_RELAXED);
   vm_unlock(vm, VM_LOCK_CODE);
   const struct {
     const char *key, *text;

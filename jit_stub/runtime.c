@@ -40,7 +40,7 @@ static uint32_t word_of(const struct vm_frame *frame)
 
 static const union interp_word *operation_of(const struct vm_frame *frame)
 {
-  const struct interp_code *decoded = frame->method->translated;
+  const struct interp_code *decoded = interp_code_of(frame->method);
   return decoded->words + word_of(frame);
 }
 
@@ -163,7 +163,8 @@ struct jit_result jit_throw_check(struct vm_thread *thread, uint64_t a,
   const struct vm_frame *frame = thread->top;
   vm_throw_verify(
       thread, frame->method,
-      interp_origin_of(frame->method->translated, operation_of(frame))->fault);
+      interp_origin_of(interp_code_of(frame->method), operation_of(frame))
+          ->fault);
   return unwind();
 }
 
@@ -253,7 +254,7 @@ struct jit_result jit_enter_slow(struct vm_thread *thread,
 /* Where the frame handles the pending exception; null: it does not. */
 static const void *handler_in(struct vm_thread *thread, struct vm_frame *frame)
 {
-  const struct interp_code *decoded = frame->method->translated;
+  const struct interp_code *decoded = interp_code_of(frame->method);
   uint32_t fault = interp_origin_of(decoded, operation_of(frame))->fault;
   uint32_t handler = vm_find_handler(thread, frame, fault);
   if (handler == UINT32_MAX)

@@ -245,10 +245,14 @@ static void initialise(struct jit_compile *c, const struct jit_op *op)
   if (vm_class_is_initialised(class))
     return;
   struct jit_slow *slow = jit_slow_new(c, emit_initialise);
-  jit_emit_move_imm(&c->e, JIT_RCX, bits_of(&class->state));
-  jit_emit_alu_store_imm(&c->e, JIT_CMP, 2, jit_mem_base(JIT_RCX, 0),
-                         VM_CLASS_INITIALISED);
-  jit_emit_jump_if(&c->e, JIT_IF_NOT_EQUAL, slow->label);
+  if (JIT_ORDERS_IN_C) {
+    jit_emit_jump(&c->e, slow->label);
+  } else {
+    jit_emit_move_imm(&c->e, JIT_RCX, bits_of(&class->state));
+    jit_emit_alu_store_imm(&c->e, JIT_CMP, 2, jit_mem_base(JIT_RCX, 0),
+                           VM_CLASS_INITIALISED);
+    jit_emit_jump_if(&c->e, JIT_IF_NOT_EQUAL, slow->label);
+  }
   jit_slow_bind_back(c, slow);
 }
 

@@ -95,7 +95,7 @@ static void publish_locked(struct jit_compiler *compiler, struct jit_code *code)
   __atomic_store_n(&method->entry, interp_compiled_stub(), __ATOMIC_RELEASE);
   /* Whoever is in one of its loops is to come over soon. */
   set_heat(method, 1);
-  const struct interp_code *decoded = method->translated;
+  const struct interp_code *decoded = interp_code_of(method);
   if (decoded->resolved_count != code->resolved_count)
     outdate_locked(compiler, code);
 }
@@ -153,6 +153,13 @@ static bool free_version(struct vm *vm, const struct vm_method *method,
   return is_free;
 }
 
+static void count(struct jit_compiler *compiler, uint64_t *what, uint64_t by)
+{
+  vm_lock(compiler->vm, VM_LOCK_CODE);
+  *what += by;
+  vm_unlock(compiler->vm, VM_LOCK_CODE);
+}
+
 static enum jit_outcome compile_once(struct jit_compiler *compiler,
                                      struct vm_method *method)
 {
@@ -163,8 +170,7 @@ static enum jit_outcome compile_once(struct jit_compiler *compiler,
     return JIT_NOT_NOW;
   uint64_t begun = mm_now_ns();
   enum jit_outcome outcome = jit_compile(compiler, method, version, &code);
-  __atomic_fetch_add(&compiler->counts.compile_ns, mm_now_ns() - begun,
-                     __ATOMIC_RELAXED);
+  count(compiler, &compiler->counts.compile_ns, mm_now_ns() - begun);
   if (outcome != JIT_COMPILED)
     return outcome;
   jit_observe_compiled(compiler, code);
@@ -180,7 +186,7 @@ static void refuse(struct jit_compiler *compiler, struct vm_method *method,
 {
   enum { PATIENCE = 100 };
   uint64_t threshold = compiler->vm->options.jit.threshold;
-  __atomic_fetch_add(&compiler->counts.refused, 1, __ATOMIC_RELAXED);
+  count(compiler, &compiler->counts.refused, 1);
   set_heat(method,
            outcome == JIT_NO_ROOM ? (threshold + 1) * PATIENCE : INT32_MAX);
 }

@@ -74,7 +74,7 @@ struct vm_method {
   struct vm_module *module;               /* null for the library */
   const struct vm_function_def *function; /* null for natives */
   vm_native_function *native;             /* null unless native */
-  void *translated;                       /* the engine's: struct interp_code */
+  void *translated;          /* atomic; the engine's: struct interp_code */
   int32_t heat;              /* atomic; calls and rounds of loops until the
                                 compiler is asked; see vm_tier */
   const void *machine_entry; /* atomic; what compiled code jumps to when it

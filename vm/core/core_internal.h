@@ -128,7 +128,8 @@ bool vm_find_known_classes(struct vm *vm);
 /* --- loader.c --- */
 
 /* Verifies, leniently, all functions of what was loaded that were not yet;
-   after loading, so that files see each other's records.  False: no memory. */
+   after loading, so that files see each other's records.  Lock CODE, when other
+   threads may run.  False: no memory. */
 bool vm_verify_loaded(struct vm *vm);
 
 /* Is a record of this name waiting for its base?  Then the name of the base

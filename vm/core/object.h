@@ -75,7 +75,14 @@ static inline void vm_object_set_ref_locked(struct vm_thread *thread,
   mm_barrier_after(&thread->mutator, slot, value);
 }
 
-/* A store to a volatile field. */
+/* Volatile fields: what was done before the store is seen after the load. */
+static inline struct mm_ref vm_object_volatile_ref(struct mm_ref object,
+                                                   size_t offset)
+{
+  uint32_t *slot = vm_object_at(object, offset);
+  return (struct mm_ref){__atomic_load_n(slot, __ATOMIC_SEQ_CST)};
+}
+
 static inline void vm_object_set_volatile_ref(struct vm_thread *thread,
                                               struct mm_ref object,
                                               size_t offset,

@@ -43,8 +43,8 @@ static struct vm_method *entry_of_class(struct vm_class *class,
 
 /* Functions without a record are looked for in all modules, in load order;
    `class_length` bytes of `entry` name the class. */
-static struct vm_method *find_entry(struct vm *vm, const char *entry,
-                                    size_t class_length, bool *named)
+static struct vm_method *find_entry_locked(struct vm *vm, const char *entry,
+                                           size_t class_length, bool *named)
 {
   const char *name = entry + class_length + 2;
   struct vm_class *class =
@@ -56,6 +56,16 @@ static struct vm_method *find_entry(struct vm *vm, const char *entry,
     for (class = vm->boot->classes; class && !method; class = class->next)
       if (!class->has_instances)
         method = entry_of_class(class, name, named);
+  return method;
+}
+
+/* Attached threads may be making classes of arrays. */
+static struct vm_method *find_entry(struct vm *vm, const char *entry,
+                                    size_t class_length, bool *named)
+{
+  vm_lock(vm, VM_LOCK_LINK);
+  struct vm_method *method = find_entry_locked(vm, entry, class_length, named);
+  vm_unlock(vm, VM_LOCK_LINK);
   return method;
 }
 
@@ -191,6 +201,15 @@ static enum vm_outcome run_entry(struct vm_thread *thread,
   return VM_RETURNED;
 }
 
+/* Attached threads may be verifying too, or translating. */
+static bool verify_loaded(struct vm *vm)
+{
+  vm_lock(vm, VM_LOCK_CODE);
+  bool ok = vm_verify_loaded(vm);
+  vm_unlock(vm, VM_LOCK_CODE);
+  return ok;
+}
+
 enum vm_outcome vm_run(struct vm *vm, const char *entry, int argc,
                        char *const *argv, int *status, struct mm_error *error)
 {
@@ -198,7 +217,7 @@ enum vm_outcome vm_run(struct vm *vm, const char *entry, int argc,
   struct vm_method *method = require_entry(vm, entry, error);
   if (!method)
     return VM_NO_ENTRY;
-  if (!vm_verify_loaded(vm)) {
+  if (!verify_loaded(vm)) {
     snprintf(error->text, sizeof error->text, "no memory to verify it");
     return VM_RUN_OUT_OF_MEMORY;
   }

@@ -123,8 +123,8 @@ static bool is_daemon(struct mm_ref object)
 static uint64_t id_locked(struct vm *vm, struct mm_ref object)
 {
   uint64_t *id = vm_object_at(object, VM_THREAD_ID_OFFSET);
-  if (*id == 0)
-    *id = ++vm_core_of(vm)->threads.last_id;
+  if (*id == 0) /* who prints a name takes no lock */
+    __atomic_store_n(id, ++vm_core_of(vm)->threads.last_id, __ATOMIC_RELAXED);
   return *id;
 }
 
@@ -147,6 +147,7 @@ static struct mm_ref adopt(struct vm_thread *thread)
     *(uint64_t *)vm_object_at(object, VM_THREAD_ID_OFFSET) = 1;
   set_state(object, VM_THREAD_STARTED);
   vm_lock(vm, VM_LOCK_SYNC);
+  id_locked(vm, object);
   thread->object = object;
   vm_unlock(vm, VM_LOCK_SYNC);
   return object;
@@ -165,9 +166,11 @@ static void default_name(uint64_t id, char name[32])
     snprintf(name, 32, "Thread-%" PRIu64, id - 2);
 }
 
+/* Several threads may ask for it first. */
 struct mm_ref vm_threads_name(struct vm_thread *thread, struct mm_ref object)
 {
-  struct mm_ref held[1], name = vm_object_ref(object, VM_THREAD_NAME_OFFSET);
+  struct mm_ref held[1];
+  struct mm_ref name = vm_object_volatile_ref(object, VM_THREAD_NAME_OFFSET);
   struct mm_scope scope;
   char text[32];
   if (!mm_is_null(name))
@@ -177,7 +180,7 @@ struct mm_ref vm_threads_name(struct vm_thread *thread, struct mm_ref object)
   held[0] = object;
   name = vm_string_from_utf8(thread, text, strlen(text));
   if (!mm_is_null(name))
-    vm_object_set_ref(thread, held[0], VM_THREAD_NAME_OFFSET, name);
+    vm_object_set_volatile_ref(thread, held[0], VM_THREAD_NAME_OFFSET, name);
   mm_scope_close(&thread->mutator, &scope);
   return name;
 }
@@ -187,14 +190,16 @@ void vm_threads_print_name(const struct vm_thread *thread, FILE *out)
   char text[32];
   struct mm_ref name = MM_NULL;
   if (!mm_is_null(thread->object))
-    name = vm_object_ref(thread->object, VM_THREAD_NAME_OFFSET);
+    name = vm_object_volatile_ref(thread->object, VM_THREAD_NAME_OFFSET);
   if (!mm_is_null(name)) {
     vm_string_print(name, out);
     return;
   }
   uint64_t id = 1;
   if (!mm_is_null(thread->object))
-    id = *(const uint64_t *)vm_object_at(thread->object, VM_THREAD_ID_OFFSET);
+    id = __atomic_load_n(
+        (const uint64_t *)vm_object_at(thread->object, VM_THREAD_ID_OFFSET),
+        __ATOMIC_RELAXED);
   default_name(id, text);
   fputs(text, out);
 }
@@ -280,7 +285,9 @@ static void *thread_main(void *argument)
   struct vm_thread *thread = &private->thread;
   struct mm_heap *heap = thread->vm->heap;
   mm_schedule_begin(heap, &private->task);
+  vm_lock(thread->vm, VM_LOCK_SYNC); /* others look for it (vm_thread_here) */
   vm_thread_settle(thread);
+  vm_unlock(thread->vm, VM_LOCK_SYNC);
   mm_leave_native(&thread->mutator);
   run_object(thread);
   thread->exception = MM_NULL;

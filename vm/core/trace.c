@@ -132,15 +132,17 @@ static void store_trace(struct vm_thread *thread)
   if (!mm_is_null(stored) && count > 0)
     stored = make_keeper(thread, stored, loaders, count);
   if (!mm_is_null(stored))
-    vm_object_set_ref(thread, thread->exception, VM_EXCEPTION_TRACE_OFFSET,
-                      stored);
+    vm_object_set_volatile_ref(thread, thread->exception,
+                               VM_EXCEPTION_TRACE_OFFSET, stored);
 }
 
+/* An exception that was made ahead may be thrown by several threads. */
 static struct mm_ref stored_trace(struct mm_ref exception)
 {
   if (!vm_class_is_throwable(vm_class_of(exception)))
     return MM_NULL;
-  struct mm_ref stored = vm_object_ref(exception, VM_EXCEPTION_TRACE_OFFSET);
+  struct mm_ref stored =
+      vm_object_volatile_ref(exception, VM_EXCEPTION_TRACE_OFFSET);
   bool has_loaders =
       !mm_is_null(stored) && vm_class_of(stored)->element_prim == VM_PRIM_REF;
   return has_loaders ? vm_array_ref(stored, 0) : stored;

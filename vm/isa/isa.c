@@ -45,8 +45,10 @@ static void hash_build(void)
   for (unsigned op = 0; op < VM_OP_COUNT; op++) {
     const char *text = vm_op_table[op].text;
     uint32_t slot = hash_text(text, strlen(text));
-    while (__atomic_load_n(&hash_slots[slot], __ATOMIC_RELAXED) != 0 &&
-           hash_slots[slot] != op + 1)
+    unsigned there;
+    while ((there = __atomic_load_n(&hash_slots[slot], __ATOMIC_RELAXED)) !=
+               0 &&
+           there != op + 1) /* or another thread's that builds it too */
       slot = (slot + 1) % HASH_SIZE;
     __atomic_store_n(&hash_slots[slot], (uint16_t)(op + 1), __ATOMIC_RELAXED);
   }

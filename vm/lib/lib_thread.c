@@ -23,7 +23,8 @@ static bool set_name(struct vm_thread *thread, union vm_slot *args,
 {
   if (vm_lib_no_self(thread, args))
     return false;
-  vm_object_set_ref(thread, args[0].ref, VM_THREAD_NAME_OFFSET, args[1].ref);
+  vm_object_set_volatile_ref(thread, args[0].ref, VM_THREAD_NAME_OFFSET,
+                             args[1].ref);
   return vm_lib_return_void(result);
 }
 
