@@ -108,13 +108,15 @@ bool jit_method_matches(const struct vm_method *method, const char *pattern,
 
 static void map(struct jit_compiler *compiler, const struct jit_place *place)
 {
-  if (!compiler->perf_map)
+  FILE *out = compiler->perf_map;
+  if (!out)
     return;
-  fprintf(compiler->perf_map, "%" PRIxPTR " %zx ", (uintptr_t)place->run,
-          place->bytes);
-  jit_place_print(place, compiler->perf_map);
-  fputc('\n', compiler->perf_map);
-  fflush(compiler->perf_map);
+  flockfile(out); /* a thread that binds a native may be writing too */
+  fprintf(out, "%" PRIxPTR " %zx ", (uintptr_t)place->run, place->bytes);
+  jit_place_print(place, out);
+  fputc('\n', out);
+  fflush(out);
+  funlockfile(out);
 }
 
 static void warn(const struct jit_compiler *compiler)
