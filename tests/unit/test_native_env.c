@@ -5,6 +5,7 @@
 #include "tests/unit/native_fixture.h"
 #include "tests/unit/suite.h"
 
+#include <pthread.h>
 #include <string.h>
 
 /* A value of each type that is not the same in any other. */
@@ -523,6 +524,46 @@ START_TEST(exceptions_are_thrown_seen_and_cleared)
 }
 END_TEST
 
+static void describe_one(struct bamboo_env *env, bamboo_class class)
+{
+  env->throw_new(env, class, NULL);
+  env->exception_describe(env);
+  env->exception_clear(env);
+}
+
+static void *describe_beside(void *vm)
+{
+  struct bamboo_vm *host = vm;
+  struct bamboo_env *env = host->attach(host, NULL);
+  ck_assert_ptr_nonnull(env);
+  bamboo_class runtime = class_of(env, "panda.RuntimeException");
+  bamboo_class threads = class_of(env, "panda.Thread");
+  bamboo_method current = env->static_method_id(env, threads, "current", NULL);
+  describe_one(env, runtime);
+  ck_assert_ptr_nonnull(env->call_static_object(env, threads, current));
+  describe_one(env, runtime);
+  ck_assert(host->detach(host));
+  return NULL;
+}
+
+static void describe_body(struct bamboo_env *env)
+{
+  pthread_t thread;
+  ck_assert_int_eq(
+      pthread_create(&thread, NULL, describe_beside, env->get_vm(env)), 0);
+  pthread_join(thread, NULL);
+  machine_flush();
+  ck_assert_ptr_nonnull(strstr(machine.err_text, "in thread \"attached\""));
+  ck_assert_ptr_nonnull(strstr(machine.err_text, "in thread \"Thread-"));
+  ck_assert_ptr_null(strstr(machine.err_text, "\"main\""));
+}
+
+START_TEST(an_attached_thread_is_not_called_main)
+{
+  native_run(describe_body);
+}
+END_TEST
+
 int main(void)
 {
   TCase *tests = tcase_create("env");
@@ -540,5 +581,6 @@ int main(void)
   tcase_add_test(tests, a_frame_takes_its_references_along);
   tcase_add_test(tests, monitors_are_entered_and_left);
   tcase_add_test(tests, exceptions_are_thrown_seen_and_cleared);
+  tcase_add_test(tests, an_attached_thread_is_not_called_main);
   return suite_main("native env", (TCase *[]){tests, NULL});
 }

@@ -158,9 +158,12 @@ struct mm_ref vm_threads_current(struct vm_thread *thread)
   return mm_is_null(thread->object) ? adopt(thread) : thread->object;
 }
 
+/* 0: of a thread that C attached, and that has no object yet. */
 static void default_name(uint64_t id, char name[32])
 {
-  if (id <= 1)
+  if (id == 0)
+    strcpy(name, "attached");
+  else if (id == 1)
     strcpy(name, "main");
   else
     snprintf(name, 32, "Thread-%" PRIu64, id - 2);
@@ -195,7 +198,7 @@ void vm_threads_print_name(const struct vm_thread *thread, FILE *out)
     vm_string_print(name, out);
     return;
   }
-  uint64_t id = 1;
+  uint64_t id = thread == thread->vm->main_thread;
   if (!mm_is_null(thread->object))
     id = __atomic_load_n(
         (const uint64_t *)vm_object_at(thread->object, VM_THREAD_ID_OFFSET),
