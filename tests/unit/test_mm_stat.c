@@ -14,8 +14,7 @@
 
 enum {
   LABEL_COLUMNS = 34,
-  LATE_US =
-      200000, /* longer than a stop of one thread takes on a busy machine */
+  LATE_US = 200000, /* longer than a thread alone takes, on a busy machine */
 };
 
 static struct fixture f;
