@@ -51,6 +51,7 @@ enum {
   TREES = 64,
   LIST_MOST = 2000,
   ROUND_STEPS = 20000, /* then a thread ends, and another takes its place */
+  LOOK_STEPS = 64,     /* then it looks at the clock, and at what is in use */
   GROWTH_MOST = 512 * 1024, /* of native memory: logs and stacks come and go */
   RESIDENT_MOST = 16 << 20, /* beside the heap */
 };
@@ -366,6 +367,8 @@ static void step(struct soaker *soaker)
     mm_collect(&soaker->mutator, MM_CAUSE_EXPLICIT);
 }
 
+/* A cycle has logs ready for all regions when it marked them, and gives them
+   back at its end: who looks rarely may see that in one of the halves alone. */
 static void note_footprint(struct host *host)
 {
   struct mm_native_stats native;
@@ -382,7 +385,14 @@ static void note_footprint(struct host *host)
 /* With a sanitizer and verification, a life may take minutes. */
 static bool is_over(const struct host *host, int steps)
 {
-  return steps % 64 == 0 && mm_now_ns() >= host->end_ns;
+  return steps % LOOK_STEPS == 0 && mm_now_ns() >= host->end_ns;
+}
+
+static void count_life(struct host *host)
+{
+  __atomic_fetch_add(&host->rounds, 1, __ATOMIC_RELAXED);
+  if (mm_now_ns() < host->half_ns)
+    __atomic_fetch_add(&host->first_half_rounds, 1, __ATOMIC_RELAXED);
 }
 
 static void one_life(struct soaker *soaker)
@@ -391,8 +401,11 @@ static void one_life(struct soaker *soaker)
   memset(&soaker->mutator, 0, sizeof soaker->mutator);
   if (mm_mutator_attach(host->heap, &soaker->mutator) != MM_OK)
     wrong(soaker, "cannot attach");
-  for (int i = 0; i < ROUND_STEPS && !is_over(host, i); i++)
+  for (int i = 0; i < ROUND_STEPS && !is_over(host, i); i++) {
+    if (i % LOOK_STEPS == 0)
+      note_footprint(host);
     step(soaker);
+  }
   for (uint32_t list = 0; list < LISTS; list++) {
     check_list(soaker, list);
     drop(soaker, list);
@@ -400,7 +413,7 @@ static void one_life(struct soaker *soaker)
   end_references(soaker);
   note_footprint(host);
   mm_mutator_detach(&soaker->mutator);
-  __atomic_fetch_add(&host->rounds, 1, __ATOMIC_RELAXED);
+  count_life(host);
 }
 
 static void *soak(void *argument)
@@ -467,10 +480,11 @@ static bool must_fit(const struct settings *settings)
          settings->mm.heap_max_bytes >= 2 * most;
 }
 
-/* In a run of a moment there may be no life in one of the halves. */
+/* In a run of a moment no life may have ended in the first half: the heap may
+   not have been full then, and no cycle has run. */
 static bool has_grown(const struct host *host)
 {
-  return host->first_half_bytes != 0 &&
+  return host->first_half_rounds != 0 &&
          host->second_half_bytes > host->first_half_bytes + GROWTH_MOST;
 }
 

@@ -66,7 +66,7 @@ struct host {
   uint64_t shared_numbers[SHARED];
   pthread_mutex_t lock; /* of all these; never held over a safepoint */
   uint64_t half_ns, end_ns;
-  uint64_t rounds, refused;                     /* atomic */
+  uint64_t rounds, first_half_rounds, refused;  /* atomic */
   uint64_t first_half_bytes, second_half_bytes; /* native, peaks; atomic */
   struct tally tally;
 };

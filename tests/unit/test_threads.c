@@ -436,16 +436,23 @@ START_TEST(a_class_that_failed_for_one_thread_is_broken_for_those_that_waited)
 }
 END_TEST
 
-/* Main and a thread: each has one class and needs the other's. */
+/* Main and a thread: each has one class and needs the other's.  They meet, as
+   neither may be done before the other begins. */
 START_TEST(classes_that_wait_for_each_other_are_a_deadlock)
 {
   core_load("t.pa", PRELUDE
+            ".record S { i32 a <static, volatile>\n"
+            "  i32 b <static, volatile> }\n"
             ".record A { i32 x <static> }\n .record B { i32 x <static> }\n"
             ".function void A.cctor() <cctor> {\n"
-            "  movi.64 v0, 20\n call.short panda.Thread.sleep, v0\n"
+            "  ldai 1\n ststatic S.a\n movi.64 v0, 1\n"
+            "await:\n call.short panda.Thread.sleep, v0\n"
+            "  ldstatic S.b\n jeqz await\n"
             "  ldstatic B.x\n ststatic A.x\n return.void\n}\n"
             ".function void B.cctor() <cctor> {\n"
-            "  movi.64 v0, 20\n call.short panda.Thread.sleep, v0\n"
+            "  ldai 1\n ststatic S.b\n movi.64 v0, 1\n"
+            "await:\n call.short panda.Thread.sleep, v0\n"
+            "  ldstatic S.a\n jeqz await\n"
             "  ldstatic A.x\n ststatic B.x\n return.void\n}\n"
             ".function void W.run(W a0) {\n ldstatic A.x\n return.void\n}\n"
             ".function i32 main() {\n newobj v0, W\n"

@@ -196,12 +196,25 @@ static void rehash_locked(struct lisp *lisp, value map, value larger)
   store(lisp, map, MAP_BUCKETS, larger);
 }
 
+/* How many buckets there are, if no more entries are to come without others;
+   else 0.  Another thread may just have made them: the length, which is a plain
+   store of its, is there for those who have the lock. */
+static uint32_t full_length(struct lisp *lisp, value map)
+{
+  pthread_mutex_lock(&lisp->world->lock);
+  settle_locked(lisp);
+  uint32_t length = length_of(load(map, MAP_BUCKETS));
+  bool is_full = *count_of(map) >= length;
+  pthread_mutex_unlock(&lisp->world->lock);
+  return is_full ? length : 0;
+}
+
 /* Twice as many buckets, if there are more entries than those, and no other
    thread has seen to it meanwhile. */
 static bool grow(struct lisp *lisp, size_t map)
 {
-  uint32_t length = length_of(load(lisp->stack[map], MAP_BUCKETS));
-  if (map_count(lisp, lisp->stack[map]) < length)
+  uint32_t length = full_length(lisp, lisp->stack[map]);
+  if (length == 0)
     return true;
   value larger = new_buckets(lisp, 2 * length);
   if (larger == ERROR)
